@@ -1,0 +1,128 @@
+"""The contract between the engine and what executes a job.
+
+An executor takes calls in batches, runs them, and reports to its host: log lines, progress, and for every call
+exactly one outcome.  It knows neither the database nor the retry policy; whether a failure is worth a second try
+is the one thing that only it can know, and it says so (``permanent``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+Stop = Literal["timeout", "cancel", "drain", "lease"]
+"""Why the engine ends a run: its time is over, somebody cancelled it, the worker drains, its lease is lost."""
+
+Stream = Literal["stdout", "stderr", "log", "system"]
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One attempt of one job, as an executor gets it.  Times are microseconds UTC, durations microseconds."""
+
+    job_id: str
+    attempt: int
+    lane: str
+    queue: str
+    type: str | None
+    target: str | None
+    """The target as JSON text; None for a declared function, which the runner knows by ``type``."""
+    args: str
+    """The arguments as JSON text, byte for byte as they were given."""
+    timeout_us: int | None
+    created_at: int
+    scheduled_for: int | None = None
+    schedule_id: str | None = None
+    started_by: str | None = None
+    callback_url: str | None = None
+    previous: str | None = None
+    """Result (JSON text) of the schedule's last good run."""
+    max_attempts: int = 1
+    attempts_used: int = 0
+    priority: int = 0
+
+
+class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is kept of a failure beside its one line."""
+
+    code: str
+    type: str | None = None
+    message: str | None = None
+    trace: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How an attempt ended.
+
+    ``completed`` carries a result; ``failed`` an error, and ``permanent`` when no retry can help; ``snoozed`` a
+    delay, after which the job starts again without having used an attempt; ``interrupted`` gives the job back at
+    once, also without one (the run was lost through no fault of its own); ``stopped`` means that the run ended
+    because the engine asked for it.
+    """
+
+    kind: Literal["completed", "failed", "snoozed", "interrupted", "stopped"]
+    result: str | None = None
+    """JSON text."""
+    error: str | None = None
+    detail: ErrorDetail | None = None
+    permanent: bool = False
+    delay_us: int | None = None
+    """Snooze: when to start again. Failure: the delay that the target asked for (``Retry-After``)."""
+    truncated: int | None = None
+    """Bytes of the whole result, when it was too large and ``result`` holds ``{"bytes", "head"}`` instead."""
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """One line of output: microseconds UTC, stream, text without its newline."""
+
+    at: int
+    stream: Stream
+    text: str
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """A job type that running code declares (JSON documents as text)."""
+
+    name: str
+    lane: Literal["async", "sync"]
+    function: str
+    """``module:qualified.name``"""
+    args_schema: str
+    defaults: str
+    """Queue, priority, retry, time-out … as the contract's job type names them."""
+
+
+class Host(Protocol):
+    """What the engine offers to an executor.  All methods are called on the worker's event loop and never block."""
+
+    def done(self, call: Call, outcome: Outcome) -> None:
+        """Report the end of an attempt; exactly once for each call."""
+
+    def lines(self, call: Call, lines: Sequence[Line]) -> None:
+        """Add lines to the log of the attempt."""
+
+    def progress(self, call: Call, value: float | None, message: str | None) -> None:
+        """Report progress (0 to 1)."""
+
+    def declared(self, types: Sequence[Declared], schedules: Sequence[str]) -> None:
+        """Tell which job types and schedules (JSON documents) the loaded application declares."""
+
+
+class Executor(Protocol):
+    """Runs the calls of one or more lanes."""
+
+    lanes: Mapping[str, int]
+    """Lane name → how many calls it takes at once."""
+
+    async def start(self, host: Host) -> None:
+        """Begin; afterwards calls may be submitted."""
+
+    def submit(self, calls: Sequence[Call]) -> None:
+        """Begin to run ``calls``.  Returns at once and never raises: every trouble is an outcome."""
+
+    def stop(self, job_id: str, attempt: int, why: Stop) -> None:
+        """End a run: politely first, then for good after the grace time.  Unknown runs are ignored."""
+
+    async def close(self) -> None:
+        """End what still runs, at once, and leave no process behind."""
