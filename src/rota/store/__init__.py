@@ -1,0 +1,1 @@
+"""The only layer that speaks SQL.  Every function takes the transaction first; the caller owns it."""

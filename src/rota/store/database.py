@@ -1,0 +1,200 @@
+"""The database as the rest of Rota sees it: transactions, our own errors, one place that retries."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from rota.errors import DatabaseBusy, DatabaseUnavailable
+from rota.settings import DatabaseUrl
+from rota.store.sql import Dialect
+
+T = TypeVar("T")
+Params = Mapping[str, Any]
+Row = tuple[Any, ...]
+
+RETRY_FOR_S = 3.0
+"""How long ``Database.run`` tries again before it gives up: the API must answer 503 within 5 s."""
+
+
+class Duplicate(Exception):
+    """A unique index refused the row; callers turn it into what it means."""
+
+
+class Tx(ABC):
+    """An open transaction (or a single statement outside of one)."""
+
+    dialect: Dialect
+
+    def __init__(self) -> None:
+        self._after: list[Callable[[], None]] = []
+
+    @abstractmethod
+    def rows(self, sql: str, params: Params = {}) -> list[Row]:
+        """Run a statement and return its rows."""
+
+    @abstractmethod
+    def dicts(self, sql: str, params: Params = {}) -> list[dict[str, Any]]:
+        """Run a statement and return its rows by column name."""
+
+    @abstractmethod
+    def run(self, sql: str, params: Params = {}) -> int:
+        """Run a statement and return how many rows it changed."""
+
+    @abstractmethod
+    def script(self, sql: str) -> None:
+        """Run several statements without parameters."""
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo only the block when it raises."""
+        self.run("SAVEPOINT rota_part")
+        try:
+            yield
+        except BaseException:
+            self.run("ROLLBACK TO SAVEPOINT rota_part")
+            self.run("RELEASE SAVEPOINT rota_part")
+            raise
+        self.run("RELEASE SAVEPOINT rota_part")
+
+    def row(self, sql: str, params: Params = {}) -> Row | None:
+        """Return the first row, or None."""
+        found = self.rows(sql, params)
+        return found[0] if found else None
+
+    def value(self, sql: str, params: Params = {}) -> Any:
+        """Return the first column of the first row, or None."""
+        found = self.rows(sql, params)
+        return found[0][0] if found else None
+
+    def now(self) -> int:
+        """The database's clock, µs UTC."""
+        return int(self.value("SELECT rota_now()"))
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call ``action`` once the transaction is durable."""
+        self._after.append(action)
+
+    def committed(self) -> None:
+        actions, self._after = self._after, []
+        for action in actions:
+            action()
+
+
+class Database(ABC):
+    """A SQLite file or a PostgreSQL database; safe to use from any thread."""
+
+    dialect: Dialect
+    url: DatabaseUrl
+
+    def __init__(self) -> None:
+        self.known_queues: set[str] = set()
+        self.last_contact = 0.0
+        """``time.monotonic()`` of the last statement that the database answered."""
+
+    @abstractmethod
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """Commit when the block ends, roll back when it raises."""
+
+    @abstractmethod
+    @contextmanager
+    def statement(self) -> Iterator[Tx]:
+        """A connection outside of a transaction: each statement stands alone.  For reads and single statements."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every connection."""
+
+    def run(self, work: Callable[[Tx], T]) -> T:
+        """Run ``work`` in a transaction; try again when the database was busy or the connection lost.
+
+        A connection lost at commit leaves open whether it happened, so ``work`` must be idempotent: ids are made
+        before, results are fenced, statuses are compared.
+        """
+        return self._again(self.transaction, work)
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Run ``work`` outside of a transaction, tried again likewise."""
+        return self._again(self.statement, work)
+
+    def _again(self, opener: Callable[[], Any], work: Callable[[Tx], T]) -> T:
+        give_up = time.monotonic() + RETRY_FOR_S
+        pause = 0.02
+        while True:
+            try:
+                with opener() as tx:
+                    return work(tx)
+            except (DatabaseUnavailable, DatabaseBusy):
+                if time.monotonic() + pause >= give_up:
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            pause = min(pause * 2, 0.5)
+
+
+class Pool:
+    """Idle connections, last in first out; at most ``size`` in use.
+
+    Our own because a lost server must fail at once and be reached again at once: psycopg_pool reconnects in the
+    background with a growing pause, and callers wait out their time-out meanwhile.
+    """
+
+    def __init__(self, connect: Callable[[], Any], size: int, wait_s: float = 3.0) -> None:
+        self._connect = connect
+        self._idle: list[Any] = []
+        self._lock = threading.Lock()
+        self._free = threading.BoundedSemaphore(size)
+        self._wait_s = wait_s
+        self._generation = 0
+
+    @contextmanager
+    def connection(self) -> Iterator[Any]:
+        """Lend a connection; it is dropped instead of kept when the block raises a lost-connection error."""
+        if not self._free.acquire(timeout=self._wait_s):
+            raise DatabaseBusy("every connection of the pool is in use", hint="too many callers at once")
+        try:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+                generation = self._generation
+            if connection is None:
+                connection = self._connect()
+            try:
+                yield connection
+            except DatabaseUnavailable:
+                self._discard(connection)
+                raise
+            except BaseException:
+                self._keep(connection, generation)
+                raise
+            self._keep(connection, generation)
+        finally:
+            self._free.release()
+
+    def _keep(self, connection: Any, generation: int) -> None:
+        with self._lock:
+            if generation == self._generation:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def _discard(self, connection: Any) -> None:
+        """One connection was lost: its idle sisters most likely too."""
+        connection.close()
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._generation += 1
+        for connection in idle:
+            connection.close()
+
+
+def columns(names: Sequence[str], prefix: str = "") -> str:
+    """``a, b`` or ``j.a, j.b``: the column list of a statement."""
+    return ", ".join(f"{prefix}{name}" for name in names)

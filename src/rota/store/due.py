@@ -1,0 +1,34 @@
+"""Jobs whose time has come: from scheduled to pending; and those that waited too long."""
+
+from __future__ import annotations
+
+from rota.store.database import Tx
+
+MOVE = """
+UPDATE rota_jobs SET status = 'pending', updated_at = rota_now() WHERE id IN (
+  SELECT id FROM rota_jobs WHERE status = 'scheduled' AND run_at <= rota_now() ORDER BY run_at LIMIT :limit
+  {pg|FOR UPDATE SKIP LOCKED}) RETURNING queue
+"""
+
+EXPIRE = """
+UPDATE rota_jobs SET status = 'cancelled', reason = 'expired', error = 'it waited longer than its expiresIn', unique_hold = NULL,
+  completed_at = rota_now(), updated_at = rota_now()
+WHERE id IN (SELECT id FROM rota_jobs WHERE expires_at <= rota_now() AND status IN ('pending', 'scheduled')
+  LIMIT :limit {pg|FOR UPDATE SKIP LOCKED}) RETURNING id
+"""
+
+
+def move(tx: Tx, limit: int) -> set[str]:
+    """Make due jobs ready, at most ``limit``; return the queues they wait in."""
+    return {row[0] for row in tx.rows(MOVE, {"limit": limit})}
+
+
+def next_due(tx: Tx) -> int | None:
+    """Return when the next scheduled job is due, µs UTC."""
+    found: int | None = tx.value("SELECT min(run_at) FROM rota_jobs WHERE status = 'scheduled'")
+    return found
+
+
+def expire(tx: Tx, limit: int) -> list[str]:
+    """Cancel jobs that waited longer than they may; return their ids."""
+    return [row[0] for row in tx.rows(EXPIRE, {"limit": limit})]

@@ -1,0 +1,143 @@
+"""Numbered migrations, run under a lock; a schema newer than this version is refused."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import msgspec
+
+from rota.errors import SchemaMismatch
+from rota.store.database import Database, Tx
+from rota.store.sql import Dialect, render
+
+LOCK = 7_005_7005
+CLOCK = """
+CREATE OR REPLACE FUNCTION rota_now() RETURNS bigint LANGUAGE sql VOLATILE AS
+$$ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$
+"""
+VIEW_COLUMNS = {
+    "sqlite": {"time": "strftime('%Y-%m-%dT%H:%M:%fZ', {} / 1000000.0, 'unixepoch')"},
+    "postgresql": {"time": "to_timestamp({} / 1000000.0)"},
+}
+FOLDED = {
+    "pending": "pending",
+    "scheduled": "pending",
+    "running": "running",
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "failed",
+}
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One numbered script."""
+
+    number: int
+    name: str
+    script: str
+
+
+def migrations() -> list[Migration]:
+    """Return every migration of this version, in order."""
+    folder = resources.files("rota.store.migrations")
+    found = [
+        Migration(int(file.name.split("_")[0]), file.name.removesuffix(".sql"), file.read_text())
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    ]
+    return sorted(found, key=lambda migration: migration.number)
+
+
+def newest() -> int:
+    """Return the schema version that this version of Rota works with."""
+    return migrations()[-1].number
+
+
+def version(tx: Tx) -> int:
+    """Return the schema version of the database, 0 when it is empty."""
+    if not _has(tx, "rota_meta"):
+        return 0
+    return int(tx.value("SELECT value FROM rota_meta WHERE key = 'schema_version'") or 0)
+
+
+def check(tx: Tx) -> None:
+    """Raise SchemaMismatch unless the schema is the one of this version."""
+    found, wanted = version(tx), newest()
+    if found > wanted:
+        raise SchemaMismatch(
+            f"the database has schema {found}, this Rota knows up to {wanted}", hint="install the newer Rota"
+        )
+    if found < wanted:
+        raise SchemaMismatch(f"the database has schema {found}, this Rota needs {wanted}", hint="run `rota db migrate`")
+
+
+def migrate(db: Database) -> list[str]:
+    """Bring the schema up to date; return the names of what was applied.
+
+    Any number of processes may start at once: one migrates, the others wait for it and find the work done.
+    """
+    with db.statement() as tx:
+        if version(tx) == newest():
+            return []
+    with db.transaction() as tx:
+        if db.dialect == "postgresql":
+            tx.rows("SELECT pg_advisory_xact_lock(:lock)", {"lock": LOCK})
+        found = version(tx)
+        if found > newest():
+            check(tx)
+        applied = [migration for migration in migrations() if migration.number > found]
+        if not applied:
+            return []
+        if db.dialect == "postgresql":
+            tx.script(CLOCK)
+        for migration in applied:
+            tx.script(migration.script)
+        _make_view(tx)
+        tx.run(
+            "INSERT INTO rota_meta (key, value) VALUES ('schema_version', :version)"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            {"version": str(applied[-1].number)},
+        )
+    return [migration.name for migration in applied]
+
+
+def script(dialect: Dialect, after: int = 0) -> str:
+    """Return the SQL that ``migrate`` would run on a database of version ``after``."""
+    parts = [CLOCK] if dialect == "postgresql" else []
+    for migration in migrations():
+        if migration.number > after:
+            parts.append(f"-- {migration.name}\n{render(migration.script, dialect).replace('%%', '%')}")
+    parts.append(view_sql(dialect, "scheduled_jobs"))
+    parts.append(
+        f"INSERT INTO rota_meta (key, value) VALUES ('schema_version', '{newest()}')"
+        " ON CONFLICT (key) DO UPDATE SET value = excluded.value;"
+    )
+    return "\n".join(parts)
+
+
+def view_sql(dialect: Dialect, name: str) -> str:
+    """Return the view for operators who query by SQL: one branch a status, so that the indexes serve."""
+    time = VIEW_COLUMNS[dialect]["time"]
+    text = "{}::text" if dialect == "postgresql" else "{}"
+    branches = [
+        f"SELECT id, type AS job_type, {text.format(repr(shown))} AS status, {time.format('started_at')} AS started_at,"
+        f" {time.format('completed_at')} AS completed_at, started_by,"
+        + (" coalesce(error, 'cancelled')" if status == "cancelled" else " error")
+        + f" AS error, result, {time.format('created_at')} AS created_at, {time.format('updated_at')} AS updated_at,"
+        f" worker_id AS locked_by, {time.format('started_at')} AS locked_at FROM rota_jobs WHERE status = '{status}'"
+        for status, shown in FOLDED.items()
+    ]
+    return f"CREATE VIEW {name} AS\n" + "\nUNION ALL\n".join(branches) + ";\n"
+
+
+def _make_view(tx: Tx) -> None:
+    if _has(tx, "rota_scheduled_jobs"):
+        return
+    name = "rota_scheduled_jobs" if _has(tx, "scheduled_jobs") else "scheduled_jobs"
+    tx.script(view_sql(tx.dialect, name))
+
+
+def _has(tx: Tx, name: str) -> bool:
+    if tx.dialect == "postgresql":
+        return tx.value("SELECT to_regclass(:name)", {"name": name}) is not None
+    return tx.value("SELECT 1 FROM sqlite_master WHERE name = :name", {"name": name}) is not None

@@ -1,0 +1,70 @@
+"""Queues: limits, pauses, and what is in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rota.model import Queue
+from rota.store.database import Tx, columns
+
+COLUMNS = columns(Queue.__struct_fields__)
+SETTABLE = ("concurrency", "key_concurrency", "rate_limits", "defaults", "retention")
+_JSON = {"rate_limits", "defaults", "retention"}
+
+
+def get(tx: Tx, name: str) -> Queue | None:
+    """Return a queue, or None."""
+    row = tx.row(f"SELECT {COLUMNS} FROM rota_queues WHERE name = :name", {"name": name})  # noqa: S608
+    return Queue(**dict(zip(Queue.__struct_fields__, row, strict=True))) if row else None
+
+
+def listed(tx: Tx) -> list[Queue]:
+    """Return all queues by name."""
+    rows = tx.rows(f"SELECT {COLUMNS} FROM rota_queues ORDER BY name")  # noqa: S608
+    return [Queue(**dict(zip(Queue.__struct_fields__, row, strict=True))) for row in rows]
+
+
+def change(tx: Tx, name: str, values: dict[str, Any]) -> None:
+    """Set the given limits of a queue, which comes into being where it is not there."""
+    tx.run(
+        "INSERT INTO rota_queues (name, created_at) VALUES (:name, rota_now()) ON CONFLICT DO NOTHING", {"name": name}
+    )
+    for column in SETTABLE:
+        if column in values:
+            value = "{json|:value}" if column in _JSON else ":value"
+            tx.run(
+                f"UPDATE rota_queues SET {column} = {value} WHERE name = :name", {"name": name, "value": values[column]}
+            )  # noqa: S608
+
+
+def pause(tx: Tx, name: str, *, by: str | None, note: str | None) -> bool:
+    """Stop claims from a queue; what runs goes on."""
+    sql = """
+    UPDATE rota_queues SET paused_at = coalesce(paused_at, rota_now()), paused_by = :by, paused_note = :note WHERE name = :name
+    """
+    return tx.run(sql, {"name": name, "by": by, "note": note}) == 1
+
+
+def resume(tx: Tx, name: str) -> bool:
+    """Let claims go on."""
+    sql = "UPDATE rota_queues SET paused_at = NULL, paused_by = NULL, paused_note = NULL WHERE name = :name"
+    return tx.run(sql, {"name": name}) == 1
+
+
+COUNT_CAP = 10_000
+
+
+def stats(tx: Tx) -> list[dict[str, Any]]:
+    """Return rows {queue, status, rank, n, oldest} of the jobs that wait or run, and of the failed ones.
+
+    Counts stop at COUNT_CAP for each queue and status: a page must not wait for a million rows.
+    """
+    found: list[dict[str, Any]] = []
+    for status in ("pending", "scheduled", "running", "failed"):
+        sql = f"""
+        SELECT queue, '{status}' AS status, rank, count(*) AS n, min(CASE WHEN status = 'running' THEN started_at ELSE run_at END) AS oldest
+        FROM (SELECT queue, status, rank, run_at, started_at FROM rota_jobs WHERE status = '{status}' LIMIT {COUNT_CAP}) j
+        GROUP BY queue, rank
+        """  # noqa: S608
+        found += tx.dicts(sql)
+    return found

@@ -1,0 +1,114 @@
+"""Lists of jobs: filters, pages by id, capped counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rota.ids import least_id
+from rota.model import Job
+from rota.store.database import Tx, columns
+
+LIST_COLUMNS = columns(Job.__struct_fields__)
+COUNT_CAP = 10_000
+
+
+class JobFilter(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Which jobs; every field narrows.  Times are µs UTC, of creation."""
+
+    type: str | None = None
+    statuses: tuple[str, ...] = ()
+    queue: str | None = None
+    schedule: str | None = None
+    tag: str | None = None
+    started_by: str | None = None
+    since: int | None = None
+    until: int | None = None
+    q: str | None = None
+
+    def empty(self) -> bool:
+        """Tell whether nothing is narrowed."""
+        return self == JobFilter()
+
+
+class JobPage(msgspec.Struct, frozen=True):
+    """A page of jobs, the latest first."""
+
+    jobs: list[Job]
+    total: int
+    total_is_estimate: bool
+    next_cursor: str | None
+
+
+def _where(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
+    """Build the condition; only what is asked for stands in it, so that the partial indexes serve."""
+    parts: list[str] = ["true"]
+    params: dict[str, Any] = {}
+
+    def narrow(text: str, **values: Any) -> None:
+        parts.append(text)
+        params.update(values)
+
+    if wanted.statuses:
+        literals = ", ".join(f"'{status}'" for status in wanted.statuses)
+        parts.append(f"status IN ({literals})" if len(wanted.statuses) > 1 else f"status = {literals}")
+    if wanted.type is not None:
+        narrow("type = :type", type=wanted.type)
+    if wanted.queue is not None:
+        narrow("queue = :queue", queue=wanted.queue)
+    if wanted.schedule is not None:
+        narrow("schedule_id = :schedule", schedule=wanted.schedule)
+    if wanted.started_by is not None:
+        narrow("started_by = :started_by", started_by=wanted.started_by)
+    if wanted.since is not None:
+        narrow("id >= :least", least=least_id(wanted.since))
+        narrow("created_at >= :since", since=wanted.since)
+    if wanted.until is not None:
+        narrow("created_at < :until", until=wanted.until)
+    if wanted.tag is not None:
+        tag = "EXISTS (SELECT 1 FROM {pg|json_array_elements_text(tags) AS t(value)}{lite|json_each(tags) AS t} WHERE t.value = :tag)"
+        narrow(tag, tag=wanted.tag)
+    if wanted.q is not None:
+        like = "%" + wanted.q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        texts = (
+            "CAST(id AS text)",
+            "type",
+            "queue",
+            "error",
+            "schedule_id",
+            "CAST(args AS text)",
+            "CAST(target AS text)",
+        )
+        narrow("(" + " OR ".join(f"lower({text}) LIKE :q ESCAPE '\\'" for text in texts) + ")", q=like)
+    return " AND ".join(parts), params
+
+
+def jobs(tx: Tx, wanted: JobFilter, *, limit: int, cursor: str | None = None, page: int = 1) -> JobPage:
+    """Return a page of the jobs wanted, by ``cursor`` (the last id of the page before) or by number."""
+    where, params = _where(wanted)
+    total = int(
+        tx.value(f"SELECT count(*) FROM (SELECT 1 FROM rota_jobs WHERE {where} LIMIT {COUNT_CAP + 1}) c", params)  # noqa: S608
+    )
+    paged = f"{where} AND id < :cursor" if cursor is not None else where
+    sql = f"SELECT {LIST_COLUMNS} FROM rota_jobs WHERE {paged} ORDER BY id DESC LIMIT :limit OFFSET :offset"  # noqa: S608
+    offset = 0 if cursor is not None else (page - 1) * limit
+    rows = tx.rows(sql, {**params, "cursor": cursor, "limit": limit + 1, "offset": offset})
+    names = Job.__struct_fields__
+    found = [Job(**dict(zip(names, row, strict=True))) for row in rows[:limit]]
+    more = found[-1].id if len(rows) > limit else None
+    return JobPage(found, min(total, COUNT_CAP), total > COUNT_CAP, more)
+
+
+def ids(tx: Tx, wanted: JobFilter, *, limit: int, after: str | None = None) -> list[str]:
+    """Return ids of the jobs wanted in ascending order, those after ``after``: for actions in batches."""
+    where, params = _where(wanted)
+    paged = f"{where} AND id > :after" if after is not None else where
+    sql = f"SELECT id FROM rota_jobs WHERE {paged} ORDER BY id LIMIT :limit"  # noqa: S608
+    return [row[0] for row in tx.rows(sql, {**params, "after": after, "limit": limit})]
+
+
+def count(tx: Tx, wanted: JobFilter) -> int:
+    """Return how many jobs are wanted, exactly."""
+    where, params = _where(wanted)
+    return int(tx.value(f"SELECT count(*) FROM rota_jobs WHERE {where}", params))  # noqa: S608

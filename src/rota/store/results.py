@@ -1,0 +1,176 @@
+"""Results: end attempts, each fenced by job, attempt and worker; give back what a lost worker held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from rota.store.database import Tx
+
+LOST_LIMIT = 5
+"""A job lost this often fails: it may be what kills the workers."""
+
+FENCE = "j.id = u.id AND j.attempt = u.attempt AND {lite|+}j.worker_id = :worker AND {lite|+}j.status = 'running'"
+
+FINISH = f"""
+UPDATE rota_jobs AS j SET status = u.status, result = {{json|u.result}}, result_truncated = u.truncated, error = u.error,
+  error_detail = {{json|u.error_detail}}, reason = u.reason, attempts_used = j.attempts_used + u.used,
+  completed_at = n.now, updated_at = n.now, unique_hold = NULL, log_lines = u.log_lines
+FROM (SELECT rota_now() AS now) n CROSS JOIN {{rows|u|batch|id uuid, attempt bigint, status text, result text,
+  truncated bigint, error text, error_detail text, reason text, used bigint, log_lines bigint}}
+WHERE {FENCE}
+RETURNING {{pg|j.}}id
+"""
+
+GIVE_BACK = f"""
+UPDATE rota_jobs AS j SET status = CASE WHEN u.delay_us > 0 THEN 'scheduled' ELSE 'pending' END,
+  run_at = CASE WHEN u.delay_us > 0 THEN n.now + u.delay_us ELSE j.run_at END,
+  error = u.error, error_detail = {{json|u.error_detail}}, reason = u.outcome, attempts_used = j.attempts_used + u.used,
+  worker_id = NULL, updated_at = n.now, log_lines = u.log_lines, progress = NULL, progress_note = NULL
+FROM (SELECT rota_now() AS now) n CROSS JOIN {{rows|u|batch|id uuid, attempt bigint, outcome text, delay_us bigint,
+  error text, error_detail text, used bigint, log_lines bigint}}
+WHERE {FENCE}
+RETURNING {{pg|j.}}id, {{pg|j.}}attempt, {{pg|j.}}reason, {{pg|j.}}started_at, {{pg|j.}}updated_at, {{pg|j.}}error, {{pg|j.}}error_detail
+"""
+
+ATTEMPTS = """
+INSERT INTO rota_attempts (job_id, attempt, outcome, worker_id, started_at, ended_at, error, error_detail)
+SELECT u.job_id, u.attempt, u.outcome, u.worker_id, u.started_at, u.ended_at, u.error, {json|u.error_detail}
+FROM {rows|u|batch|job_id uuid, attempt bigint, outcome text, worker_id uuid, started_at bigint, ended_at bigint,
+  error text, error_detail text}
+WHERE true ON CONFLICT DO NOTHING
+"""
+
+ABANDONED = """
+SELECT j.id, j.attempt, j.started_at, j.worker_id, j.on_lost, j.lost_count, j.cancel_requested_at
+FROM rota_jobs j LEFT JOIN rota_workers w ON w.id = j.worker_id
+WHERE j.status = 'running' AND (w.id IS NULL OR w.state NOT IN ('running', 'draining'))
+LIMIT 500 {pg|FOR UPDATE OF j SKIP LOCKED}
+"""
+
+LOSE = """
+UPDATE rota_jobs AS j SET status = u.status, reason = u.reason, error = u.error, lost_count = j.lost_count + 1,
+  completed_at = CASE WHEN u.status = 'pending' THEN NULL ELSE n.now END, updated_at = n.now,
+  worker_id = CASE WHEN u.status = 'pending' THEN NULL ELSE j.worker_id END,
+  unique_hold = CASE WHEN u.status = 'pending' THEN j.unique_hold END, error_detail = NULL,
+  log_lines = coalesce((SELECT max(l.first_line + l.lines) FROM rota_logs l WHERE l.job_id = j.id), j.log_lines)
+FROM (SELECT rota_now() AS now) n CROSS JOIN {rows|u|batch|id uuid, attempt bigint, status text, reason text, error text}
+WHERE j.id = u.id AND j.attempt = u.attempt AND j.status = 'running'
+RETURNING {pg|j.}id
+"""
+
+
+class Finished(msgspec.Struct, kw_only=True):
+    """The end of a job."""
+
+    id: str
+    attempt: int
+    status: str
+    result: str | None = None
+    truncated: int | None = None
+    error: str | None = None
+    error_detail: str | None = None
+    reason: str | None = None
+    used: int = 1
+    log_lines: int = 0
+
+
+class Returned(msgspec.Struct, kw_only=True):
+    """The end of an attempt that leaves the job waiting: ``outcome`` is failed, timeout, snoozed, interrupted."""
+
+    id: str
+    attempt: int
+    outcome: str
+    delay_us: int = 0
+    used: int = 0
+    error: str | None = None
+    error_detail: str | None = None
+    log_lines: int = 0
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """What became of a job whose worker was lost."""
+
+    id: str
+    attempt: int
+    worker_id: str | None
+    status: str
+    error: str
+
+
+def finish(tx: Tx, worker: str, batch: Sequence[Finished]) -> set[str]:
+    """Record ended jobs; return the ids that were accepted.  The others ran under a lease that is lost."""
+    rows = tx.rows(FINISH, {"worker": worker, "batch": msgspec.json.encode(batch).decode()})
+    return {row[0] for row in rows}
+
+
+def give_back(tx: Tx, worker: str, batch: Sequence[Returned]) -> set[str]:
+    """Record attempts that did not end their job, and make the job wait again; return the ids accepted."""
+    rows = tx.rows(GIVE_BACK, {"worker": worker, "batch": msgspec.json.encode(batch).decode()})
+    names = ("job_id", "attempt", "outcome", "started_at", "ended_at", "error", "error_detail")
+    _record(tx, [{**dict(zip(names, row, strict=True)), "worker_id": worker} for row in rows])
+    return {row[0] for row in rows}
+
+
+def lose(tx: Tx) -> list[Lost]:
+    """End the attempts of workers whose lease ran out, at most 500; the jobs wait again, or fail if they must."""
+    lost: list[Lost] = []
+    ended: list[dict[str, object]] = []
+    now = tx.now()
+    for job_id, attempt, started_at, worker_id, on_lost, lost_count, cancelled in tx.rows(ABANDONED):
+        status, error = _fate(on_lost, lost_count + 1, cancelled is not None)
+        lost.append(Lost(job_id, attempt, worker_id, status, error))
+        if status == "pending":
+            ended.append({"job_id": job_id, "attempt": attempt, "outcome": "lost", "worker_id": worker_id,
+                          "started_at": started_at, "ended_at": now, "error": error, "error_detail": None})  # fmt: skip
+    if not lost:
+        return []
+    batch = [
+        {"id": job.id, "attempt": job.attempt, "status": job.status, "reason": "lost", "error": job.error}
+        for job in lost
+    ]
+    done = {row[0] for row in tx.rows(LOSE, {"batch": msgspec.json.encode(batch).decode()})}
+    _record(tx, [row for row in ended if row["job_id"] in done])
+    return [job for job in lost if job.id in done]
+
+
+def _fate(on_lost: str, times: int, cancelled: bool) -> tuple[str, str]:
+    if cancelled:
+        return "cancelled", "cancelled; its worker was lost while stopping it"
+    if on_lost == "fail":
+        return "failed", "its worker was lost, and the job must not run twice"
+    if times >= LOST_LIMIT:
+        return "failed", f"lost too often: {times} workers died while running it"
+    return "pending", "its worker was lost"
+
+
+def _record(tx: Tx, ended: Sequence[dict[str, object]]) -> None:
+    if ended:
+        tx.run(ATTEMPTS, {"batch": msgspec.json.encode(ended).decode()})
+
+
+PROGRESS = """
+UPDATE rota_jobs AS j SET progress = u.value, progress_note = u.note, updated_at = rota_now()
+FROM {rows|u|batch|id uuid, attempt bigint, value float8, note text}
+WHERE j.id = u.id AND j.attempt = u.attempt AND {lite|+}j.worker_id = :worker AND {lite|+}j.status = 'running'
+"""
+
+
+def progress(tx: Tx, worker: str, batch: Sequence[dict[str, object]]) -> None:
+    """Store the progress of running jobs: ``{id, attempt, value, note}`` each."""
+    tx.run(PROGRESS, {"worker": worker, "batch": msgspec.json.encode(batch).decode()})
+
+
+def cancels(tx: Tx, worker: str) -> list[tuple[str, int]]:
+    """Return (job, attempt) of what this worker runs and somebody wants stopped."""
+    sql = """
+    SELECT id, attempt FROM rota_jobs WHERE worker_id = :worker AND status = 'running' AND cancel_requested_at IS NOT NULL
+    """
+    return [(row[0], row[1]) for row in tx.rows(sql, {"worker": worker})]
+
+
+def held(tx: Tx, worker: str) -> list[tuple[str, int]]:
+    """Return (job, attempt) of everything that runs under this worker's lease, by the database's word."""
+    sql = "SELECT id, attempt FROM rota_jobs WHERE worker_id = :worker AND status = 'running'"
+    return [(row[0], row[1]) for row in tx.rows(sql, {"worker": worker})]

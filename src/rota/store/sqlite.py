@@ -1,0 +1,176 @@
+"""SQLite: one file, one machine, any number of processes.  The only module that imports ``sqlite3``."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rota.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    RotaError,
+)
+from rota.settings import DatabaseUrl
+from rota.store.database import Database, Duplicate, Params, Pool, Row, Tx
+from rota.store.sql import render
+
+BUSY_TIMEOUT_MS = 10_000
+POOL_SIZE = 32
+SETUP = (
+    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA journal_size_limit=67108864",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-16384",
+)
+
+
+def translate(error: sqlite3.Error) -> Exception:
+    """Return our own error for one of SQLite's."""
+    text = str(error)
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if isinstance(error, sqlite3.IntegrityError) and name.startswith(
+        ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY")
+    ):
+        return Duplicate(text)
+    for prefix, kind in (
+        ("SQLITE_BUSY", DatabaseBusy),
+        ("SQLITE_LOCKED", DatabaseBusy),
+        ("SQLITE_READONLY", DatabaseReadOnly),
+        ("SQLITE_FULL", DatabaseFull),
+        ("SQLITE_IOERR", DatabaseFull if "full" in text else DatabaseUnavailable),
+        ("SQLITE_CANTOPEN", DatabaseUnavailable),
+    ):
+        if name.startswith(prefix):
+            return kind(f"SQLite: {text}")
+    return DatabaseError(f"SQLite: {text}")
+
+
+class SqliteTx(Tx):
+    """A transaction, or single statements, on one connection."""
+
+    dialect = "sqlite"
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__()
+        self.connection = connection
+
+    def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
+        try:
+            return self.connection.execute(render(sql, "sqlite"), params)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+    def rows(self, sql: str, params: Params = {}) -> list[Row]:
+        cursor = self._execute(sql, params)
+        try:
+            return cursor.fetchall()
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+    def dicts(self, sql: str, params: Params = {}) -> list[dict[str, Any]]:
+        cursor = self._execute(sql, params)
+        try:
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+    def run(self, sql: str, params: Params = {}) -> int:
+        return self._execute(sql, params).rowcount
+
+    def script(self, sql: str) -> None:
+        for statement in _statements(render(sql, "sqlite")):
+            self.run(statement)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script; ``executescript`` would commit the open transaction."""
+    part = ""
+    for line in script.splitlines(keepends=True):
+        part += line
+        if sqlite3.complete_statement(part):
+            yield part
+            part = ""
+    if part.strip():
+        yield part
+
+
+class SqliteDatabase(Database):
+    """A SQLite database file in WAL mode, each commit flushed to the disk."""
+
+    dialect = "sqlite"
+
+    def __init__(self, url: DatabaseUrl, clock: Callable[[], int] | None = None) -> None:
+        super().__init__()
+        if url.path is None:
+            raise DatabaseUnavailable("the database URL names no SQLite file")
+        self.url = url
+        self.path = url.path
+        self._clock = clock or (lambda: time.time_ns() // 1000)
+        self._pool = Pool(self._connect, POOL_SIZE)
+        # One writer at a time in this process, in order of arrival as far as a lock gives it: SQLite's own busy
+        # handler sleeps and retries, and starves whoever sleeps longest.
+        self._writer = threading.Lock()
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+            )
+            connection.create_function("rota_now", 0, lambda: self._clock())
+            for pragma in SETUP:
+                connection.execute(pragma)
+        except sqlite3.Error as error:
+            raise translate(error) from error
+        return connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        with self._pool.connection() as connection:
+            tx = SqliteTx(connection)
+            with self._writer:
+                tx.run("BEGIN IMMEDIATE")
+                try:
+                    yield tx
+                    tx.run("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.rollback()
+                    raise
+            self.last_contact = time.monotonic()
+        tx.committed()
+
+    @contextmanager
+    def statement(self) -> Iterator[Tx]:
+        with self._pool.connection() as connection:
+            yield SqliteTx(connection)
+            self.last_contact = time.monotonic()
+
+    @contextmanager
+    def adopt(self, connection: sqlite3.Connection) -> Iterator[Tx]:
+        """Work inside the caller's own open transaction on the caller's own connection."""
+        try:
+            connection.create_function("rota_now", 0, lambda: self._clock())
+        except sqlite3.Error as error:
+            raise RotaError(f"this connection cannot be used: {error}") from error
+        yield SqliteTx(connection)
+
+    def data_version(self, connection: sqlite3.Connection) -> int:
+        """A number that changes when another connection has committed."""
+        return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def watch(self) -> sqlite3.Connection:
+        """A connection of its own for ``data_version``; the caller closes it."""
+        return self._connect()
+
+    def close(self) -> None:
+        self._pool.close()
