@@ -1,0 +1,141 @@
+"""What a result means: the one place that judges the answer of a function, an HTTP target or a command.
+
+A JSON object may carry more than a value: ``{"success": false, "errors": […]}`` fails the attempt,
+``{"status": "retry", "delayMs": n}`` starts the job again later without using an attempt, and
+``{"status": "failed", "error": …}`` fails it for good.  Everything else is a result.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from rota.executor import ErrorDetail, Outcome
+
+MAX_RESULT_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_ERROR_CHARS = 1000
+MAX_DELAY_US = 365 * 86_400_000_000
+_HEAD_CHARS = 4096
+
+
+class _Answer(msgspec.Struct):
+    success: Any = None
+    status: Any = None
+    delayMs: Any = None
+    error: Any = None
+    errors: Any = None
+    message: Any = None
+
+
+_decoder = msgspec.json.Decoder(_Answer)
+_checker = msgspec.json.Decoder()
+
+
+def judge(result_json: str) -> Outcome:
+    """Return the outcome that a result (JSON text) stands for.
+
+    Text that is no JSON, or is nested deeper than ``MAX_DEPTH``, fails for good: the work is done, and another
+    attempt would only repeat it.  A result above ``MAX_RESULT_BYTES`` completes, cut to its head.
+    """
+    try:
+        answer = _read(result_json)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+        return not_json(str(error))
+    if depth_exceeds(result_json, MAX_DEPTH):
+        return not_json(f"nested deeper than {MAX_DEPTH} levels")
+    if answer is not None:
+        if answer.status == "retry":
+            return _snoozed(answer.delayMs)
+        if answer.status == "failed":
+            text = _words(answer.error) or _words(answer.errors) or _words(answer.message)
+            return _failed(text or "the answer says status failed", result_json, permanent=True)
+        if answer.success is False:
+            text = _words(answer.errors) or _words(answer.error) or _words(answer.message)
+            return _failed(text or "the answer says success false", result_json, permanent=False)
+    return bounded(Outcome("completed", result=result_json))
+
+
+def not_json(reason: str) -> Outcome:
+    """Return the outcome of finished work whose result cannot be kept as JSON."""
+    line = one_line(f"the result is not JSON: {reason}")
+    return Outcome("failed", error=line, detail=ErrorDetail("result-not-json", message=line), permanent=True)
+
+
+def bounded(outcome: Outcome) -> Outcome:
+    """Return ``outcome`` with its result cut to ``{"bytes", "head"}`` when it is above ``MAX_RESULT_BYTES``."""
+    text = outcome.result
+    if text is None or len(text) * 4 <= MAX_RESULT_BYTES:
+        return outcome
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size <= MAX_RESULT_BYTES:
+        return outcome
+    head = text[:_HEAD_CHARS].encode("utf-8", "replace").decode()
+    short = msgspec.json.encode({"bytes": size, "head": head}).decode()
+    return msgspec.structs.replace(outcome, result=short, truncated=size)
+
+
+def one_line(text: str, limit: int = MAX_ERROR_CHARS) -> str:
+    """Return ``text`` as one printable line of at most ``limit`` characters."""
+    line = " ".join(text[: 4 * limit].split()).replace("\0", "�")
+    line = line.encode("utf-8", "replace").decode()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def depth_exceeds(text: str, limit: int) -> bool:
+    """Tell whether valid JSON ``text`` nests arrays and objects deeper than ``limit``."""
+    if text.count("{") + text.count("[") <= limit:
+        return False
+    return _deeper(_checker.decode(text), limit)
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    """Walk without recursion, level by level: depth is what the caller does not trust."""
+    level = [value]
+    for _ in range(limit):
+        level = [item for each in level for item in _children(each)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [item for item in value.values() if isinstance(item, (dict, list))]
+    return [item for item in value if isinstance(item, (dict, list))] if isinstance(value, list) else []
+
+
+def _read(text: str) -> _Answer | None:
+    """Return what the text says beside its value; None unless it is an object."""
+    if text.lstrip()[:1] == "{":
+        return _decoder.decode(text)
+    _checker.decode(text)
+    return None
+
+
+def _snoozed(delay: object) -> Outcome:
+    if isinstance(delay, bool) or not isinstance(delay, (int, float)) or not math.isfinite(delay) or delay < 0:
+        line = "the answer says status retry without delayMs, a number of milliseconds from 0"
+        return Outcome("failed", error=line, detail=ErrorDetail("answer-invalid", message=line))
+    return Outcome("snoozed", delay_us=min(int(delay * 1000), MAX_DELAY_US))
+
+
+def _failed(text: str, result: str, *, permanent: bool) -> Outcome:
+    line = one_line(text)
+    detail = ErrorDetail("answer-failed", message=line)
+    return bounded(Outcome("failed", result=result, error=line, detail=detail, permanent=permanent))
+
+
+def _words(value: object) -> str:
+    """Return what an ``error`` or ``errors`` of any shape says, in words."""
+    if value is None or value == [] or value == {}:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "; ".join(_words(item) for item in value[:5]) + (f" (and {len(value) - 5} more)" * (len(value) > 5))
+    if isinstance(value, dict) and isinstance(value.get("message"), str):
+        return str(value["message"])
+    return msgspec.json.encode(value).decode()
