@@ -1,0 +1,356 @@
+"""Every setting as data: parsing, checks and the reference page are driven by this table."""
+
+from __future__ import annotations
+
+import msgspec
+
+from rota.settings.database_url import parse_database_url
+from rota.settings.values import (
+    HIGHEST_PORT,
+    Parser,
+    duration,
+    is_host_pattern,
+    is_host_with_port,
+    is_module,
+    is_name,
+    is_network,
+    is_origin,
+    is_text,
+    list_of,
+    one_of,
+    parse_app,
+    parse_flag,
+    parse_host,
+    parse_notify_urls,
+    parse_priorities,
+    parse_rename,
+    parse_root_path,
+    parse_secret,
+    parse_size,
+    parse_text,
+    parse_url,
+    retention,
+    whole_number,
+)
+
+SECOND = 1_000_000
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting: how it is called, read, and explained."""
+
+    name: str
+    type: str
+    """What it takes, as the reference says it."""
+    parse: Parser
+    default: str | None
+    """As one would write it; None means not set."""
+    meaning: str
+    empty: object = None
+    """The value when it is not set and has no default."""
+    attribute: str = ""
+    """Name in `Settings`; empty means the name in lower case less ``ROTA_``."""
+    aliases: tuple[str, ...] = ()
+    secret: bool = False
+
+    @property
+    def field(self) -> str:
+        return self.attribute or self.key
+
+    @property
+    def key(self) -> str:
+        """Name as a keyword of `load_settings`."""
+        return self.name.lower().removeprefix("rota_")
+
+
+def _text(name: str, default: str | None, meaning: str) -> Setting:
+    return Setting(name=name, type="text", parse=parse_text, default=default, meaning=meaning)
+
+
+def _secret(name: str, meaning: str, *aliases: str) -> Setting:
+    return Setting(
+        name=name, type="secret", parse=parse_secret, default=None, meaning=meaning, aliases=aliases, secret=True
+    )
+
+
+def _url(name: str, meaning: str) -> Setting:
+    return Setting(name=name, type="http(s) address", parse=parse_url, default=None, meaning=meaning)
+
+
+def _flag(name: str, meaning: str) -> Setting:
+    return Setting(name=name, type="true or false", parse=parse_flag, default="false", meaning=meaning)
+
+
+def _choice(name: str, choices: tuple[str, ...], default: str | None, meaning: str) -> Setting:
+    return Setting(name=name, type=" | ".join(choices), parse=one_of(*choices), default=default, meaning=meaning)
+
+
+def _list(name: str, items: str, parse: Parser, meaning: str) -> Setting:
+    return Setting(name=name, type=f"list of {items}", parse=parse, default=None, meaning=meaning, empty=())
+
+
+def _number(name: str, least: int, most: int, default: str | None, meaning: str, *aliases: str) -> Setting:
+    kind = f"{least} to {most}"
+    return Setting(
+        name=name, type=kind, parse=whole_number(least, most), default=default, meaning=meaning, aliases=aliases
+    )
+
+
+def _duration(name: str, default: str, meaning: str, least_us: int) -> Setting:
+    attribute = name.lower().removeprefix("rota_") + "_us"
+    return Setting(
+        name=name, attribute=attribute, type="duration", parse=duration(least_us), default=default, meaning=meaning
+    )
+
+
+def _retention(name: str, default: str, meaning: str) -> Setting:
+    attribute = name.lower().removeprefix("rota_") + "_us"
+    return Setting(
+        name=name, attribute=attribute, type="duration or never", parse=retention, default=default, meaning=meaning
+    )
+
+
+def _size(name: str, default: str, meaning: str) -> Setting:
+    return Setting(name=name, type="size", parse=parse_size, default=default, meaning=meaning)
+
+
+GROUPS: dict[str, tuple[Setting, ...]] = {
+    "Database and server": (
+        Setting(
+            name="ROTA_DATABASE_URL",
+            type="database URL",
+            parse=parse_database_url,
+            default="sqlite:///rota.db",
+            meaning="Where everything is stored: `sqlite:///relative.db`, `sqlite:////absolute.db`, "
+            "`postgresql://user:password@host:5432/name` or `postgres://…`, also with several hosts. "
+            "The query fields `schema` and `pgbouncer=true` (behind a transaction pooler) are understood as Prisma "
+            "writes them, and so are libpq's own.",
+            aliases=("DATABASE_URL", "POSTGRES_PRISMA_URL"),
+            secret=True,
+        ),
+        Setting(
+            name="ROTA_HOST",
+            type="host",
+            parse=parse_host,
+            default="127.0.0.1",
+            meaning="Address to listen on. Beyond loopback, authentication must be configured.",
+            aliases=("HOST",),
+        ),
+        _number("ROTA_PORT", 0, HIGHEST_PORT, "7005", "Port to listen on; 0 takes a free one and says which.", "PORT"),
+        _number(
+            "ROTA_PROBE_PORT",
+            0,
+            HIGHEST_PORT,
+            None,
+            "Port where schedulers and workers answer `/live`, `/ready` and `/metrics`; without it they listen on "
+            "nothing.",
+        ),
+        Setting(
+            name="ROTA_ROOT_PATH",
+            type="path",
+            parse=parse_root_path,
+            default=None,
+            meaning="Path under which a proxy shows the service, such as `/scheduler`.",
+            empty="",
+        ),
+        Setting(
+            name="ROTA_APP",
+            type="MODULE:ATTRIBUTE",
+            parse=parse_app,
+            default=None,
+            meaning="The `Rota` object of your application, whose functions the worker runs.",
+        ),
+        _text("ROTA_SERVICE_NAME", "rota", "Name of the service in logs, metrics and `/health`."),
+    ),
+    "Work": (
+        _list(
+            "ROTA_EXECUTORS",
+            "names",
+            list_of(is_name, "names such as function, http, command"),
+            "Kinds of target that this worker takes; all when not set.",
+        ),
+        _list(
+            "ROTA_QUEUES",
+            "queues",
+            list_of(is_name, "names of queues"),
+            "Queues that this worker takes, in order of preference; all, also new ones, when not set.",
+        ),
+        _list(
+            "ROTA_LABELS",
+            "labels",
+            list_of(is_name, "labels"),
+            "Labels of this worker, which jobs may ask for by `runOn`.",
+        ),
+        _number(
+            "ROTA_CONCURRENCY",
+            1,
+            10_000,
+            "20",
+            "How many commands, and how many sync functions, run at once in a worker.",
+        ),
+        _duration(
+            "ROTA_LEASE",
+            "20s",
+            "How long a worker that is not heard of keeps its jobs; it renews after each quarter.",
+            SECOND,
+        ),
+        _duration("ROTA_GRACE", "20s", "How long running jobs may go on after a stop, a cancel or a time-out.", 0),
+        _duration(
+            "ROTA_STALL",
+            "15s",
+            "How long a function may block the event loop of its runner before the runner is killed.",
+            SECOND // 10,
+        ),
+        _list(
+            "ROTA_FUNCTION_MODULES",
+            "modules",
+            list_of(is_module, "names of Python modules"),
+            "Packages whose functions a target may name as `module:name` beside the declared ones.",
+        ),
+        Setting(
+            name="ROTA_PRIORITIES",
+            type="name=number, …",
+            parse=parse_priorities,
+            default="low=-10,normal=0,high=10,live=20",
+            meaning="Names for priorities, in any case; the higher number runs first.",
+        ),
+    ),
+    "Access": (
+        _secret(
+            "ROTA_AUTH_SECRET",
+            "Shared secret: a bearer token by itself, and the key of HS256 tokens.",
+            "SCHEDULER_SHARED_AUTH_SECRET",
+        ),
+        _choice(
+            "ROTA_AUTH_SECRET_ROLE",
+            ("viewer", "operator", "admin"),
+            "operator",
+            "Role of HS256 tokens that name none.",
+        ),
+        _choice(
+            "ROTA_AUTH_SECRET_MAX_ROLE",
+            ("viewer", "operator", "admin"),
+            "admin",
+            "Highest role that the shared secret and its tokens can have.",
+        ),
+        _url("ROTA_AUTH_JWKS_URL", "Keys of the issuer whose RS256 and ES256 tokens are accepted (Clerk, any OIDC)."),
+        _text("ROTA_AUTH_ISSUER", None, "The `iss` that such tokens must have."),
+        _list("ROTA_AUTH_AUDIENCE", "texts", list_of(is_text, "texts"), "The `aud` that such tokens must have one of."),
+        _text(
+            "ROTA_AUTH_ROLE_CLAIM",
+            None,
+            "Claim that holds the role, such as `app.role`; else the first of `public_metadata.role`, `metadata.role`, "
+            "`role`.",
+        ),
+        _secret("CLERK_SECRET_KEY", "Key to ask Clerk for the role of a user whose token has no role claim."),
+        _url("ROTA_USER_SERVICE_URL", "Service that resolves a token's subject: `GET /api/users/{subject}` → `id`."),
+        _secret("ROTA_SECRET_KEY", "Key that encrypts named secrets in the database."),
+        _list(
+            "ROTA_ALLOWED_HOSTS",
+            "hosts",
+            list_of(is_host_with_port, "hosts such as jobs.example.org or *.example.org"),
+            "Names under which browsers may reach the service; on loopback its own names are always allowed.",
+        ),
+        _list(
+            "ROTA_TRUSTED_PROXIES",
+            "networks",
+            list_of(is_network, "addresses or networks such as 10.0.0.0/8"),
+            "Proxies whose `X-Forwarded-…` headers are believed.",
+        ),
+        _list(
+            "ROTA_CORS_ORIGINS",
+            "origins",
+            list_of(is_origin, "origins such as https://app.example.org"),
+            "Pages of other origins that may call the API.",
+        ),
+        _flag("ROTA_METRICS_PUBLIC", "Whether `/metrics` needs no token."),
+    ),
+    "Calls to other services": (
+        Setting(
+            name="ROTA_SERVICE_<NAME>_URL",
+            attribute="services",
+            type="http(s) address",
+            parse=parse_url,
+            default=None,
+            meaning="Address of the service NAME, for targets with `service` and `path`.",
+            aliases=("<NAME>_SERVICE_URL",),
+        ),
+        _list(
+            "ROTA_HTTP_ALLOW",
+            "hosts",
+            list_of(is_host_pattern, "hosts, *.domains, addresses or networks"),
+            "The only hosts and networks that HTTP targets may call; all but the forbidden ones when not set.",
+        ),
+        _list(
+            "ROTA_HTTP_DENY",
+            "hosts",
+            list_of(is_host_pattern, "hosts, *.domains, addresses or networks"),
+            "Hosts and networks that HTTP targets may not call.",
+        ),
+        _url("ROTA_HTTP_PROXY", "Proxy for HTTP targets; `HTTP_PROXY` is ignored."),
+        _list(
+            "ROTA_CALLBACK_HOSTS",
+            "hosts",
+            list_of(is_host_with_port, "hosts such as app.example.org or *.example.org"),
+            "Hosts that a job's `callbackUrl` may name beside the host of its type.",
+        ),
+        Setting(
+            name="ROTA_NOTIFY_URLS",
+            type="Apprise addresses",
+            parse=parse_notify_urls,
+            default=None,
+            meaning="Where alerts go: `slack://…`, `mailto://…`, `json://…`, divided by spaces or commas.",
+            secret=True,
+            empty=(),
+        ),
+    ),
+    "Log": (
+        _choice("ROTA_LOG_FORMAT", ("json", "text"), None, "Form of log lines; `text` on a terminal, else `json`."),
+        _choice("ROTA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info", "Least level that is written."),
+        _text("ROTA_LOG_FILE", None, "File that log lines are added to; standard error when not set."),
+        Setting(
+            name="ROTA_LOG_RENAME",
+            type="field=newName, …",
+            parse=parse_rename,
+            default=None,
+            meaning="Other names for fields of log lines, such as `queue=queueName,jobId=messageId`.",
+            empty={},
+        ),
+        _flag("ROTA_LOG_OUTPUT", "Whether the output of jobs is also written to the log, as `job/output` lines."),
+    ),
+    "Retention": (
+        _retention(
+            "ROTA_RETENTION_COMPLETED", "24h", "How long completed and cancelled jobs that were enqueued are kept."
+        ),
+        _retention("ROTA_RETENTION_RUNS", "90d", "How long runs of schedules, triggers and `rota exec` are kept."),
+        _retention("ROTA_RETENTION_FAILED", "90d", "How long failed jobs are kept."),
+        _retention("ROTA_RETENTION_OCCURRENCES", "400d", "How long the record of due instants is kept."),
+        _retention("ROTA_RETENTION_LOGS", "14d", "How long the logs of runs are kept."),
+        _number(
+            "ROTA_KEEP_LAST", 0, 100_000, "100", "Runs of each schedule, and its last good result, kept at any age."
+        ),
+    ),
+    "Limits": (
+        _size("ROTA_LIMIT_BODY", "2MiB", "Largest body of a request to the API."),
+        _size("ROTA_LIMIT_ARGS", "1MiB", "Largest arguments of a job."),
+        _size("ROTA_LIMIT_RESULT", "1MiB", "Largest result of a job; of a larger one its head is kept."),
+        _number("ROTA_LIMIT_DEPTH", 1, 500, "64", "Deepest nesting of arguments and bodies."),
+        _size("ROTA_LIMIT_LOG", "8MiB", "Largest log of one attempt; of a larger one head and tail are kept."),
+        _size("ROTA_LIMIT_LINE", "64KiB", "Longest line of a log."),
+        _size("ROTA_LIMIT_ANSWER", "64KiB", "How much of an HTTP answer is kept."),
+    ),
+}
+
+SETTINGS: tuple[Setting, ...] = tuple(setting for group in GROUPS.values() for setting in group)
+
+OTHER_VARIABLES: dict[str, str] = {
+    "ROTA_CONFIG": "The file of settings to read instead of `rota.toml` in the current folder.",
+    "ROTA_URL": "Service that the command line talks to instead of the database.",
+    "ROTA_TOKEN": "Token for `ROTA_URL`.",
+    "ROTA_WEB": "`skip` leaves the pages out when the package is built, `force` builds them again.",
+    "ROTA_JOB_ID": "Given to commands: the id of their job.",
+    "ROTA_ATTEMPT": "Given to commands: the number of the attempt.",
+    "ROTA_SCHEDULED_FOR": "Given to commands: the instant that the schedule was due.",
+    "ROTA_ARGS": "Given to commands: the arguments as JSON.",
+}
+"""Variables of the environment that are no settings, and so no mistakes either."""
