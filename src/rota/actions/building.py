@@ -1,0 +1,88 @@
+"""Build the job that is stored from what was asked, its type, and the defaults of its kind."""
+
+from __future__ import annotations
+
+import msgspec
+
+from rota.actions import policy
+from rota.actions.specs import JobDefaults, decode
+from rota.actions.targets import Target, check_target
+from rota.errors import Invalid, UnknownJobType
+from rota.jsontext import check_json, check_name, check_text
+from rota.model import ANY_TYPE_LANES, JobType, NewJob
+from rota.settings import Settings
+
+NO_ARGS = "{}"
+
+
+def check_args(args: msgspec.Raw | None, settings: Settings, *, must_be_object: bool) -> str:
+    """Return arguments as the JSON text they were; raises Invalid for ``args``."""
+    if args is None:
+        return NO_ARGS
+    text = check_json(bytes(args), "args", max_bytes=settings.limit_args, max_depth=settings.limit_depth)
+    if must_be_object and not text.lstrip().startswith("{"):
+        raise Invalid(
+            "args", "a function takes its arguments by name", hint='give an object, for example {"limit": 10}'
+        )
+    return text
+
+
+def what_to_run(
+    type_name: str | None, target: msgspec.Raw | None, job_type: JobType | None, settings: Settings
+) -> tuple[str, Target | None]:
+    """Return (lane, target) of a job that names a type or brings a target; None where the code knows the target."""
+    if (type_name is None) == (target is None):
+        raise Invalid("jobType", "give either jobType or target", hint="exactly one of them")
+    if target is not None:
+        checked = check_target(target, settings)
+        return checked.lane, checked
+    if job_type is None:
+        check_name(str(type_name), "jobType")
+        raise UnknownJobType(
+            "jobType",
+            f"{type_name!r} was never declared",
+            hint="start a worker with its code, or PUT /api/job-types/NAME",
+        )
+    if job_type.target is None:
+        return job_type.lane, None
+    return job_type.lane, check_target(msgspec.Raw(job_type.target.encode()), settings)
+
+
+def build(
+    job_id: str,
+    *,
+    type_name: str | None,
+    target: msgspec.Raw | None,
+    args: str,
+    job_type: JobType | None,
+    given: JobDefaults,
+    settings: Settings,
+) -> NewJob:
+    """Return the job to store; fields beyond the policy (unique key, due time …) are the caller's to set."""
+    lane, checked = what_to_run(type_name, target, job_type, settings)
+    wanted = policy.merge(given, decode(job_type.defaults, JobDefaults, "defaults") if job_type else None)
+    attempts, retry = policy.attempts_and_retry(wanted, lane)
+    queue = check_name(wanted.queue, "queue", max_length=100) if wanted.queue else policy.DEFAULT_QUEUE
+    if wanted.concurrency_key is not None:
+        check_text(wanted.concurrency_key, "concurrencyKey", max_length=500)
+    return NewJob(
+        id=job_id,
+        type=type_name,
+        lane=lane,
+        target=checked.document if checked else None,
+        queue=queue,
+        rank=policy.priority_rank(wanted.priority, settings),
+        args=args,
+        max_attempts=attempts,
+        retry=retry,
+        timeout_us=policy.timeout_us(wanted, lane, checked.timeout_us if checked else None),
+        on_lost=wanted.on_lost or "retry",
+        concurrency_key=wanted.concurrency_key,
+        tags=policy.check_tags(wanted.tags),
+        expires_us=policy.duration(wanted.expires_in, "expiresIn", minimum_us=1000),
+    )
+
+
+def needs_object(lane: str) -> bool:
+    """Tell whether a lane takes its arguments by name."""
+    return lane in ANY_TYPE_LANES

@@ -1,0 +1,110 @@
+"""From what a user says of a job to what is stored: retry policy, time-outs, defaults of its type and kind."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from rota.actions.specs import Duration, JobDefaults, RetryIn
+from rota.durations import parse_duration
+from rota.errors import Invalid
+from rota.retry import CAP_US, DEFAULT, RetryPolicy
+from rota.settings import Settings
+
+T = TypeVar("T")
+MAX_ATTEMPTS = 1_000_000
+MAX_PRIORITY = 1_000_000_000
+DEFAULT_QUEUE = "default"
+HOUR_US = 3_600_000_000
+TIMEOUT_US = {"http": 30_000_000}
+ATTEMPTS = {"command": 1}
+
+
+def merge(first: JobDefaults | None, second: JobDefaults | None) -> JobDefaults:
+    """Return what ``first`` says, completed by ``second``."""
+    merged = JobDefaults()
+    for name in JobDefaults.__struct_fields__:
+        for source in (first, second):
+            value = getattr(source, name, None) if source is not None else None
+            if value is not None:
+                setattr(merged, name, value)
+                break
+    return merged
+
+
+def duration(value: Duration | None, field: str, *, minimum_us: int = 0) -> int | None:
+    """Return a duration in microseconds, or None where none is given."""
+    return None if value is None else parse_duration(value, field, minimum_us=minimum_us)
+
+
+def priority_rank(priority: int | str | None, settings: Settings) -> int:
+    """Return the rank that is stored: the negated priority.  Names are those that the settings give."""
+    if isinstance(priority, str):
+        if priority not in settings.priorities:
+            known = ", ".join(settings.priorities) or "none is set"
+            raise Invalid("priority", f"no priority is called {priority!r}", hint=f"an integer, or a name ({known})")
+        priority = settings.priorities[priority]
+    value = priority or 0
+    if abs(value) > MAX_PRIORITY:
+        raise Invalid("priority", f"{value} is out of range", hint=f"from -{MAX_PRIORITY} to {MAX_PRIORITY}")
+    return -value
+
+
+def attempts_and_retry(defaults: JobDefaults, lane: str) -> tuple[int, str | None]:
+    """Return the most attempts and the retry policy (JSON, None for the default one)."""
+    retry = defaults.retry or RetryIn()
+    chosen = next(
+        (
+            (field, value)
+            for field, value in (("maxAttempts", defaults.max_attempts), ("retry.attempts", retry.attempts))
+            if value is not None
+        ),
+        None,
+    )
+    attempts = chosen[1] if chosen else ATTEMPTS.get(lane, 4)
+    if chosen and not 1 <= attempts <= MAX_ATTEMPTS:
+        raise Invalid(chosen[0], f"{attempts} is out of range", hint=f"from 1 to {MAX_ATTEMPTS}")
+    policy = _policy(retry)
+    return attempts, None if policy == DEFAULT else msgspec.json.encode(policy).decode()
+
+
+def _policy(retry: RetryIn) -> RetryPolicy:
+    backoff, base = retry.backoff or "exponential", DEFAULT.base
+    if backoff not in ("exponential", "linear", "fixed"):
+        base = parse_duration(backoff, "retry.backoff")  # a duration is a fixed pause
+        backoff = "fixed"
+    if retry.delays is not None and retry.backoff is not None:
+        raise Invalid("retry", "delays and backoff exclude each other", hint="give one of them")
+    if retry.attempts is not None and retry.until is not None:
+        raise Invalid("retry", "attempts and until exclude each other", hint="give one of them")
+    if retry.delays is not None and not 1 <= len(retry.delays) <= 100:
+        raise Invalid("retry.delays", "from 1 to 100 delays")
+    cap = duration(retry.cap, "retry.cap")
+    delays = tuple(parse_duration(d, f"retry.delays.{i}") for i, d in enumerate(retry.delays or ()))
+    return RetryPolicy(
+        delays=delays,
+        backoff=str(backoff),
+        base=base,
+        cap=cap if cap is not None else max(CAP_US, *delays, base) if delays else max(CAP_US, base),
+        jitter=retry.jitter if retry.jitter is not None else not delays,
+        until=duration(retry.until, "retry.until"),
+    )
+
+
+def timeout_us(defaults: JobDefaults, lane: str, target_timeout: int | None) -> int:
+    """Return the smaller of the job's and its target's time-out, or the default of its kind."""
+    given = [t for t in (duration(defaults.timeout, "timeout", minimum_us=1000), target_timeout) if t is not None]
+    return min(given) if given else TIMEOUT_US.get(lane, HOUR_US)
+
+
+def check_tags(tags: list[str] | None) -> str | None:
+    """Return tags as JSON, or None."""
+    if not tags:
+        return None
+    if len(tags) > 50:
+        raise Invalid("tags", f"{len(tags)} tags are too many", hint="at most 50")
+    for place, tag in enumerate(tags):
+        if not tag or len(tag) > 200 or "\0" in tag:
+            raise Invalid(f"tags.{place}", "a tag is a text of 1 to 200 characters")
+    return msgspec.json.encode(tags).decode()

@@ -1,0 +1,225 @@
+"""Records in their outside form: camelCase, times RFC 3339 in UTC with milliseconds, priorities the right way up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from rota.durations import format_duration
+from rota.executors import http_target
+from rota.model import Attempt, Job, JobType, Occurrence, Queue, Schedule, Worker
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant(at_us: int | None) -> str | None:
+    """Return a time as text, ``2026-11-21T09:00:00.000Z``."""
+    if at_us is None:
+        return None
+    at = EPOCH + timedelta(microseconds=at_us)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def raw(document: str | None) -> msgspec.Raw | None:
+    """Return a stored JSON document as it stands."""
+    return None if document is None else msgspec.Raw(document.encode())
+
+
+def target(document: str | None) -> Any:
+    """Return a target without its secrets."""
+    if document is None:
+        return None
+    decoded = msgspec.json.decode(document)
+    return http_target.masked_target(decoded) if decoded.get("kind") == "http" else decoded
+
+
+def job(record: Job, attempts: list[Attempt] | None = None) -> dict[str, Any]:
+    """Return a job; with its attempts where they were read."""
+    shown: dict[str, Any] = {
+        "id": record.id,
+        "jobType": record.type,
+        "kind": "function" if record.lane in ("async", "sync") else record.lane,
+        "status": record.status,
+        "queue": record.queue,
+        "priority": -record.rank,
+        "args": raw(record.args),
+        "target": target(record.target),
+        "attempt": record.attempt,
+        "attemptsUsed": record.attempts_used,
+        "maxAttempts": record.max_attempts,
+        "createdAt": instant(record.created_at),
+        "runAt": instant(record.run_at),
+        "startedAt": instant(record.started_at),
+        "completedAt": instant(record.completed_at),
+        "updatedAt": instant(record.updated_at),
+        "durationMs": _milliseconds(record.started_at, record.completed_at),
+        "startedBy": record.started_by,
+        "origin": record.origin,
+        "scheduleId": record.schedule_id,
+        "scheduledFor": instant(record.scheduled_for),
+        "timeout": format_duration(record.timeout_us) if record.timeout_us else None,
+        "uniqueKey": record.unique_key,
+        "concurrencyKey": record.concurrency_key,
+        "callbackUrl": record.callback_url,
+        "tags": raw(record.tags) or [],
+        "onLost": record.on_lost,
+        "expiresAt": instant(record.expires_at),
+        "workerId": record.worker_id,
+        "progress": None
+        if record.progress is None and record.progress_note is None
+        else {"value": record.progress, "message": record.progress_note},
+        "result": raw(record.result),
+        "resultTruncated": {"bytes": record.result_truncated} if record.result_truncated else None,
+        "error": record.error,
+        "errorDetail": raw(record.error_detail),
+        "reason": record.reason,
+        "cancelRequestedAt": instant(record.cancel_requested_at),
+        "cancelRequestedBy": record.cancel_requested_by,
+    }
+    if attempts is not None:
+        shown["attempts"] = [attempt(one) for one in [*attempts, *_last_attempt(record, attempts)]]
+    return shown
+
+
+def _last_attempt(record: Job, attempts: list[Attempt]) -> list[Attempt]:
+    """The last start stands in the job itself."""
+    if record.attempt == 0 or any(one.attempt == record.attempt for one in attempts):
+        return []
+    last = Attempt(
+        record.id, record.attempt, record.status, record.worker_id, record.started_at, record.completed_at,
+        record.error, record.error_detail,
+    )  # fmt: skip
+    return [last]
+
+
+def attempt(record: Attempt) -> dict[str, Any]:
+    """Return an attempt."""
+    return {
+        "attempt": record.attempt,
+        "outcome": record.outcome,
+        "startedAt": instant(record.started_at),
+        "endedAt": instant(record.ended_at),
+        "durationMs": _milliseconds(record.started_at, record.ended_at),
+        "workerId": record.worker_id,
+        "error": record.error,
+        "errorDetail": raw(record.error_detail),
+    }
+
+
+def _milliseconds(start: int | None, end: int | None) -> int | None:
+    return None if start is None or end is None else max(0, (end - start) // 1000)
+
+
+def schedule(record: Schedule, description: str | None = None) -> dict[str, Any]:
+    """Return a schedule; with its rule in words where they were made."""
+    rule = msgspec.json.decode(record.rule)
+    defaults = msgspec.json.decode(record.job)
+    return {
+        "id": record.id,
+        "jobType": record.type,
+        "target": target(record.target),
+        "args": raw(record.args),
+        **{name: rule.get(name) for name in ("cron", "every", "at", "seconds", "dayMatch")},
+        "description": description,
+        "timezone": record.timezone,
+        **defaults,
+        "overlap": record.overlap,
+        "catchup": record.catchup,
+        "catchupWindow": format_duration(record.catchup_window_us) if record.catchup_window_us is not None else None,
+        "startAt": instant(record.start_at),
+        "endAt": instant(record.end_at),
+        "maxRuns": record.max_runs,
+        "runs": record.runs,
+        "jitter": format_duration(record.jitter_us) if record.jitter_us else None,
+        "nextAt": instant(record.next_at),
+        "lastAt": instant(record.last_at),
+        "lastJobId": record.last_job_id,
+        "paused": record.paused_at is not None,
+        "pausedAt": instant(record.paused_at),
+        "pausedBy": record.paused_by,
+        "pausedNote": record.paused_note,
+        "resumeAt": instant(record.resume_at),
+        "note": record.note,
+        "owner": record.owner,
+        "version": record.version,
+        "createdAt": instant(record.created_at),
+        "updatedAt": instant(record.updated_at),
+    }
+
+
+def occurrence(record: Occurrence, count: int | None = None) -> dict[str, Any]:
+    """Return an occurrence: one instant, or a range with how many instants it covers where they were counted."""
+    if record.scheduled_for == record.until_at:
+        when: dict[str, Any] = {"scheduledFor": instant(record.scheduled_for)}
+    else:
+        when = {"from": instant(record.scheduled_for), "to": instant(record.until_at), "count": count}
+    return {
+        **when,
+        "disposition": record.disposition,
+        "jobId": record.job_id,
+        "reason": record.reason,
+        "version": record.version,
+        "decidedAt": instant(record.decided_at),
+    }
+
+
+def queue(record: Queue, stats: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a queue with what is in it: ``stats`` are its rows of ``store.queues.stats``."""
+    counts = {"pending": 0, "scheduled": 0, "running": 0, "failed": 0}
+    for row in stats:
+        counts[row["status"]] += row["n"]
+    waiting = [row["oldest"] for row in stats if row["status"] == "pending"]
+    return {
+        "name": record.name,
+        "concurrency": record.concurrency,
+        "paused": record.paused_at is not None,
+        "pausedAt": instant(record.paused_at),
+        "pausedBy": record.paused_by,
+        "pausedNote": record.paused_note,
+        "counts": counts,
+        "oldestPendingAt": instant(min(waiting)) if waiting else None,
+        "stats": [
+            {"status": r["status"], "priority": -r["rank"], "count": r["n"], "oldestAt": instant(r["oldest"])}
+            for r in stats
+        ],
+        "createdAt": instant(record.created_at),
+    }
+
+
+def job_type(record: JobType) -> dict[str, Any]:
+    """Return a job type."""
+    return {
+        "name": record.name,
+        "kind": "function" if record.lane in ("async", "sync") else record.lane,
+        "target": target(record.target),
+        "argsSchema": raw(record.args_schema),
+        "defaults": raw(record.defaults),
+        "owner": record.owner,
+        "version": record.version,
+        "createdAt": instant(record.created_at),
+        "updatedAt": instant(record.updated_at),
+    }
+
+
+def worker(record: Worker) -> dict[str, Any]:
+    """Return a process."""
+    return {
+        "id": record.id,
+        "role": record.role,
+        "host": record.host,
+        "pid": record.pid,
+        "version": record.version,
+        "state": record.state,
+        "queues": raw(record.queues),
+        "lanes": raw(record.lanes),
+        "jobTypes": raw(record.types),
+        "labels": raw(record.labels) or [],
+        "running": record.running,
+        "loops": raw(record.detail),
+        "startedAt": instant(record.started_at),
+        "lastHeartbeat": instant(record.seen_at),
+        "lastClaim": instant(record.claimed_at),
+        "leaseUntil": instant(record.lease_until),
+    }

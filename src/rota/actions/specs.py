@@ -1,0 +1,213 @@
+"""What users send: one definition for REST, the command line and Python.
+
+Unknown fields are refused by name.  Documents that are only passed on (``args``, ``target``) stay the bytes they were.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from rota.errors import Invalid
+from rota.model import Role
+
+T = TypeVar("T")
+Duration = str | int | float
+"""``500ms 30s 5m 2h 7d``; a number counts seconds."""
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who asks."""
+
+    subject: str | None = None
+    role: Role = "admin"
+
+
+class Spec(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Base of everything sent."""
+
+
+class RetryIn(Spec):
+    """How often, or for how long, and with which pauses a failed attempt is tried again."""
+
+    attempts: int | None = None
+    until: Duration | None = None
+    delays: list[Duration] | None = None
+    backoff: Literal["exponential", "linear", "fixed"] | Duration | None = None
+    cap: Duration | None = None
+    jitter: bool | None = None
+
+
+class JobDefaults(Spec):
+    """What a job type may say for its jobs, and a job for itself."""
+
+    queue: str | None = None
+    priority: int | str | None = None
+    max_attempts: int | None = None
+    retry: RetryIn | None = None
+    timeout: Duration | None = None
+    expires_in: Duration | None = None
+    concurrency_key: str | None = None
+    tags: list[str] | None = None
+    on_lost: Literal["retry", "fail"] | None = None
+
+
+class JobIn(JobDefaults):
+    """A job to enqueue: of a declared type, or with a target of its own."""
+
+    job_type: str | None = None
+    target: msgspec.Raw | None = None
+    args: msgspec.Raw | None = None
+    delay_ms: int | None = None
+    run_at: str | None = None
+    unique_key: str | None = None
+    unique_scope: Literal["waiting", "active"] | None = None
+    callback_url: str | None = None
+    started_by: str | None = None
+    origin: Literal["enqueue", "exec"] | None = None
+
+
+class BulkIn(Spec):
+    """Many jobs at once."""
+
+    jobs: list[JobIn]
+
+
+class TriggerIn(Spec):
+    """Run a job type now, by hand."""
+
+    job_type: str
+    triggered_by: str | None = None
+    args: msgspec.Raw | None = None
+
+
+class FilterIn(Spec):
+    """Which jobs; every field narrows."""
+
+    type: str | None = None
+    status: str | list[str] | None = None
+    queue: str | None = None
+    schedule: str | None = None
+    tag: str | None = None
+    started_by: str | None = None
+    since: str | None = None
+    until: str | None = None
+    q: str | None = None
+
+
+class ActionIn(Spec):
+    """One action on all jobs that match; ``dryRun`` only counts them."""
+
+    action: Literal["retry", "cancel", "delete"]
+    filter: FilterIn
+    dry_run: bool = False
+
+
+class TypeIn(Spec):
+    """A job type declared over the API."""
+
+    target: msgspec.Raw
+    args_schema: msgspec.Raw | None = None
+    defaults: JobDefaults | None = None
+
+
+class RuleIn(Spec):
+    """When: exactly one of ``cron``, ``every``, ``at``."""
+
+    cron: str | None = None
+    every: Duration | None = None
+    at: str | None = None
+    seconds: Literal["first", "last"] | None = None
+    day_match: Literal["cron", "and"] | None = None
+    timezone: str | None = None
+    start_at: str | None = None
+    end_at: str | None = None
+
+
+class ScheduleIn(RuleIn):
+    """A schedule: when to create jobs, and which."""
+
+    id: str | None = None
+    job_type: str | None = None
+    target: msgspec.Raw | None = None
+    args: msgspec.Raw | None = None
+    max_runs: int | None = None
+    jitter: Duration | None = None
+    overlap: Literal["skip", "allow"] | None = None
+    catchup: Literal["none", "latest", "all"] | None = None
+    catchup_window: Duration | None = None
+    queue: str | None = None
+    priority: int | str | None = None
+    retry: RetryIn | None = None
+    max_attempts: int | None = None
+    timeout: Duration | None = None
+    concurrency_key: str | None = None
+    on_lost: Literal["retry", "fail"] | None = None
+    tags: list[str] | None = None
+    paused: bool | None = None
+    note: str | None = None
+    owner: Literal["code", "file", "api"] | None = None
+
+
+class PreviewIn(RuleIn):
+    """A rule to look at."""
+
+    id: str | None = None
+    after: str | None = None
+    count: int = 10
+
+
+class PauseIn(Spec):
+    """Why, and until when."""
+
+    note: str | None = None
+    until: str | None = None
+
+
+class QueueIn(Spec):
+    """Limits of a queue; null removes one."""
+
+    concurrency: int | None | msgspec.UnsetType = msgspec.UNSET
+
+
+class TokenIn(Spec):
+    """An API token to make."""
+
+    role: Role
+    name: str = ""
+    expires_in: Duration | None = None
+
+
+_FIELD = re.compile(r"^(.*?)(?: - at `\$?\.?(.*?)`)?$", re.DOTALL)
+_NAMED = re.compile(r"field `([^`]+)`")
+
+
+def decode(raw: bytes | str, kind: type[T], prefix: str = "") -> T:
+    """Decode JSON into a spec; raises Invalid with the field that is wrong."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error), prefix) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(prefix or "body", f"not valid JSON: {error}") from None
+    except RecursionError:
+        raise Invalid(prefix or "body", "nested too deep", hint="at most 64 levels") from None
+
+
+def convert(value: Any, kind: type[T], prefix: str = "") -> T:
+    """Turn plain values, as Python callers give them, into a spec; raises Invalid with the field that is wrong."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error), prefix) from None
+
+
+def _invalid(text: str, prefix: str) -> Invalid:
+    match = _FIELD.match(text)
+    reason, path = (match[1], match[2]) if match else (text, None)
+    named = _NAMED.search(reason)
+    last = named[1] if named else ""
+    field = ".".join(part for part in (prefix, path or "", last) if part) or "body"
+    return Invalid(field, reason[0].lower() + reason[1:])

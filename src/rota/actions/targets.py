@@ -1,0 +1,71 @@
+"""Targets: checked when they are saved, so that a job does not fail in the night for a typing error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from rota.durations import parse_duration
+from rota.errors import Invalid
+from rota.executors import command, http_target
+from rota.jsontext import check_json
+from rota.settings import Settings
+
+KINDS = ("function", "http", "command")
+MAX_TARGET_BYTES = 256 * 1024
+_FUNCTION = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)", re.ASCII)
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A target as it is stored: its JSON text byte for byte, its lane, its own time-out."""
+
+    lane: str
+    document: str
+    timeout_us: int | None
+
+
+def check_target(raw: msgspec.Raw, settings: Settings) -> Target:
+    """Check a target; raises Invalid with the field that is wrong."""
+    document = check_json(bytes(raw), "target", max_bytes=MAX_TARGET_BYTES, max_depth=settings.limit_depth)
+    target = msgspec.json.decode(document)
+    if not isinstance(target, dict):
+        raise Invalid("target", "must be an object", hint='for example {"kind": "command", "command": ["echo", "hi"]}')
+    kind = target.get("kind")
+    if kind not in KINDS:
+        raise Invalid("target.kind", f"{kind!r} is unknown", hint=f"one of {', '.join(KINDS)}")
+    if kind == "http":
+        http_target.check_target(target, services=settings.services)
+    elif kind == "command":
+        command.check_target(target)
+    else:
+        _check_function(target, settings)
+    lane = "sync" if kind == "function" else str(kind)
+    timeout = target.get("timeout")
+    timeout_us = None if timeout is None else parse_duration(cast(Any, timeout), "target.timeout", minimum_us=1000)
+    return Target(lane, document, timeout_us)
+
+
+def _check_function(target: Mapping[str, Any], settings: Settings) -> None:
+    for name in target:
+        if name not in ("kind", "function", "timeout"):
+            raise Invalid(f"target.{name}", "a function target has no such field", hint="known: function, timeout")
+    match = _FUNCTION.fullmatch(target["function"]) if isinstance(target.get("function"), str) else None
+    if match is None:
+        raise Invalid("target.function", "must be `module:name`", hint="for example reports.daily:build")
+    module = match[1]
+    allowed = settings.function_modules
+    if not any(module == package or module.startswith(f"{package}.") for package in allowed):
+        raise Invalid(
+            "target.function",
+            f"module {module} is not open to targets",
+            hint="add its package to ROTA_FUNCTION_MODULES",
+        )
+
+
+def host_of(document: str, settings: Settings) -> str | None:
+    """Return the host that an HTTP target calls."""
+    parsed = http_target.parse_target(msgspec.json.decode(document))
+    return parsed.address(settings.services).host

@@ -1,0 +1,56 @@
+"""Actions on job types."""
+
+from __future__ import annotations
+
+import msgspec
+
+from rota.actions import building, policy
+from rota.actions.specs import TypeIn
+from rota.actions.targets import check_target
+from rota.errors import Conflict, Invalid, NotFound
+from rota.jsontext import check_json, check_name
+from rota.model import JobType
+from rota.settings import Settings
+from rota.store import types
+from rota.store.database import Tx
+
+MAX_SCHEMA_BYTES = 64 * 1024
+
+
+def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
+    """Declare a job type with a target; code declares its own and is not overwritten."""
+    check_name(name, "name")
+    existing = types.get(tx, name)
+    if existing is not None and existing.owner == "code":
+        raise Conflict(f"job type {name} is declared by code", hint="change it there, or choose another name")
+    target = check_target(spec.target, settings)
+    schema = None
+    if spec.args_schema is not None:
+        schema = check_json(
+            bytes(spec.args_schema), "argsSchema", max_bytes=MAX_SCHEMA_BYTES, max_depth=settings.limit_depth
+        )
+        if not isinstance(msgspec.json.decode(schema), dict):
+            raise Invalid("argsSchema", "must be a JSON schema object")
+    defaults = spec.defaults or policy.JobDefaults()
+    declared = JobType(
+        name=name,
+        lane=target.lane,
+        target=target.document,
+        args_schema=schema,
+        defaults=msgspec.json.encode(defaults).decode(),
+        owner="api",
+    )
+    # Whatever is wrong in the defaults shows when a job is built of them.
+    building.build(
+        "", type_name=name, target=None, args="{}", job_type=declared, given=policy.JobDefaults(), settings=settings
+    )
+    types.put(tx, [declared])
+    stored = types.get(tx, name)
+    assert stored is not None  # noqa: S101 - written in this transaction
+    return stored
+
+
+def delete(tx: Tx, name: str) -> None:
+    """Delete a job type; jobs that wait keep their target."""
+    if not types.delete(tx, name):
+        raise NotFound(f"there is no job type {name[:100]}")
