@@ -1,0 +1,236 @@
+"""Calls HTTP targets.
+
+A call is one exchange under one deadline: names, connection, request, redirects, answer.  Nothing that a target
+does keeps it longer, or costs more memory than the limits say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
+from yarl import URL
+
+from rota.durations import HOUR, SECOND, format_duration
+from rota.errors import Invalid
+from rota.executor import Call, Host, Line, Outcome, Stop, Stream
+from rota.executors.answer import one_line
+from rota.executors.http_address import AddressPolicy, parse_rules
+from rota.executors.http_answer import accepted, is_deferred, outcome_of
+from rota.executors.http_connect import Connections, Lookup, system_lookup
+from rota.executors.http_exchange import Answer, Exchange
+from rota.executors.http_mask import Mask
+from rota.executors.http_request import build_request
+from rota.executors.http_target import HttpTarget, parse_target
+from rota.executors.http_trouble import Trouble, explain
+from rota.executors.http_url import check_callback
+
+TIMEOUT_US = 30 * SECOND
+"""Deadline of a call for which neither the job nor its target sets one."""
+DEFERRED_TIMEOUT_US = HOUR
+"""The same for a target that has taken the work and reports its end later."""
+
+
+class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the settings say about HTTP targets."""
+
+    services: Mapping[str, str] = {}
+    """Service name → address."""
+    allow: Sequence[str] = ()
+    """``ROTA_HTTP_ALLOW``: when given, nothing else is called."""
+    deny: Sequence[str] = ()
+    """``ROTA_HTTP_DENY``."""
+    callback_hosts: Sequence[str] = ()
+    """``ROTA_CALLBACK_HOSTS``."""
+    auth_secret: str | None = None
+    """The shared secret."""
+    own_listener: tuple[str, int] | None = None
+    """Where this Rota serves; never called, except ``/demo/*``."""
+    proxy: str | None = None
+    """Address of the proxy that makes every call, when Rota has one.  ``HTTP_PROXY`` is not looked at."""
+    slots: int = 500
+    max_body: int = 1 << 20
+    """Bytes of an answer that are read."""
+    max_kept: int = 64 << 10
+    """Bytes that are kept of an answer that is no result."""
+
+
+class _Run:
+    """A call that has no outcome yet."""
+
+    __slots__ = ("call", "deferred", "early", "mask", "started", "task", "timer")
+
+    def __init__(self, call: Call, now: float) -> None:
+        self.call = call
+        self.started = now
+        self.task: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.mask = Mask()
+        self.deferred = False
+        self.early: Outcome | None = None
+        """Reported by the target's own call while its answer was still on its way."""
+
+
+class HttpExecutor:
+    """Executes the calls of the lane ``http``.
+
+    ``lookup`` finds the addresses of names; it is asked in a thread.  Raises `Invalid` for rules that are none.
+    """
+
+    def __init__(self, options: HttpOptions, *, lookup: Lookup = system_lookup) -> None:
+        self.lanes: Mapping[str, int] = {"http": options.slots}
+        self._options = options
+        self._lookup = lookup
+        self._policy = AddressPolicy(
+            allow=parse_rules(options.allow, "ROTA_HTTP_ALLOW"),
+            deny=parse_rules(options.deny, "ROTA_HTTP_DENY"),
+            own_listener=options.own_listener,
+        )
+        self._callback_hosts = parse_rules(options.callback_hosts, "ROTA_CALLBACK_HOSTS")
+        self._runs: dict[tuple[str, int], _Run] = {}
+        self._parsed = lru_cache(maxsize=512)(self._parse)
+        self._host: Host | None = None
+        self._connections: Connections | None = None
+
+    async def start(self, host: Host) -> None:
+        """Begin; afterwards calls may be submitted."""
+        self._host = host
+        self._connections = Connections(self._policy, proxy=self._options.proxy, lookup=self._lookup)
+
+    def submit(self, calls: Sequence[Call]) -> None:
+        """Begin to call.  Returns at once and never raises."""
+        loop = asyncio.get_running_loop()
+        for call in calls:
+            run = _Run(call, loop.time())
+            self._runs[call.job_id, call.attempt] = run
+            if self._connections is None:
+                self._finish(run, Outcome("interrupted"))
+            else:
+                run.task = loop.create_task(self._execute(run, self._connections))
+
+    def stop(self, job_id: str, attempt: int, why: Stop) -> None:
+        """Break the exchange off, or stop waiting for the target's report, at once."""
+        run = self._runs.get((job_id, attempt))
+        if run is not None:
+            self._say(run, f"stopped: {why}")
+            self._finish(run, run.early or Outcome("stopped"))
+
+    def complete(self, job_id: str, attempt: int, outcome: Outcome) -> bool:
+        """Give a call the outcome that its target has reported; False when no such call runs here.
+
+        A report may overtake the answer that announces it; then the answer is awaited, and the report holds.
+        """
+        run = self._runs.get((job_id, attempt))
+        if run is None:
+            return False
+        self._say(run, f"the target reports: {outcome.kind}")
+        if run.deferred:
+            self._finish(run, outcome)
+        else:
+            run.early = outcome
+        return True
+
+    async def close(self) -> None:
+        """End what still runs, at once."""
+        tasks = [run.task for run in self._runs.values() if run.task is not None]
+        for run in list(self._runs.values()):
+            self._finish(run, run.early or Outcome("stopped"))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.close()
+
+    def _parse(self, text: str) -> tuple[HttpTarget, URL]:
+        target = parse_target(msgspec.json.decode(text, type=dict[str, object]))
+        return target, target.address(self._options.services)
+
+    async def _execute(self, run: _Run, connections: Connections) -> None:
+        exchange = Exchange(connections, limit=self._options.max_body, say=lambda text: self._say(run, text))
+        try:
+            outcome = await self._exchange(run, exchange)
+        except Exception as error:  # noqa: BLE001 - whatever happens is the outcome of this one call
+            outcome = self._failed(run, exchange, explain(error))
+        if run.early is not None:
+            self._finish(run, run.early)
+        elif outcome is not None:
+            self._finish(run, outcome)
+
+    async def _exchange(self, run: _Run, exchange: Exchange) -> Outcome | None:
+        """Return the outcome, or None when the target will report it."""
+        target, url = self._prepare(run.call)
+        request, run.mask = build_request(run.call, target, url, self._options.auth_secret)
+        limit_us = _limit(run.call, target, TIMEOUT_US)
+        try:
+            async with asyncio.timeout(limit_us / SECOND):
+                answer = await exchange.run(request, redirects=target.redirects, expect=target.expect)
+        except TimeoutError:
+            raise Trouble("timeout", f"{exchange.state} within {format_duration(limit_us)}") from None
+        if is_deferred(answer, target):
+            self._defer(run, _limit(run.call, target, DEFERRED_TIMEOUT_US))
+            return None
+        if not accepted(answer, target):
+            self._keep(run, answer)
+        return outcome_of(answer, target, run.mask, self._options.max_kept)
+
+    def _failed(self, run: _Run, exchange: Exchange, trouble: Trouble) -> Outcome:
+        text = one_line(run.mask(trouble.text))
+        self._say(run, f"{exchange.title} → {text} after {exchange.elapsed_ms} ms" if exchange.title else text)
+        return Trouble(trouble.code, text, permanent=trouble.permanent).outcome()
+
+    def _prepare(self, call: Call) -> tuple[HttpTarget, URL]:
+        try:
+            target, url = self._parsed(call.target or "{}")
+            if call.callback_url is not None:
+                url = check_callback(call.callback_url, url, self._callback_hosts)
+        except (Invalid, msgspec.MsgspecError, RecursionError) as error:
+            # A worker with other settings may know the service: that alone is worth another try.
+            unknown = isinstance(error, Invalid) and error.field == "target.service"
+            raise Trouble("target", f"the target cannot be called: {error}", permanent=not unknown) from None
+        return target, url
+
+    def _defer(self, run: _Run, limit_us: int) -> None:
+        """Wait, without a connection, for the target to report the end itself."""
+        run.deferred = True
+        self._say(run, f"the target has taken the work; it has {format_duration(limit_us)} to report the end")
+        loop = asyncio.get_running_loop()
+        run.timer = loop.call_at(run.started + limit_us / SECOND, self._expire, run, limit_us)
+
+    def _expire(self, run: _Run, limit_us: int) -> None:
+        text = f"the target took the work and did not report its end within {format_duration(limit_us)}"
+        self._finish(run, Trouble("timeout", text).outcome())
+
+    def _finish(self, run: _Run, outcome: Outcome) -> None:
+        """Report the outcome, once, and end what still runs of the call."""
+        key = (run.call.job_id, run.call.attempt)
+        if self._runs.get(key) is not run:
+            return
+        del self._runs[key]
+        if run.timer is not None:
+            run.timer.cancel()
+        if self._host is not None:
+            self._host.done(run.call, outcome)
+        if run.task is not None and run.task is not asyncio.current_task():
+            run.task.cancel()
+
+    def _keep(self, run: _Run, answer: Answer) -> None:
+        """Put an answer that becomes no result into the log."""
+        text = run.mask(answer.body.text(answer.headers.get("Content-Type", "")))[: self._options.max_kept]
+        if text.strip():
+            self._log(run, "log", text.splitlines())
+
+    def _say(self, run: _Run, text: str) -> None:
+        self._log(run, "system", [run.mask(text)])
+
+    def _log(self, run: _Run, stream: Stream, texts: Sequence[str]) -> None:
+        if self._host is not None and (run.call.job_id, run.call.attempt) in self._runs:
+            at = time.time_ns() // 1000
+            self._host.lines(run.call, [Line(at, stream, text) for text in texts])
+
+
+def _limit(call: Call, target: HttpTarget, otherwise: int) -> int:
+    """Of the job's and its target's time-out the smaller holds."""
+    given = [limit for limit in (call.timeout_us, target.timeout_us) if limit is not None]
+    return min(given, default=otherwise)
