@@ -16,7 +16,7 @@ from rota.jsontext import check_text
 from rota.model import FINAL, STATUSES, Job, JobType, NewJob
 from rota.settings import Settings
 from rota.store import jobs, reads, types
-from rota.store.database import Database, Duplicate, Tx
+from rota.store.database import Duplicate, Tx
 from rota.timetable import parse_instant
 
 MAX_BULK = 10_000
@@ -101,19 +101,19 @@ def _callback(url: str, job: NewJob, settings: Settings) -> str:
     return url
 
 
-def store(tx: Tx, db: Database, prepared: Sequence[NewJob]) -> list[Enqueued]:
+def store(tx: Tx, prepared: Sequence[NewJob]) -> list[Enqueued]:
     """Store prepared jobs; a job whose unique key is held gives the holder's id instead."""
-    stored = set(jobs.insert(tx, prepared, db))
+    stored = set(jobs.insert(tx, prepared))
     answers = []
     for job in prepared:
         if job.id in stored:
             answers.append(Enqueued(job.id))
         else:
-            answers.append(_stored_already(tx, db, job))
+            answers.append(_stored_already(tx, job))
     return answers
 
 
-def _stored_already(tx: Tx, db: Database, job: NewJob) -> Enqueued:
+def _stored_already(tx: Tx, job: NewJob) -> Enqueued:
     """Tell a repeated call from a held unique key; the holder may end between the two looks."""
     for _ in range(3):
         if jobs.existing(tx, [job.id]):
@@ -121,14 +121,14 @@ def _stored_already(tx: Tx, db: Database, job: NewJob) -> Enqueued:
         holder = jobs.holder(tx, job.unique_key) if job.unique_key else None
         if holder is not None:
             return Enqueued(holder, existing=True)
-        if jobs.insert(tx, [job], db):
+        if jobs.insert(tx, [job]):
             return Enqueued(job.id)
     raise Conflict(f"the unique key {job.unique_key!r} is taken and released too quickly", hint="try again")
 
 
-def enqueue(tx: Tx, db: Database, specs: Sequence[JobIn], caller: Caller, settings: Settings) -> list[Enqueued]:
+def enqueue(tx: Tx, specs: Sequence[JobIn], caller: Caller, settings: Settings) -> list[Enqueued]:
     """Check and store jobs, all or none."""
-    return store(tx, db, prepare(tx, specs, caller, settings))
+    return store(tx, prepare(tx, specs, caller, settings))
 
 
 def trigger(tx: Tx, spec: TriggerIn, caller: Caller, settings: Settings) -> NewJob:

@@ -12,7 +12,7 @@ from rota.jsontext import check_name, check_text
 from rota.model import JobType, NewJob, Schedule
 from rota.settings import Settings
 from rota.store import jobs, schedules, types
-from rota.store.database import Database, Tx
+from rota.store.database import Tx
 from rota.timetable import parse_instant
 
 MAX_PREVIEW = 1000
@@ -181,14 +181,14 @@ def job_of(schedule: Schedule, job_type: JobType | None, settings: Settings, *, 
     return job
 
 
-def trigger(tx: Tx, db: Database, schedule_id: str, caller: Caller, settings: Settings) -> str:
+def trigger(tx: Tx, schedule_id: str, caller: Caller, settings: Settings) -> str:
     """Run a schedule's job now, beside its timetable; return the job's id."""
     schedule = known(tx, schedule_id)
     job_type = types.get(tx, schedule.type) if schedule.type else None
     job = job_of(schedule, job_type, settings, scheduled_for=None)
     job.origin = "trigger"
     job.started_by = caller.subject
-    if not jobs.insert(tx, [job], db):
+    if not jobs.insert(tx, [job]):
         raise Conflict("the job was not stored", hint="try again")
     return job.id
 

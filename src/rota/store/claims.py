@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from rota.executor import Call
-from rota.store.database import Database, Tx
+from rota.store.database import Database, Row, Tx
 
 ALIVE = """
 SELECT 1 FROM rota_workers WHERE id = :worker AND state = 'running' AND lease_until > rota_now()
@@ -171,7 +171,7 @@ def _take(tx: Tx, worker: str, ids: Sequence[str]) -> list[Claimed]:
     return _rows_to_claimed(tx.rows(TAKE.replace("PICK", pick), {"worker": worker, "batch": batch}))
 
 
-def _rows_to_claimed(rows: list[tuple[object, ...]]) -> list[Claimed]:
+def _rows_to_claimed(rows: list[Row]) -> list[Claimed]:
     rows.sort(key=lambda row: row[:3])  # RETURNING has no order
     return [_claimed(*row) for row in rows]
 

@@ -8,13 +8,15 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from rota.errors import DatabaseBusy, DatabaseUnavailable
 from rota.settings import DatabaseUrl
 from rota.store.sql import Dialect
 
 T = TypeVar("T")
+Topic = Literal["jobs", "due", "schedules", "cancel"]
+HINT_SILENCE_S = 0.002
 Params = Mapping[str, Any]
 Row = tuple[Any, ...]
 
@@ -26,12 +28,23 @@ class Duplicate(Exception):
     """A unique index refused the row; callers turn it into what it means."""
 
 
+class HintListener(Protocol):
+    """Receives hints from other processes, and from this one."""
+
+    def wait(self, timeout_s: float) -> set[str]:
+        """Return the topics hinted at, at the latest after ``timeout_s``."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
 class Tx(ABC):
     """An open transaction (or a single statement outside of one)."""
 
     dialect: Dialect
 
-    def __init__(self) -> None:
+    def __init__(self, db: Database) -> None:
+        self.db = db
         self._after: list[Callable[[], None]] = []
 
     @abstractmethod
@@ -76,6 +89,14 @@ class Tx(ABC):
         """The database's clock, µs UTC."""
         return int(self.value("SELECT rota_now()"))
 
+    def hint(self, topic: Topic) -> None:
+        """Tell waiting processes, once this is committed, that there is something to look at."""
+        if self.db.hints_due(topic):
+            self._send_hint(topic)
+
+    @abstractmethod
+    def _send_hint(self, topic: Topic) -> None: ...
+
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call ``action`` once the transaction is durable."""
         self._after.append(action)
@@ -93,6 +114,7 @@ class Database(ABC):
     url: DatabaseUrl
 
     def __init__(self) -> None:
+        self._hinted: dict[Topic, float] = {}
         self.known_queues: set[str] = set()
         self.last_contact = 0.0
         """``time.monotonic()`` of the last statement that the database answered."""
@@ -110,6 +132,22 @@ class Database(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close every connection."""
+
+    def hints_due(self, topic: Topic) -> bool:
+        """Tell whether a hint must be sent: those within ``HINT_SILENCE_S`` of the last are folded into it.
+
+        Whoever gets a hint looks again a little later, so a folded one is not lost; polling is the truth anyway.
+        (A NOTIFY in each transaction cut inserts to a third.)
+        """
+        now = time.monotonic()
+        if now - self._hinted.get(topic, 0.0) < HINT_SILENCE_S:
+            return False
+        self._hinted[topic] = now
+        return True
+
+    @abstractmethod
+    def listen(self) -> HintListener:
+        """Begin to receive hints; raises DatabaseError where they cannot be had."""
 
     def run(self, work: Callable[[Tx], T]) -> T:
         """Run ``work`` in a transaction; try again when the database was busy or the connection lost.

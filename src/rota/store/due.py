@@ -20,7 +20,10 @@ WHERE id IN (SELECT id FROM rota_jobs WHERE expires_at <= rota_now() AND status 
 
 def move(tx: Tx, limit: int) -> set[str]:
     """Make due jobs ready, at most ``limit``; return the queues they wait in."""
-    return {row[0] for row in tx.rows(MOVE, {"limit": limit})}
+    found = {row[0] for row in tx.rows(MOVE, {"limit": limit})}
+    if found:
+        tx.hint("jobs")
+    return found
 
 
 def next_due(tx: Tx) -> int | None:

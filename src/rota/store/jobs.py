@@ -8,7 +8,7 @@ import msgspec
 
 from rota.ids import is_id
 from rota.model import Attempt, Job, NewJob
-from rota.store.database import Database, Tx, columns
+from rota.store.database import Tx, columns
 
 COLUMNS = columns(Job.__struct_fields__)
 
@@ -37,18 +37,21 @@ SELECT u.name, rota_now() FROM {rows|u|batch|name text} WHERE true ON CONFLICT D
 """
 
 
-def insert(tx: Tx, jobs: Sequence[NewJob], db: Database | None = None) -> list[str]:
+def insert(tx: Tx, jobs: Sequence[NewJob]) -> list[str]:
     """Insert jobs in one statement; return the ids that were stored.
 
     A job is left out when its id is there already (the same call, tried again) or its unique key is held by another
-    job: see ``holder``.  Queues come into being here; ``db`` remembers those that are known, to spare the statement.
+    job: see ``holder``.  Queues come into being here; the database object remembers those that are known.
     """
-    known = db.known_queues if db else set()
+    known = tx.db.known_queues
     fresh = {job.queue for job in jobs} - known
     if fresh:
         tx.run(QUEUES, {"batch": msgspec.json.encode([{"name": name} for name in sorted(fresh)]).decode()})
         tx.after_commit(lambda: known.update(fresh))
-    return [row[0] for row in tx.rows(INSERT, {"batch": msgspec.json.encode(jobs).decode()})]
+    stored = [row[0] for row in tx.rows(INSERT, {"batch": msgspec.json.encode(jobs).decode()})]
+    if stored:
+        tx.hint("due" if all(job.delay_us or job.run_at for job in jobs) else "jobs")
+    return stored
 
 
 def existing(tx: Tx, ids: Sequence[str]) -> set[str]:
@@ -104,6 +107,7 @@ def request_cancel(tx: Tx, job_id: str, by: str | None) -> bool:
       cancel_requested_by = coalesce(cancel_requested_by, :by), updated_at = rota_now()
     WHERE id = :id AND status = 'running'
     """
+    tx.hint("cancel")
     return tx.run(sql, {"id": job_id, "by": by}) == 1
 
 
@@ -117,6 +121,7 @@ WHERE id = :id AND attempt > 0 ON CONFLICT DO NOTHING
 def retry(tx: Tx, job_id: str) -> bool:
     """Make a finished job wait again; its history stays.  Raises Duplicate when another job holds its unique key."""
     tx.run(RECORD_LAST, {"id": job_id})
+    tx.hint("jobs")
     sql = """
     UPDATE rota_jobs SET status = 'pending', run_at = rota_now(), attempts_used = 0, lost_count = 0, completed_at = NULL,
       worker_id = NULL, result = NULL, result_truncated = NULL, progress = NULL, progress_note = NULL, reason = NULL,
@@ -129,6 +134,7 @@ def retry(tx: Tx, job_id: str) -> bool:
 
 def run_now(tx: Tx, job_id: str) -> bool:
     """Make a scheduled job due; tell whether it was one."""
+    tx.hint("jobs")
     sql = "UPDATE rota_jobs SET status = 'pending', run_at = rota_now(), updated_at = rota_now() WHERE id = :id AND status = 'scheduled'"
     return tx.run(sql, {"id": job_id}) == 1
 

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from rota.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
 from rota.settings import DatabaseUrl
-from rota.store.database import Database, Duplicate, Params, Pool, Row, Tx
+from rota.store.database import Database, Duplicate, Params, Pool, Row, Topic, Tx
 from rota.store.sql import render
 
 POOL_SIZE = 16
@@ -58,8 +58,8 @@ class PostgresTx(Tx):
 
     dialect = "postgresql"
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
-        super().__init__()
+    def __init__(self, db: PostgresDatabase, connection: psycopg.Connection[Row]) -> None:
+        super().__init__(db)
         self.connection = connection
 
     def _execute(self, sql: str, params: Params) -> psycopg.Cursor[Row]:
@@ -78,6 +78,9 @@ class PostgresTx(Tx):
 
     def run(self, sql: str, params: Params = {}) -> int:
         return self._execute(sql, params).rowcount
+
+    def _send_hint(self, topic: Topic) -> None:
+        self.run("SELECT pg_notify(:channel, :topic)", {"channel": CHANNEL, "topic": topic})
 
     def script(self, sql: str) -> None:
         try:
@@ -125,7 +128,7 @@ class PostgresDatabase(Database):
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         with self._pool.connection() as connection:
-            tx = PostgresTx(connection)
+            tx = PostgresTx(self, connection)
             tx.run("BEGIN")
             try:
                 yield tx
@@ -142,17 +145,18 @@ class PostgresDatabase(Database):
     @contextmanager
     def statement(self) -> Iterator[Tx]:
         with self._pool.connection() as connection:
-            yield PostgresTx(connection)
+            yield PostgresTx(self, connection)
             self.last_contact = time.monotonic()
 
     @contextmanager
     def adopt(self, connection: Any) -> Iterator[Tx]:
         """Work inside the caller's own open transaction on the caller's own connection."""
         register_loaders(connection)
-        yield PostgresTx(connection)
+        yield PostgresTx(self, connection)
 
     def listen(self) -> Listener:
-        """Open a connection that receives hints."""
+        if self.url.pooled:
+            raise DatabaseError("behind a transaction pooler there is no LISTEN: polling alone serves")
         return Listener(self.connect())
 
     def close(self) -> None:
@@ -167,13 +171,10 @@ class Listener:
         with translated():
             connection.execute(f"LISTEN {CHANNEL}".encode())
 
-    def wait(self, timeout_s: float) -> list[str]:
-        """Return the payloads that arrived, at the latest after ``timeout_s``."""
+    def wait(self, timeout_s: float) -> set[str]:
+        """Return the topics hinted at, at the latest after ``timeout_s``."""
         with translated():
-            return [note.payload for note in self._connection.notifies(timeout=timeout_s, stop_after=1)]
-
-    def fileno(self) -> int:
-        return self._connection.fileno()
+            return {note.payload for note in self._connection.notifies(timeout=timeout_s, stop_after=1)}
 
     def close(self) -> None:
         self._connection.close()

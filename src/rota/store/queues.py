@@ -29,6 +29,7 @@ def change(tx: Tx, name: str, values: dict[str, Any]) -> None:
     tx.run(
         "INSERT INTO rota_queues (name, created_at) VALUES (:name, rota_now()) ON CONFLICT DO NOTHING", {"name": name}
     )
+    tx.hint("jobs")
     for column in SETTABLE:
         if column in values:
             value = "{json|:value}" if column in _JSON else ":value"
@@ -47,6 +48,7 @@ def pause(tx: Tx, name: str, *, by: str | None, note: str | None) -> bool:
 
 def resume(tx: Tx, name: str) -> bool:
     """Let claims go on."""
+    tx.hint("jobs")
     sql = "UPDATE rota_queues SET paused_at = NULL, paused_by = NULL, paused_note = NULL WHERE name = :name"
     return tx.run(sql, {"name": name}) == 1
 

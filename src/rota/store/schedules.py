@@ -9,7 +9,7 @@ import msgspec
 
 from rota.model import NewJob, Occurrence, Schedule
 from rota.store import jobs
-from rota.store.database import Database, Tx, columns
+from rota.store.database import Tx, columns
 
 COLUMNS = columns(Schedule.__struct_fields__)
 _JSON = {"target", "args", "rule", "job", "calendars"}
@@ -31,6 +31,7 @@ PUT = (
 
 def put(tx: Tx, schedule: Schedule) -> None:
     """Insert a schedule, or make it the next version of the one with its id."""
+    tx.hint("schedules")
     tx.run(PUT, msgspec.structs.asdict(schedule))
 
 
@@ -83,6 +84,7 @@ def pause(tx: Tx, schedule_id: str, *, by: str | None, note: str | None, until: 
 
 def resume(tx: Tx, schedule_id: str) -> bool:
     """End a pause; instants that passed meanwhile do not fire."""
+    tx.hint("schedules")
     sql = """
     UPDATE rota_schedules SET paused_at = NULL, paused_by = NULL, paused_note = NULL, resume_at = NULL, updated_at = rota_now()
     WHERE id = :id
@@ -172,7 +174,7 @@ WHERE true ON CONFLICT DO NOTHING RETURNING schedule_id, scheduled_for
 
 
 def fire(
-    tx: Tx, db: Database, firings: Sequence[Firing], occurrences: Sequence[Occurrence], new_jobs: Sequence[NewJob]
+    tx: Tx, firings: Sequence[Firing], occurrences: Sequence[Occurrence], new_jobs: Sequence[NewJob]
 ) -> set[str]:
     """Write decisions in one transaction; return the ids of the schedules for which this scheduler was the one.
 
@@ -185,7 +187,7 @@ def fire(
     wanted = {(occurrence.schedule_id, occurrence.job_id) for occurrence in mine if occurrence.job_id}
     chosen = [job for job in new_jobs if (job.schedule_id, job.id) in wanted]
     if chosen:
-        jobs.insert(tx, chosen, db)
+        jobs.insert(tx, chosen)
     return won
 
 

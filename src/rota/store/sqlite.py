@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rota.errors import (
@@ -18,8 +19,9 @@ from rota.errors import (
     RotaError,
 )
 from rota.settings import DatabaseUrl
-from rota.store.database import Database, Duplicate, Params, Pool, Row, Tx
+from rota.store.database import Database, Duplicate, HintListener, Params, Pool, Row, Topic, Tx
 from rota.store.sql import render
+from rota.store.wake import Wake
 
 BUSY_TIMEOUT_MS = 10_000
 POOL_SIZE = 32
@@ -59,8 +61,9 @@ class SqliteTx(Tx):
 
     dialect = "sqlite"
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__()
+    def __init__(self, db: SqliteDatabase, connection: sqlite3.Connection) -> None:
+        super().__init__(db)
+        self._wake = db.wake
         self.connection = connection
 
     def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
@@ -86,6 +89,9 @@ class SqliteTx(Tx):
 
     def run(self, sql: str, params: Params = {}) -> int:
         return self._execute(sql, params).rowcount
+
+    def _send_hint(self, topic: Topic) -> None:
+        self.after_commit(lambda: self._wake.send(topic))
 
     def script(self, sql: str) -> None:
         for statement in _statements(render(sql, "sqlite")):
@@ -117,6 +123,7 @@ class SqliteDatabase(Database):
         self.path = url.path
         self._clock = clock or (lambda: time.time_ns() // 1000)
         self._pool = Pool(self._connect, POOL_SIZE)
+        self.wake = Wake(Path(f"{self.path}-wake"))
         # One writer at a time in this process, in order of arrival as far as a lock gives it: SQLite's own busy
         # handler sleeps and retries, and starves whoever sleeps longest.
         self._writer = threading.Lock()
@@ -136,7 +143,7 @@ class SqliteDatabase(Database):
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         with self._pool.connection() as connection:
-            tx = SqliteTx(connection)
+            tx = SqliteTx(self, connection)
             with self._writer:
                 tx.run("BEGIN IMMEDIATE")
                 try:
@@ -152,7 +159,7 @@ class SqliteDatabase(Database):
     @contextmanager
     def statement(self) -> Iterator[Tx]:
         with self._pool.connection() as connection:
-            yield SqliteTx(connection)
+            yield SqliteTx(self, connection)
             self.last_contact = time.monotonic()
 
     @contextmanager
@@ -162,15 +169,10 @@ class SqliteDatabase(Database):
             connection.create_function("rota_now", 0, lambda: self._clock())
         except sqlite3.Error as error:
             raise RotaError(f"this connection cannot be used: {error}") from error
-        yield SqliteTx(connection)
+        yield SqliteTx(self, connection)
 
-    def data_version(self, connection: sqlite3.Connection) -> int:
-        """A number that changes when another connection has committed."""
-        return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-    def watch(self) -> sqlite3.Connection:
-        """A connection of its own for ``data_version``; the caller closes it."""
-        return self._connect()
+    def listen(self) -> HintListener:
+        return self.wake.listen()
 
     def close(self) -> None:
         self._pool.close()
