@@ -208,9 +208,12 @@ def parse_priorities(value: object) -> dict[str, int]:
     """Parse names of priorities, kept in lower case: ``live=20,high=10``."""
     number = whole_number(-_PRIORITY_LIMIT, _PRIORITY_LIMIT)
     try:
-        return {name.lower(): number(text) for name, text in parse_pairs(value).items()}
+        pairs = [(name.lower(), number(text)) for name, text in parse_pairs(value).items()]
     except Wrong as error:
         raise Wrong("pairs name=number such as live=20,high=10") from error
+    if len(dict(pairs)) < len(pairs):
+        raise Wrong("each name of a priority once, in whatever case")
+    return dict(pairs)
 
 
 def is_host_pattern(text: str) -> bool:
