@@ -6,6 +6,7 @@ import codecs
 import re
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import aiohttp
 
@@ -98,6 +99,7 @@ class Inflater:
             raise Trouble("broken-answer", f"the compressed answer is broken: {error}") from None
 
 
+@lru_cache(maxsize=64)
 def _codec(content_type: str) -> str:
     match = re.search(r"charset\s*=\s*\"?([\w.:-]{1,40})", content_type, re.IGNORECASE | re.ASCII)
     if match is None:
