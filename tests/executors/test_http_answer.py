@@ -7,6 +7,7 @@ import gzip
 import time
 import zlib
 from email.utils import formatdate
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,7 +30,7 @@ def answering(
     return handler
 
 
-async def outcome_of(handler: Handler, **fields: object) -> Outcome:
+async def outcome_of(handler: Handler, **fields: Any) -> Outcome:
     async with serve(handler) as server, running() as rota:
         return await rota.call(http_call(server.url + "/hook", **fields))
 

@@ -34,9 +34,12 @@ class HttpServer:
 
     port: int
     requests: list[Received] = field(default_factory=list)
-    connections: int = 0
-    closed: int = 0
-    """Connections that have ended."""
+    readers: list[asyncio.StreamReader] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        """How many connections the client has closed."""
+        return sum(reader.at_eof() or reader.exception() is not None for reader in self.readers)
 
     @property
     def url(self) -> str:
@@ -53,13 +56,12 @@ async def serve(handler: Handler, host: str = "127.0.0.1") -> AsyncIterator[Http
         task = asyncio.current_task()
         assert task is not None
         running.add(task)
-        server.connections += 1
+        server.readers.append(reader)
         try:
             await _converse(server, handler, reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            server.closed += 1
             running.discard(task)
             writer.close()
 
@@ -102,3 +104,35 @@ def reply(
     data = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", f"Content-Length: {len(data)}", *headers]
     writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + data)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+"""The beginning of an answer, up to whatever a test puts behind it."""
+
+
+def raw(*parts: bytes, close: bool = False) -> Handler:
+    async def handler(request: Received, writer: asyncio.StreamWriter) -> None:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        if close:
+            writer.close()
+
+    return handler
+
+
+def endless(first: bytes, again: bytes) -> Handler:
+    """Begin with ``first``, then write ``again`` for ever, as fast as the other side reads."""
+
+    async def handler(request: Received, writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        while True:
+            writer.write(again)
+            await writer.drain()
+
+    return handler
+
+
+async def hang(request: Received, writer: asyncio.StreamWriter) -> None:
+    """Never answer."""
+    await asyncio.Event().wait()
