@@ -1,0 +1,112 @@
+"""Fixtures for all tests: databases of both kinds, and an environment free of the caller's settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from tests.support.postgres import Cluster, PostgresMissing, fresh_database, shared_url
+from tests.support.run_directory import RunDirectory
+
+# What Rota or a database driver would read from the environment.
+ALIASES = {"SCHEDULER_SHARED_AUTH_SECRET", "DATABASE_URL", "POSTGRES_PRISMA_URL", "CLERK_SECRET_KEY", "HOST", "PORT"}
+PREFIXES = ("ROTA_", "PG")
+POSTGRES_URL = "ROTA_TEST_POSTGRES_URL"
+
+run_key = pytest.StashKey[RunDirectory]()
+postgres_url_key = pytest.StashKey[str | None]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = os.environ.get(POSTGRES_URL)
+    for name in list(os.environ):
+        if name.startswith(PREFIXES) or name in ALIASES:
+            del os.environ[name]
+    workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if workerinput is None:
+        config.stash[run_key] = RunDirectory.create()
+        config.stash[postgres_url_key] = given
+    else:
+        config.stash[run_key] = RunDirectory(Path(workerinput["run_directory"]))
+        config.stash[postgres_url_key] = workerinput["postgres_url"]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["run_directory"] = str(node.config.stash[run_key].path)
+    node.workerinput["postgres_url"] = node.config.stash[postgres_url_key]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and run_key in config.stash:
+        config.stash[run_key].close()
+
+
+def _cannot_be_had(reason: str) -> NoReturn:
+    """A loud skip on a developer's machine, a failure where everything must be there."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def run_directory(pytestconfig: pytest.Config) -> RunDirectory:
+    """The directory that all processes of this run share; removed at its end."""
+    return pytestconfig.stash[run_key]
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config, run_directory: RunDirectory) -> str:
+    """The address of a PostgreSQL server on which a test may create databases; never stop this one."""
+    given = pytestconfig.stash[postgres_url_key]
+    if given:
+        return given
+    try:
+        return shared_url(run_directory)
+    except PostgresMissing as missing:
+        _cannot_be_had(str(missing))
+
+
+@pytest.fixture
+def pg_database(postgres: str) -> Iterator[str]:
+    """The address of a fresh, empty PostgreSQL database."""
+    with fresh_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def own_cluster(run_directory: RunDirectory) -> Iterator[Cluster]:
+    """A durable PostgreSQL server of this test's own, running; it may be stopped, killed and restarted."""
+    try:
+        cluster = Cluster(run_directory, name=f"own-{os.urandom(4).hex()}", durable=True)
+    except PostgresMissing as missing:
+        _cannot_be_had(str(missing))
+    try:
+        cluster.start_first()
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture
+def sqlite_path(tmp_path: Path) -> Path:
+    """Where this test's SQLite database will be; nothing is there yet."""
+    return tmp_path / "rota.db"
+
+
+@pytest.fixture
+def sqlite_url(sqlite_path: Path) -> str:
+    """The address of this test's SQLite database."""
+    return f"sqlite:///{sqlite_path}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The address of a fresh, empty database; a test that asks for it runs on both kinds."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "pg_database"}[request.param]
+    url: str = request.getfixturevalue(fixture)
+    return url
