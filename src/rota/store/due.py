@@ -35,3 +35,9 @@ def next_due(tx: Tx) -> int | None:
 def expire(tx: Tx, limit: int) -> list[str]:
     """Cancel jobs that waited longer than they may; return their ids."""
     return [row[0] for row in tx.rows(EXPIRE, {"limit": limit})]
+
+
+def expired(tx: Tx) -> bool:
+    """Tell whether a job waited longer than it may."""
+    sql = "SELECT 1 FROM rota_jobs WHERE expires_at <= rota_now() AND status IN ('pending', 'scheduled') LIMIT 1"
+    return tx.row(sql) is not None

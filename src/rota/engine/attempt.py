@@ -1,0 +1,173 @@
+"""One attempt, from its claim to what is recorded of it.
+
+``judge`` decides what an outcome means for the job: the end, another attempt later, or back at once.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from rota import retry
+from rota.durations import format_duration
+from rota.executor import Call, ErrorDetail, Outcome, Stop
+from rota.store.claims import Claimed
+from rota.store.results import Finished, Returned
+
+MAX_ERROR = 2000
+
+
+class Running(msgspec.Struct):
+    """An attempt under way in this worker."""
+
+    claimed: Claimed
+    worker: str
+    """The lease under which it was claimed."""
+    started: float
+    """``time.monotonic()`` of its start."""
+    deadline: float | None
+    """``time.monotonic()`` at which its time is over."""
+    stop: Stop | None = None
+    """Why the engine asked for its end."""
+
+    @property
+    def call(self) -> Call:
+        """What runs."""
+        return self.claimed.call
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """(job, attempt)."""
+        return self.claimed.call.job_id, self.claimed.call.attempt
+
+
+def begin(claimed: Claimed, worker: str) -> Running:
+    """Start the clocks of a claimed job."""
+    now = time.monotonic()
+    timeout = claimed.call.timeout_us
+    return Running(
+        claimed, worker, now, None if timeout is None else now + timeout / 1e6
+    )
+
+
+def judge(running: Running, outcome: Outcome, now_us: int) -> Finished | Returned:
+    """Return what is recorded of an ended attempt; ``log_lines`` is the writer's to fill in."""
+    call = running.call
+    if outcome.kind == "stopped":
+        return _stopped(running, now_us)
+    if outcome.kind == "completed":
+        return Finished(
+            id=call.job_id,
+            attempt=call.attempt,
+            status="completed",
+            result=outcome.result,
+            truncated=outcome.truncated,
+        )
+    if outcome.kind == "snoozed":
+        return _returned(
+            call, "snoozed", delay_us=max(outcome.delay_us or 0, 1), outcome=outcome
+        )
+    if outcome.kind == "interrupted":
+        return _returned(
+            call, "interrupted", delay_us=outcome.delay_us or 0, outcome=outcome
+        )
+    return failed(running, outcome, now_us, name="failed")
+
+
+def _stopped(running: Running, now_us: int) -> Finished | Returned:
+    call = running.call
+    if running.stop == "timeout":
+        limit = format_duration(call.timeout_us or 0)
+        detail = ErrorDetail(code="timeout", message=f"ran longer than {limit}")
+        return failed(
+            running,
+            Outcome("failed", error=f"timed out after {limit}", detail=detail),
+            now_us,
+            name="timeout",
+        )
+    if running.stop == "cancel":
+        return Finished(
+            id=call.job_id,
+            attempt=call.attempt,
+            status="cancelled",
+            reason="cancelled",
+            used=0,
+        )
+    return _returned(
+        call,
+        "interrupted",
+        delay_us=0,
+        outcome=Outcome("interrupted", error=_interruption(running.stop)),
+    )
+
+
+def _interruption(stop: Stop | None) -> str:
+    return {
+        "drain": "the worker was stopping",
+        "lease": "the worker lost its lease",
+    }.get(stop or "", "interrupted")
+
+
+def failed(
+    running: Running, outcome: Outcome, now_us: int, *, name: str
+) -> Finished | Returned:
+    """Retry a failed attempt where an attempt is left and the failure is not permanent."""
+    call = running.call
+    if running.stop == "cancel":
+        return Finished(
+            id=call.job_id,
+            attempt=call.attempt,
+            status="cancelled",
+            reason="cancelled",
+            error=_line(outcome.error),
+            used=0,
+        )
+    delay = None
+    if not outcome.permanent:
+        delay = retry.next_delay(
+            retry.parse(running.claimed.retry),
+            used=call.attempts_used + 1,
+            max_attempts=call.max_attempts,
+            age_us=now_us - call.created_at,
+            asked_us=outcome.delay_us,
+        )
+    if delay is not None:
+        return _returned(call, name, delay_us=max(delay, 1), outcome=outcome, used=1)
+    return Finished(
+        id=call.job_id,
+        attempt=call.attempt,
+        status="failed",
+        result=outcome.result,
+        error=_line(outcome.error) or "failed",
+        error_detail=_detail(outcome),
+        reason=name,
+    )
+
+
+def _returned(
+    call: Call, name: str, *, delay_us: int, outcome: Outcome, used: int = 0
+) -> Returned:
+    return Returned(
+        id=call.job_id,
+        attempt=call.attempt,
+        outcome=name,
+        delay_us=delay_us,
+        used=used,
+        error=_line(outcome.error),
+        error_detail=_detail(outcome),
+    )
+
+
+def _line(text: str | None) -> str | None:
+    """One line that every database stores."""
+    if text is None:
+        return None
+    line = " ".join(text.split()).replace("\0", "\ufffd")
+    return line.encode("utf-8", "replace").decode()[:MAX_ERROR]
+
+
+def _detail(outcome: Outcome) -> str | None:
+    return (
+        None if outcome.detail is None else msgspec.json.encode(outcome.detail).decode()
+    )

@@ -1,0 +1,126 @@
+"""The claiming thread of a worker: fills free slots, and learns which runs somebody wants ended."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from rota.engine.leases import Lease
+from rota.engine.loop import Loop
+from rota.engine.registry import Registry
+from rota.engine.slots import Slots
+from rota.errors import DatabaseError
+from rota.settings import Settings
+from rota.store import claims, results
+from rota.store.claims import Claimed, Request
+from rota.store.database import Database
+
+POLL_S = 1.0
+COALESCE_S = 0.002
+ENOUGH = 100
+"""While there is more to claim and fewer slots than this are free, those that fall free soon are filled together."""
+
+CHECK_S = 60.0
+CHECK_SOON_S = 2.0
+"""How often the worker compares what it runs with what the database says it holds; sooner after a failed claim."""
+
+
+class Claimer(Loop):
+    """Claims as many jobs as there are free slots, in one statement."""
+
+    name = "claimer"
+
+    def __init__(
+        self,
+        db: Database,
+        settings: Settings,
+        lease: Lease,
+        slots: Slots,
+        registry: Registry,
+        claimed: Callable[[list[Claimed], str], None],
+        cancel: Callable[[list[tuple[str, int]]], None],
+        held: Callable[[list[tuple[str, int]], str], None],
+    ) -> None:
+        super().__init__()
+        self._db = db
+        self._queues = settings.queues or None
+        self._lease = lease
+        self._slots = slots
+        self._registry = registry
+        self._claimed = claimed
+        self._cancel = cancel
+        self._held = held
+        self._start_queue = ""
+        self._filled: frozenset[str] = frozenset()
+        """Lanes whose slots the last claim filled, so that there is probably more for them."""
+        self._next_cancels = 0.0
+        self._next_check = time.monotonic() + CHECK_S
+        self.last_claim: float | None = None
+
+    def look_for_cancels(self) -> None:
+        """Somebody said that there is something to cancel."""
+        self._next_cancels = 0.0
+        self.wake()
+
+    def freed(self, lane: str) -> None:
+        """A slot fell free."""
+        if lane in self._filled:
+            self.wake()
+
+    def run_once(self) -> float:
+        """Claim, then look for cancelled runs; return how long to wait (s)."""
+        if not self._lease.held:
+            return 0.05
+        pause = self._claim()
+        now = time.monotonic()
+        if now >= self._next_cancels:
+            self._next_cancels = now + POLL_S
+            wanted = self._db.read(
+                lambda tx: results.cancels(tx, self._lease.worker_id)
+            )
+            if wanted:
+                self._cancel(wanted)
+        if now >= self._next_check:
+            self._next_check = now + CHECK_S
+            self._held(
+                self._db.read(lambda tx: results.held(tx, self._lease.worker_id)),
+                self._lease.worker_id,
+            )
+        return pause
+
+    def _claim(self) -> float:
+        free = self._slots.free()
+        if self._filled and sum(free.values()) < ENOUGH:
+            time.sleep(COALESCE_S)
+            free = self._slots.free()
+        if not free:
+            self._filled = frozenset(self._slots.capacity)
+            return POLL_S
+        worker = self._lease.worker_id
+        request = Request(
+            worker, free, self._queues, self._registry.foreign, self._start_queue
+        )
+        try:
+            taken = claims.claim(self._db, request)
+        except DatabaseError:
+            # The claim may have been committed all the same: see soon what we hold without knowing.
+            self._next_check = time.monotonic() + CHECK_SOON_S
+            raise
+        if taken:
+            self.last_claim = time.time()
+            for one in taken:
+                self._slots.take(one.call.lane)
+            self._claimed(taken, worker)
+        self._note(taken, free)
+        if self._filled and any(lane in self._filled for lane in self._slots.free()):
+            return 0.0  # something ended while we claimed
+        return POLL_S * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, so that workers do not poll together
+
+    def _note(self, taken: list[Claimed], free: dict[str, int]) -> None:
+        """Remember which lanes were filled, and begin with the next queue the next time."""
+        counts = Counter(one.call.lane for one in taken)
+        self._filled = frozenset(lane for lane, n in free.items() if counts[lane] >= n)
+        if taken:
+            self._start_queue = taken[0].call.queue + "\x01"

@@ -1,0 +1,103 @@
+"""What the loaded application declares: job types and schedules, written to the database by the worker that has them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from rota import logs
+from rota.actions import schedules
+from rota.actions.specs import Caller, ScheduleIn, decode
+from rota.engine.leases import Lease
+from rota.engine.loop import Loop
+from rota.errors import RotaError
+from rota.executor import Declared
+from rota.model import JobType
+from rota.settings import Settings
+from rota.store import types, workers
+from rota.store.database import Database
+
+REFRESH_S = 5.0
+
+
+class Registry(Loop):
+    """Declares types, and knows which declared types are foreign: of another application on the same database."""
+
+    name = "registry"
+
+    def __init__(self, db: Database, settings: Settings, lease: Lease) -> None:
+        super().__init__()
+        self._db = db
+        self._settings = settings
+        self._lease = lease
+        self._lock = threading.Lock()
+        self._mine: dict[str, Declared] = {}
+        self._pending: list[str] = []
+        self._declared_for: tuple[str, int] | None = None
+        self.foreign: tuple[str, ...] = ()
+
+    def knows(self, name: str | None) -> bool:
+        """Tell whether this worker has the code of a type."""
+        return name in self._mine
+
+    def declare(
+        self, declared: Sequence[Declared], schedule_documents: Sequence[str]
+    ) -> None:
+        """Take over what an application declares; it is written soon."""
+        with self._lock:
+            self._mine = {**self._mine, **{one.name: one for one in declared}}
+            self._pending += schedule_documents
+            self._declared_for = None
+        self.wake()
+
+    def run_once(self) -> float:
+        """Write what is new, and look which types are foreign; return how long until the next look (s)."""
+        with self._lock:
+            mine, waiting = dict(self._mine), list(self._pending)
+        worker = self._lease.worker_id
+        if self._lease.held and self._declared_for != (worker, len(mine)):
+            self._write_types(mine, worker)
+            self._declared_for = (worker, len(mine))
+        for document in waiting:
+            self._write_schedule(document)
+        with self._lock:
+            self._pending = self._pending[len(waiting) :]
+        names = self._db.read(types.code_names)
+        self.foreign = tuple(name for name in names if name not in mine)
+        return REFRESH_S if self._lease.held else 0.05
+
+    def _write_types(self, mine: dict[str, Declared], worker: str) -> None:
+        records = [
+            JobType(
+                name=one.name,
+                lane=one.lane,
+                target=None,
+                args_schema=one.args_schema,
+                defaults=one.defaults,
+                owner="code",
+            )
+            for one in mine.values()
+        ]
+        if records:
+            for name in self._db.run(lambda tx: types.put(tx, records)):
+                logs.event("type/declared", f"job type {name} declared", jobType=name)
+        self._db.run(lambda tx: workers.declare(tx, worker, sorted(mine)))
+
+    def _write_schedule(self, document: str) -> None:
+        try:
+            spec = decode(document, ScheduleIn)
+            spec.owner = "code"
+            self._db.run(
+                lambda tx: schedules.put(
+                    tx, spec.id or "", spec, Caller("code"), self._settings
+                )
+            )
+        except RotaError as error:
+            if error.status == 503:
+                raise
+            logs.event(
+                "schedule/refused",
+                f"a schedule of the application is refused: {error}",
+                level="error",
+                error=str(error),
+            )

@@ -1,0 +1,326 @@
+"""The worker: claims jobs, hands them to executors, records how they end.
+
+Three threads speak with the database (claims, flushes, the lease); the event loop belongs to the executors.  Nothing
+waits for anything but its own kind: a slow flush does not delay a claim, hanging targets do not delay a command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable, Sequence
+from typing import ParamSpec
+
+import msgspec
+
+from rota import logs
+from rota.engine.attempt import Running, begin, judge
+from rota.engine.claimer import Claimer
+from rota.engine.flusher import Batch, Flusher
+from rota.engine.leases import Lease, new_record
+from rota.engine.logbook import Logbook
+from rota.engine.registry import Registry
+from rota.engine.slots import Slots
+from rota.engine.telling import tell, tell_end
+from rota.engine.wakeups import Wakeups
+from rota.executor import Call, Declared, Executor, Line, Outcome, Stop
+from rota.model import ANY_TYPE_LANES
+from rota.settings import Settings
+from rota.store.claims import Claimed
+from rota.store.database import Database
+from rota.store.results import Returned
+
+P = ParamSpec("P")
+
+HOUSEKEEPING_S = 0.1
+DRAIN_KILL_S = 3.0
+"""After the grace time of a drain, running jobs get this long between the polite end and the hard one."""
+
+
+class Worker:
+    """One worker process; implements the executors' ``Host``."""
+
+    def __init__(
+        self, db: Database, settings: Settings, executors: Sequence[Executor]
+    ) -> None:
+        self._db = db
+        self._settings = settings
+        self._executors = {
+            lane: executor for executor in executors for lane in executor.lanes
+        }
+        self._unique_executors = list(executors)
+        self.slots = Slots(
+            {
+                lane: size
+                for executor in executors
+                for lane, size in executor.lanes.items()
+            }
+        )
+        self.running: dict[tuple[str, int], Running] = {}
+        self._books: dict[tuple[str, int], Logbook] = {}
+        self._talkative: set[tuple[str, int]] = set()
+        self._progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
+        self.state = "running"
+        self._turned = time.monotonic()
+        lanes = msgspec.json.encode(self.slots.capacity).decode()
+        queues = (
+            msgspec.json.encode(settings.queues).decode() if settings.queues else None
+        )
+        labels = msgspec.json.encode(settings.labels).decode()
+        self.lease = Lease(
+            db,
+            settings,
+            new_record("worker", lanes=lanes, queues=queues, labels=labels),
+            state=self._describe,
+            alive=self._moves,
+            on_lost=self._soon(self._lease_lost),
+        )
+        self.registry = Registry(db, settings, self.lease)
+        self.flusher = Flusher(db, self._flushed)
+        self.claimer = Claimer(
+            db,
+            settings,
+            self.lease,
+            self.slots,
+            self.registry,
+            claimed=self._soon(self._start),
+            cancel=self._soon(self._cancel),
+            held=self._soon(self._give_back_unknown),
+        )
+        self.wakeups = Wakeups(
+            db, {"jobs": [self.claimer.wake], "cancel": [self.claimer.look_for_cancels]}
+        )
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
+        """Work until ``stop``; then drain, or end at once when ``stop_now`` comes."""
+        self._loop = asyncio.get_running_loop()
+        for executor in self._unique_executors:
+            await executor.start(self)
+        for lane in self._executors:
+            if lane not in ANY_TYPE_LANES or self._settings.function_modules:
+                self.slots.open(lane)
+        for loop in (
+            self.lease,
+            self.registry,
+            self.flusher,
+            self.claimer,
+            self.wakeups,
+        ):
+            loop.start()
+        keeper = asyncio.create_task(self._housekeeping())
+        try:
+            await stop.wait()
+        finally:
+            await self._drain(stop_now)
+            keeper.cancel()
+
+    async def _housekeeping(self) -> None:
+        """Deadlines, log flushes and the sign of life, ten times a second."""
+        while True:
+            self._turned = time.monotonic()
+            self._end_overdue()
+            self._flush_logs()
+            await asyncio.sleep(HOUSEKEEPING_S)
+
+    async def _drain(self, stop_now: asyncio.Event) -> None:
+        self.state = "draining"
+        logs.event(
+            "worker/draining",
+            f"draining {len(self.running)} jobs",
+            workerId=self.lease.worker_id,
+        )
+        await asyncio.to_thread(self.claimer.stop)
+        self.lease.wake()
+        await self._until_idle(self._settings.grace_us / 1e6, stop_now)
+        if self.running:
+            for running in list(self.running.values()):
+                self._stop(running, "drain")
+            await self._until_idle(0.2 if stop_now.is_set() else DRAIN_KILL_S, None)
+        for executor in self._unique_executors:
+            await executor.close()
+        for running in list(self.running.values()):  # nothing of it runs any more
+            running.stop = running.stop or "drain"
+            self.done(running.call, Outcome("stopped"))
+        self._flush_logs()
+        await asyncio.to_thread(self._finish_threads)
+        logs.event("worker/stopped", "stopped", workerId=self.lease.worker_id)
+
+    async def _until_idle(self, seconds: float, stop_now: asyncio.Event | None) -> None:
+        end = time.monotonic() + seconds
+        while (
+            self.running
+            and time.monotonic() < end
+            and not (stop_now and stop_now.is_set())
+        ):
+            await asyncio.sleep(0.02)
+
+    def _finish_threads(self) -> None:
+        end = time.monotonic() + self._settings.grace_us / 1e6
+        while not self.flusher.idle and time.monotonic() < end:
+            time.sleep(0.01)
+        for loop in (self.flusher, self.wakeups, self.registry, self.lease):
+            loop.stop(5.0)
+        self.lease.release()
+
+    def _soon(self, method: Callable[P, None]) -> Callable[P, None]:
+        """Return a function for other threads that calls ``method`` on the event loop."""
+
+        def call(*args: P.args, **kwargs: P.kwargs) -> None:
+            self._loop.call_soon_threadsafe(functools.partial(method, *args, **kwargs))
+
+        return call
+
+    # -- from claim to start ------------------------------------------------------------------------------------------
+
+    def _start(self, claimed: list[Claimed], worker: str) -> None:
+        by_executor: dict[int, list[Call]] = {}
+        stale = worker != self.lease.worker_id
+        for one in claimed:
+            call = one.call
+            running = begin(one, worker)
+            self.running[running.key] = running
+            self._books[running.key] = Logbook(
+                call.job_id, call.attempt, one.log_lines, self._settings.limit_log
+            )
+            if stale:
+                running.stop = "lease"
+                self.done(call, Outcome("stopped"))
+            elif (
+                call.lane in ANY_TYPE_LANES
+                and call.target is None
+                and not self.registry.knows(call.type)
+            ):
+                self.done(
+                    call,
+                    Outcome(
+                        "interrupted",
+                        error="this worker does not have the type's code",
+                        delay_us=1_000_000,
+                    ),
+                )
+            else:
+                tell("job/started", call)
+                by_executor.setdefault(id(self._executors[call.lane]), []).append(call)
+        for executor in self._unique_executors:
+            if calls := by_executor.get(id(executor)):
+                executor.submit(calls)
+
+    # -- Host ---------------------------------------------------------------------------------------------------------
+
+    def done(self, call: Call, outcome: Outcome) -> None:
+        running = self.running.pop((call.job_id, call.attempt), None)
+        if running is None:
+            return
+        key = running.key
+        book = self._books.pop(key)
+        self._talkative.discard(key)
+        self._progress.pop(key, None)
+        self.slots.release(call.lane)
+        self.claimer.freed(call.lane)
+        if running.stop == "lease":
+            return  # whatever it did, the result belongs to whoever holds the job now
+        ended = judge(running, outcome, time.time_ns() // 1000)
+        chunks, dropped = book.take() if not book.empty else ((), ())
+        ended.log_lines = book.lines
+        self.flusher.add(running.worker, (ended,), chunks, dropped)
+        tell_end(running, ended)
+
+    def lines(self, call: Call, lines: Sequence[Line]) -> None:
+        book = self._books.get((call.job_id, call.attempt))
+        if book is not None:
+            book.add(lines)
+            self._talkative.add((call.job_id, call.attempt))
+
+    def progress(self, call: Call, value: float | None, message: str | None) -> None:
+        if (call.job_id, call.attempt) in self.running:
+            self._progress[(call.job_id, call.attempt)] = (value, message)
+
+    def declared(self, types: Sequence[Declared], schedules: Sequence[str]) -> None:
+        self.registry.declare(types, schedules)
+        for lane in ANY_TYPE_LANES:
+            if lane in self._executors:
+                self.slots.open(lane)
+        self.claimer.wake()
+
+    # -- looking after what runs --------------------------------------------------------------------------------------
+
+    def _end_overdue(self) -> None:
+        now = time.monotonic()
+        for running in list(self.running.values()):
+            if (
+                running.deadline is not None
+                and now >= running.deadline
+                and running.stop is None
+            ):
+                self._stop(running, "timeout")
+
+    def _stop(self, running: Running, why: Stop) -> None:
+        if running.stop is None or why in ("drain", "lease"):
+            running.stop = running.stop if running.stop and why == "drain" else why
+            self._executors[running.call.lane].stop(
+                running.call.job_id, running.call.attempt, why
+            )
+
+    def _cancel(self, keys: list[tuple[str, int]]) -> None:
+        for key in keys:
+            running = self.running.get(key)
+            if running is not None and running.stop is None:
+                self._stop(running, "cancel")
+
+    def _lease_lost(self) -> None:
+        for running in list(self.running.values()):
+            self._stop(running, "lease")
+
+    def _give_back_unknown(self, held: list[tuple[str, int]], worker: str) -> None:
+        """Give back what the database says we run and we do not: a claim whose answer was lost on the way."""
+        if not self.flusher.idle or worker != self.lease.worker_id:
+            return
+        unknown = [key for key in held if key not in self.running]
+        for job_id, attempt in unknown:
+            logs.event(
+                "job/interrupted",
+                "claimed, but the answer was lost; given back",
+                jobId=job_id,
+                attempt=attempt,
+            )
+            lost = Returned(
+                id=job_id,
+                attempt=attempt,
+                outcome="interrupted",
+                error="the answer to its claim was lost",
+            )
+            self.flusher.add(worker, (lost,))
+
+    def _flush_logs(self) -> None:
+        for key in self._talkative:
+            chunks, dropped = self._books[key].take()
+            self.flusher.add(self.running[key].worker, (), chunks, dropped)
+        self._talkative.clear()
+        if self._progress:
+            self.flusher.add(self.lease.worker_id, progress=self._progress)
+            self._progress = {}
+
+    def _flushed(self, batch: Batch, accepted: set[str]) -> None:
+        for ended in (*batch.finished, *batch.returned):
+            if ended.id not in accepted:
+                logs.event(
+                    "job/result-refused", "the lease was lost; the result belongs to another attempt", level="warning",
+                    jobId=ended.id, attempt=ended.attempt, workerId=batch.worker,
+                )  # fmt: skip
+
+    def _moves(self) -> bool:
+        return time.monotonic() - self._turned < self._settings.stall_us / 1e6
+
+    def _describe(self) -> tuple[str, int, object]:
+        loops = (self.claimer, self.flusher, self.lease, self.registry, self.wakeups)
+        detail = {
+            "slots": {
+                lane: {"taken": n, "of": self.slots.capacity[lane]}
+                for lane, n in self.slots.taken().items()
+            },
+            "loops": [loop.describe() for loop in loops],
+        }
+        return self.state, len(self.running), detail
