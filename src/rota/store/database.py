@@ -67,9 +67,11 @@ class Tx(ABC):
     def savepoint(self) -> Iterator[None]:
         """Undo only the block when it raises."""
         self.run("SAVEPOINT rota_part")
+        mark = len(self._after)
         try:
             yield
         except BaseException:
+            del self._after[mark:]
             self.run("ROLLBACK TO SAVEPOINT rota_part")
             self.run("RELEASE SAVEPOINT rota_part")
             raise
