@@ -1,0 +1,52 @@
+"""The environment of commands: the worker's own without a secret of Rota's, and what the job adds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from rota.executor import Call
+from rota.executors.trace import traceparent
+
+SECRETS = frozenset(("SCHEDULER_SHARED_AUTH_SECRET", "CLERK_SECRET_KEY"))
+"""Secrets of Rota's that do not begin with ``ROTA_``.  ``DATABASE_URL`` is the application's and stays."""
+
+
+def base_env(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what of the worker's environment every command gets."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("ROTA_") and name not in SECRETS
+    }
+
+
+def job_env(call: Call, given: Mapping[str, str]) -> dict[str, str]:
+    """Return what the job adds: the target's variables, and those that tell which attempt this is.
+
+    ``ROTA_SCHEDULED_FOR`` is empty when no schedule started the job: a script under ``set -u`` may read it.
+    """
+    return {
+        **given,
+        "ROTA_JOB_ID": call.job_id,
+        "ROTA_ATTEMPT": str(call.attempt),
+        "ROTA_SCHEDULED_FOR": ""
+        if call.scheduled_for is None
+        else _instant(call.scheduled_for),
+        "ROTA_ARGS": call.args,
+        "TRACEPARENT": traceparent(call.job_id),
+    }
+
+
+def mark(call: Call) -> str:
+    """Return the variable by which processes of a job are recognised when all else is lost."""
+    return f"ROTA_JOB_ID={call.job_id}"
+
+
+def _instant(us: int) -> str:
+    return (
+        datetime.fromtimestamp(us / 1_000_000, UTC)
+        .isoformat(timespec="milliseconds")
+        .removesuffix("+00:00")
+        + "Z"
+    )
