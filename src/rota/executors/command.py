@@ -94,20 +94,14 @@ class CommandExecutor:
         key = (job_id, attempt)
         keeper = self._running.get(key)
         if keeper is None or keeper.run is None:
-            for call in [
-                call for call in self._waiting if (call.job_id, call.attempt) == key
-            ]:
+            for call in [call for call in self._waiting if (call.job_id, call.attempt) == key]:
                 self._waiting.remove(call)
-                self._report_soon(
-                    call, Outcome("stopped", error=f"stopped ({why}) before it began")
-                )
+                self._report_soon(call, Outcome("stopped", error=f"stopped ({why}) before it began"))
             return
         keeper.run.why = keeper.run.why or why
         grace_s = min(self._grace_s, LEASE_GRACE_S) if why == "lease" else self._grace_s
         keeper.channel.send(frames.STOP, str(grace_s).encode())
-        asyncio.get_running_loop().call_later(
-            grace_s + FORCE_S, self._force, keeper, keeper.run
-        )
+        asyncio.get_running_loop().call_later(grace_s + FORCE_S, self._force, keeper, keeper.run)
 
     async def close(self) -> None:
         """Kill what still runs, and wait until nothing of it is left."""
@@ -163,9 +157,7 @@ class CommandExecutor:
                 # This machine is short of something; the job is not to blame.
                 text = f"could not be started here: {error.strerror or error}"
                 line = Line(time.time_ns() // 1000, "system", text)
-                self._report_soon(
-                    call, Outcome("snoozed", error=text, delay_us=BUSY_US), line
-                )
+                self._report_soon(call, Outcome("snoozed", error=text, delay_us=BUSY_US), line)
 
     def _begin(self, call: Call, target: CommandTarget) -> None:
         assert self._host is not None, "start() comes first"

@@ -14,11 +14,7 @@ SECRETS = frozenset(("SCHEDULER_SHARED_AUTH_SECRET", "CLERK_SECRET_KEY"))
 
 def base_env(environ: Mapping[str, str]) -> dict[str, str]:
     """Return what of the worker's environment every command gets."""
-    return {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith("ROTA_") and name not in SECRETS
-    }
+    return {name: value for name, value in environ.items() if not name.startswith("ROTA_") and name not in SECRETS}
 
 
 def job_env(call: Call, given: Mapping[str, str]) -> dict[str, str]:
@@ -30,9 +26,7 @@ def job_env(call: Call, given: Mapping[str, str]) -> dict[str, str]:
         **given,
         "ROTA_JOB_ID": call.job_id,
         "ROTA_ATTEMPT": str(call.attempt),
-        "ROTA_SCHEDULED_FOR": ""
-        if call.scheduled_for is None
-        else _instant(call.scheduled_for),
+        "ROTA_SCHEDULED_FOR": "" if call.scheduled_for is None else _instant(call.scheduled_for),
         "ROTA_ARGS": call.args,
         "TRACEPARENT": traceparent(call.job_id),
     }
@@ -44,9 +38,4 @@ def mark(call: Call) -> str:
 
 
 def _instant(us: int) -> str:
-    return (
-        datetime.fromtimestamp(us / 1_000_000, UTC)
-        .isoformat(timespec="milliseconds")
-        .removesuffix("+00:00")
-        + "Z"
-    )
+    return datetime.fromtimestamp(us / 1_000_000, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -57,16 +57,12 @@ read_refusal = msgspec.json.Decoder(Refusal).decode
 read_gap = msgspec.json.Decoder(Gap).decode
 
 
-def outcome_of(
-    end: Exit, target: CommandTarget, result: tuple[int, bytes] | None, stderr: str
-) -> Outcome:
+def outcome_of(end: Exit, target: CommandTarget, result: tuple[int, bytes] | None, stderr: str) -> Outcome:
     """Return the outcome of a command that ended by itself; ``stderr`` is the end of what it said."""
     trace = stderr or None
     if end.status is None:
         text = f"could not be killed: process {', '.join(end.survivors)}"
-        return Outcome(
-            "failed", error=text, detail=ErrorDetail("unkillable", message="137")
-        )
+        return Outcome("failed", error=text, detail=ErrorDetail("unkillable", message="137"))
     if end.status < 0:
         return _killed(-end.status, target, trace)
     action = target.exit_codes.get(end.status, "retry")
@@ -112,11 +108,7 @@ def describe(end: Exit) -> str:
     """Return in words how a command ended."""
     if end.status is None:
         return "could not be killed"
-    return (
-        f"exit code {end.status}"
-        if end.status >= 0
-        else f"killed by {_signal(-end.status)}"
-    )
+    return f"exit code {end.status}" if end.status >= 0 else f"killed by {_signal(-end.status)}"
 
 
 def refused(refusal: Refusal, target: CommandTarget) -> Outcome:
@@ -147,9 +139,7 @@ def refused(refusal: Refusal, target: CommandTarget) -> Outcome:
         )
     elif refusal.errno == errno.E2BIG:
         text = "arguments and environment (ROTA_ARGS among them) are larger than a program can get"
-    detail = ErrorDetail(
-        code, type=errno.errorcode.get(refusal.errno), message=str(status)
-    )
+    detail = ErrorDetail(code, type=errno.errorcode.get(refusal.errno), message=str(status))
     return Outcome("failed", error=one_line(text), detail=detail, permanent=True)
 
 

@@ -76,20 +76,14 @@ class CommandRun:
                 self._result = frames.unpack_result(payload)
             elif kind == frames.LEFT_OUT:
                 gap = read_gap(payload)
-                self._say(
-                    f"… {gap.lines:,} lines ({gap.bytes:,} bytes) left out: more than a log can take"
-                )
+                self._say(f"… {gap.lines:,} lines ({gap.bytes:,} bytes) left out: more than a log can take")
             elif kind == frames.REFUSED:
                 self.outcome = refused(read_refusal(payload), self._target)
                 self._say(self.outcome.error or "")
             elif kind == frames.EXIT:
                 self._exited(read_exit(payload))
         if progress is not None:
-            self._progress(
-                progress.decode("utf-8", "backslashreplace")
-                .replace("\0", "\\x00")
-                .strip()
-            )
+            self._progress(progress.decode("utf-8", "backslashreplace").replace("\0", "\\x00").strip())
         if self._lines:
             self._host.lines(self.call, self._lines)
             self._lines = []
@@ -104,15 +98,11 @@ class CommandRun:
                 error=f"stopped ({self.why}): killed together with its keeper",
             )
         elif shepherd:
-            self.outcome = Outcome(
-                "interrupted", error="the process that starts commands was killed"
-            )
+            self.outcome = Outcome("interrupted", error="the process that starts commands was killed")
         else:
             # As a rule it was the command itself that killed it, and would again.
             text = "the process that watched over the command was killed"
-            self.outcome = Outcome(
-                "failed", error=text, detail=ErrorDetail("keeper-lost", message="137")
-            )
+            self.outcome = Outcome("failed", error=text, detail=ErrorDetail("keeper-lost", message="137"))
 
     def _exited(self, end: Exit) -> None:
         self.clean = not end.survivors
@@ -128,9 +118,7 @@ class CommandRun:
                 "\n".join(self._stderr)[-_KEPT_STDERR_CHARS:],
             )
         if end.killed and self.why is None:
-            self._say(
-                f"killed {end.killed} process{'es' * (end.killed > 1)} that the command left behind"
-            )
+            self._say(f"killed {end.killed} process{'es' * (end.killed > 1)} that the command left behind")
         if end.survivors:
             self._say(f"could not kill process {', '.join(end.survivors)}")
         facts = [
@@ -156,13 +144,9 @@ class CommandRun:
         except ValueError:
             value = math.nan
         if 0 <= value <= 1:
-            self._host.progress(
-                self.call, value, message.strip()[:_MAX_MESSAGE_CHARS] or None
-            )
+            self._host.progress(self.call, value, message.strip()[:_MAX_MESSAGE_CHARS] or None)
         else:
-            self._say(
-                f"::rota progress {text[:200]}: progress is a number from 0 to 1, then perhaps a message"
-            )
+            self._say(f"::rota progress {text[:200]}: progress is a number from 0 to 1, then perhaps a message")
 
     def _say(self, text: str) -> None:
         self._lines.append(Line(time.time_ns() // 1000, "system", text))

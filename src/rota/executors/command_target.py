@@ -104,9 +104,7 @@ def parse_target(target: Mapping[str, Any]) -> CommandTarget:
         raise Invalid("target.kind", "must be command")
     cwd = _text(target, "cwd")
     if cwd is not None and not os.path.isabs(cwd):
-        raise Invalid(
-            "target.cwd", "must be an absolute path", hint="for example /srv/app"
-        )
+        raise Invalid("target.cwd", "must be an absolute path", hint="for example /srv/app")
     stdin = _text(target, "stdin", nul=True)
     if stdin is not None and len(stdin.encode()) > MAX_STDIN_BYTES:
         raise Invalid("target.stdin", f"is longer than {MAX_STDIN_BYTES >> 20} MiB")
@@ -157,9 +155,7 @@ def _argv(target: Mapping[str, Any]) -> tuple[str, ...]:
         _check_text(field, each)
         _check_length(field, each)
     if not command[0]:
-        raise Invalid(
-            "target.command[0]", "is empty", hint="the first text is the program"
-        )
+        raise Invalid("target.command[0]", "is empty", hint="the first text is the program")
     return tuple(command)
 
 
@@ -189,9 +185,7 @@ def _exit_codes(target: Mapping[str, Any]) -> dict[int, Action]:
                 hint="exit codes are 0 to 255",
             )
         if action not in ACTIONS:
-            raise Invalid(
-                f"target.exitCodes.{code}", f"must be one of {', '.join(ACTIONS)}"
-            )
+            raise Invalid(f"target.exitCodes.{code}", f"must be one of {', '.join(ACTIONS)}")
         codes[int(code)] = cast(Action, action)
     return codes
 
@@ -201,13 +195,9 @@ def _limits(target: Mapping[str, Any]) -> dict[str, int]:
     for name, value in _object(target, "limits").items():
         field = f"target.limits.{name}"
         if name not in LIMITS:
-            raise Invalid(
-                field, "there is no such limit", hint=f"there are {', '.join(LIMITS)}"
-            )
+            raise Invalid(field, "there is no such limit", hint=f"there are {', '.join(LIMITS)}")
         if name == "cpu":
-            limits[name] = math.ceil(
-                parse_duration(value, field, minimum_us=SECOND) / SECOND
-            )
+            limits[name] = math.ceil(parse_duration(value, field, minimum_us=SECOND) / SECOND)
             continue
         number = _size(field, value) if name == "memory" else value
         if isinstance(number, bool) or not isinstance(number, int):
@@ -215,9 +205,7 @@ def _limits(target: Mapping[str, Any]) -> dict[str, int]:
         if not _LEAST[name] <= number <= _MOST:
             raise Invalid(
                 field,
-                f"must be at least {_LEAST[name]}"
-                if number < _MOST
-                else "is too large",
+                f"must be at least {_LEAST[name]}" if number < _MOST else "is too large",
             )
         limits[name] = number
     return limits
@@ -261,9 +249,7 @@ def _check_text(field: str, value: Any, *, nul: bool = False) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise Invalid(
-            field, "contains half of a character (a lone surrogate)"
-        ) from None
+        raise Invalid(field, "contains half of a character (a lone surrogate)") from None
 
 
 def _check_length(field: str, value: str) -> None:
@@ -282,9 +268,7 @@ def _check_user(name: str) -> None:
     try:
         user = pwd.getpwnam(name)
     except KeyError:
-        raise Invalid(
-            "target.user", f"there is no user {name!r} on this machine"
-        ) from None
+        raise Invalid("target.user", f"there is no user {name!r} on this machine") from None
     if os.geteuid() not in (0, user.pw_uid):
         raise Invalid(
             "target.user",

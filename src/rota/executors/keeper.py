@@ -51,9 +51,7 @@ class Run:
         self.killed: set[int] = set()
         self.kill_at: float | None = None
         self.give_up_at: float | None = None
-        self._lines = {
-            stream: lines.Lines(self._long_result) for stream in self.pipes.values()
-        }
+        self._lines = {stream: lines.Lines(self._long_result) for stream in self.pipes.values()}
         self._progress: bytes | None = None
         self._result: tuple[int, bytes] | None = None
         self._unflushed = 0
@@ -125,9 +123,7 @@ class Run:
                 usage.ru_maxrss if proctree.LINUX else usage.ru_maxrss >> 10,
             )
             if pid == self.process.pid:
-                self.status = self.process.returncode = os.waitstatus_to_exitcode(
-                    status
-                )
+                self.status = self.process.returncode = os.waitstatus_to_exitcode(status)
 
     def terminate(self) -> None:
         """Ask all processes to end: TERM, and CONT for those that are stopped; each gets it once."""
@@ -145,11 +141,7 @@ class Run:
         if self.status is None or not proctree.LINUX:
             proctree.send_group(self.process.pid, signal.SIGKILL)
         for each in proctree.descendants(os.getpid()):
-            if (
-                proctree.send(each, signal.SIGKILL)
-                and each.pid != self.process.pid
-                and not each.ended
-            ):
+            if proctree.send(each, signal.SIGKILL) and each.pid != self.process.pid and not each.ended:
                 self.killed.add(each.pid)
 
     def report(self, *, gone: bool) -> dict[str, Any]:
@@ -175,9 +167,7 @@ class Run:
                 text = line[len(lines.RESULT) :]
                 self._result = (len(text), text)
         if block:
-            self.spillway.put(
-                Block(stream, time.time_ns() // 1000, block), time.monotonic()
-            )
+            self.spillway.put(Block(stream, time.time_ns() // 1000, block), time.monotonic())
             self._unflushed += len(block)
 
     def _long_result(self, head: bytes, size: int) -> None:

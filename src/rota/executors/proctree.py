@@ -91,9 +91,7 @@ def children(pid: int) -> list[int]:
             with open(f"/proc/{pid}/task/{task}/children", "rb", buffering=0) as file:
                 found += map(int, file.readall().split())
     except OSError:
-        if os.path.isdir(f"/proc/{pid}/task") and not os.path.exists(
-            "/proc/thread-self/children"
-        ):
+        if os.path.isdir(f"/proc/{pid}/task") and not os.path.exists("/proc/thread-self/children"):
             return [each.pid for each in _all() if each.parent == pid]
     return found
 
@@ -103,12 +101,7 @@ def descendants(*roots: int) -> list[Process]:
     found: dict[int, Process] = {}
     level: Iterable[int] = roots
     while True:
-        below = [
-            process
-            for pid in level
-            for process in map(read, children(pid))
-            if process is not None
-        ]
+        below = [process for pid in level for process in map(read, children(pid)) if process is not None]
         new = [process for process in below if process.pid not in found]
         if not new:
             return [*found.values()]
@@ -160,20 +153,12 @@ def end_marked(marks: Iterable[str]) -> int:
     own = os.getsid(0)
     killed: set[int] = set()
     for _ in range(3):
-        processes = [
-            process
-            for process in _all()
-            if process.pid not in killed and process.session != own
-        ]
-        marked = {
-            process.session for process in processes if _has_mark(process.pid, wanted)
-        }
+        processes = [process for process in _all() if process.pid not in killed and process.session != own]
+        marked = {process.session for process in processes if _has_mark(process.pid, wanted)}
         doomed = [process for process in processes if process.session in marked]
         if not doomed:
             break
-        killed.update(
-            process.pid for process in doomed if send(process, signal.SIGKILL)
-        )
+        killed.update(process.pid for process in doomed if send(process, signal.SIGKILL))
     return len(killed)
 
 
@@ -187,9 +172,7 @@ def _has_mark(pid: int, wanted: list[bytes]) -> bool:
 
 
 def _all() -> list[Process]:
-    pids = (
-        [int(name) for name in os.listdir("/proc") if name.isdigit()] if LINUX else []
-    )
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()] if LINUX else []
     return [process for process in map(read, pids) if process is not None]
 
 

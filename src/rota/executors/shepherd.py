@@ -59,10 +59,7 @@ class Shepherd:
                 else:
                     self._receive()
             self._reap()
-            if (
-                self._ending_at is not None
-                and time.monotonic() - self._ending_at > GIVE_UP_S
-            ):
+            if self._ending_at is not None and time.monotonic() - self._ending_at > GIVE_UP_S:
                 self._kill_keepers()
 
     def _receive(self) -> None:
@@ -129,9 +126,7 @@ class Shepherd:
                 break
             if pid in self._keepers:
                 self._bereft.append(self._keepers.pop(pid)[1])
-        orphans = [
-            pid for pid in proctree.children(os.getpid()) if pid not in self._keepers
-        ]
+        orphans = [pid for pid in proctree.children(os.getpid()) if pid not in self._keepers]
         now = time.monotonic()
         if orphans and self._orphaned_at is None:
             self._orphaned_at = now
@@ -151,10 +146,7 @@ class Shepherd:
     def _timeout_ms(self) -> float | None:
         if self._orphaned_at is None and self._ending_at is None:
             return None
-        late = (
-            self._orphaned_at is not None
-            and time.monotonic() - self._orphaned_at > GIVE_UP_S
-        )
+        late = self._orphaned_at is not None and time.monotonic() - self._orphaned_at > GIVE_UP_S
         return (SLOW_S if late else RETRY_S) * 1000
 
 

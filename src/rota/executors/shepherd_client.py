@@ -73,9 +73,7 @@ class Shepherd:
 
     async def ready(self) -> None:
         """Wait until the shepherd is up.  Raises `ServiceUnavailable`."""
-        waits = [
-            asyncio.ensure_future(each.wait()) for each in (self._ready, self._gone)
-        ]
+        waits = [asyncio.ensure_future(each.wait()) for each in (self._ready, self._gone)]
         await asyncio.wait(waits, timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
         for each in waits:
             each.cancel()

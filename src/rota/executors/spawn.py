@@ -57,7 +57,7 @@ def spawn(spec: dict[str, Any]) -> Spawned:
             cwd=spec["cwd"],
             env=environ,
             start_new_session=True,
-            preexec_fn=_limiter(spec["limits"]),  # noqa: PLW1509: a keeper has no threads
+            preexec_fn=_limiter(spec["limits"]),  # noqa: PLW1509 - a keeper has no threads
             **_user(spec["user"], spec["env"], environ),
         )
         kept = {stdout, stderr}
@@ -66,9 +66,7 @@ def spawn(spec: dict[str, Any]) -> Spawned:
         step = "cwd" if spec["cwd"] and error.filename == spec["cwd"] else "program"
         raise Refused(step, error) from None
     except (subprocess.SubprocessError, ValueError) as error:
-        raise Refused(
-            "limits" if spec["limits"] else "program", OSError(errno.EINVAL, str(error))
-        ) from None
+        raise Refused("limits" if spec["limits"] else "program", OSError(errno.EINVAL, str(error))) from None
     finally:
         for each in opened:
             if each not in kept:
@@ -99,26 +97,20 @@ def _stdin(text: str | None, opened: list[int]) -> int:
     return number
 
 
-def _user(
-    name: str | None, given: dict[str, str], environ: dict[str, str]
-) -> dict[str, Any]:
+def _user(name: str | None, given: dict[str, str], environ: dict[str, str]) -> dict[str, Any]:
     """Return how to become the user, with the variables that a login would set."""
     if name is None:
         return {}
     try:
         user = pwd.getpwnam(name)
     except KeyError:
-        raise Refused(
-            "user", OSError(0, f"there is no user {name} on this machine")
-        ) from None
+        raise Refused("user", OSError(0, f"there is no user {name} on this machine")) from None
     login = {"HOME": user.pw_dir, "SHELL": user.pw_shell, "USER": name, "LOGNAME": name}
     environ.update((key, value) for key, value in login.items() if key not in given)
     if user.pw_uid == os.geteuid():
         return {}
     if os.geteuid() != 0:
-        raise Refused(
-            "user", OSError(0, f"only a worker of root can run commands as {name}")
-        )
+        raise Refused("user", OSError(0, f"only a worker of root can run commands as {name}"))
     return {
         "user": user.pw_uid,
         "group": user.pw_gid,
@@ -132,9 +124,7 @@ def _limiter(limits: dict[str, int]) -> Callable[[], None] | None:
     if "memory" in limits:
         wanted.append((_MEMORY, limits["memory"], limits["memory"]))
     if "cpu" in limits:
-        wanted.append(
-            (resource.RLIMIT_CPU, limits["cpu"], limits["cpu"] + _CPU_GRACE_S)
-        )
+        wanted.append((resource.RLIMIT_CPU, limits["cpu"], limits["cpu"] + _CPU_GRACE_S))
     if "processes" in limits:
         wanted.append((resource.RLIMIT_NPROC, limits["processes"], limits["processes"]))
     if "files" in limits:

@@ -37,9 +37,7 @@ class Gap(NamedTuple):
 class Spillway:
     """A bounded queue of output blocks."""
 
-    def __init__(
-        self, now: float, *, head: int = HEAD, tail: int = TAIL, rate: int = RATE
-    ) -> None:
+    def __init__(self, now: float, *, head: int = HEAD, tail: int = TAIL, rate: int = RATE) -> None:
         self._credit = float(head)
         self._head, self._tail, self._rate = head, tail, rate
         self._at = now
