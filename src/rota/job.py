@@ -1,0 +1,267 @@
+"""What ``@rota.job`` makes of a function, and what a function may say about its own retries."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
+
+import msgspec
+
+from rota.context import Context
+from rota.durations import format_duration, parse_duration
+from rota.errors import Invalid
+from rota.jsontext import check_type
+from rota.signature import Signature
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Duration = str | int | float | timedelta
+"""``500ms 30s 5m 2h 7d``, a number of seconds, or a timedelta."""
+
+
+class Snooze(Exception):
+    """Raised by a function: run again after ``delay``, without using an attempt."""
+
+    def __init__(self, delay: Duration) -> None:
+        self.delay_us = parse_duration(delay, "delay")
+        super().__init__(f"again after {format_duration(self.delay_us)}")
+
+
+class Fail(Exception):
+    """Raised by a function: the job has failed, and no retry can help."""
+
+
+class Retryable(Exception):
+    """Raised by a function: this attempt has failed; the next starts ``delay`` from now at the earliest.
+
+    Every other exception but `Fail` is retried too, with the pauses of the job's retry policy.
+    """
+
+    def __init__(self, message: str, delay: Duration | None = None) -> None:
+        self.delay_us = None if delay is None else parse_duration(delay, "delay")
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often (``attempts``) or for how long (``until``) a failed job is tried, and with which pauses between.
+
+    ``backoff`` is ``exponential``, ``linear``, ``fixed`` or a fixed pause; ``delays`` names each pause instead, the
+    last one repeated.  ``cap`` bounds a pause; ``jitter`` spreads the pauses of jobs that failed together.
+    """
+
+    attempts: int | None = None
+    backoff: str | int | float | timedelta | None = None
+    delays: Sequence[Duration] | None = None
+    cap: Duration | None = None
+    jitter: bool | None = None
+    until: Duration | None = None
+
+    def __post_init__(self) -> None:
+        if self.attempts is not None and self.until is not None:
+            raise Invalid("retry", "attempts and until exclude each other", hint="give one of them")
+        if self.backoff is not None and self.delays is not None:
+            raise Invalid("retry", "delays and backoff exclude each other", hint="give one of them")
+        if isinstance(self.delays, str):
+            raise Invalid("retry.delays", "must be a list of durations", hint=f"[{self.delays!r}]")
+        _check_count("retry.attempts", self.attempts)
+        self.document()
+
+    def document(self) -> dict[str, Any]:
+        """Return the policy as the contract's JSON object."""
+        named = self.backoff in ("exponential", "linear", "fixed")
+        return _without_none(
+            attempts=self.attempts,
+            backoff=self.backoff if named else _duration("retry.backoff", self.backoff),
+            delays=None if self.delays is None else [_duration("retry.delays", each) for each in self.delays],
+            cap=_duration("retry.cap", self.cap),
+            jitter=self.jitter,
+            until=_duration("retry.until", self.until),
+        )
+
+
+class TypeOptions(TypedDict, total=False):
+    """What a job type says for all its jobs."""
+
+    queue: str
+    priority: int | str
+    retry: Retry | Mapping[str, Any]
+    max_attempts: int
+    timeout: Duration
+    expires_in: Duration
+    concurrency_key: str
+    tags: Sequence[str]
+    on_lost: Literal["retry", "fail"]
+
+
+class JobOptions(TypeOptions, total=False):
+    """What one job says for itself."""
+
+    delay: Duration
+    run_at: datetime
+    unique_key: str
+    unique_scope: str
+    callback_url: str
+    started_by: str
+    connection: Any
+    """A database connection whose transaction the job becomes part of."""
+
+
+class Owner(Protocol):
+    """The application that stores the jobs of its functions."""
+
+    def enqueue_function(
+        self, function: JobFunction[..., Any], args_json: str, /, **options: Unpack[JobOptions]
+    ) -> Any:
+        """Store a job."""
+
+    async def aenqueue_function(
+        self, function: JobFunction[..., Any], args_json: str, /, **options: Unpack[JobOptions]
+    ) -> Any:
+        """Store a job, where an event loop runs."""
+
+
+class JobFunction(Generic[P, R]):
+    """A function that is a job type.  Called, it is the plain function; enqueued, it runs in a worker."""
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        *,
+        name: str | None = None,
+        owner: Owner | None = None,
+        **defaults: Unpack[TypeOptions],
+    ) -> None:
+        _refuse_generator(function)
+        own_name = getattr(function, "__name__", None)
+        if name is None and (own_name is None or own_name == "<lambda>"):
+            raise Invalid("name", "this callable has no name of its own", hint='give one: name="…"')
+        self.name = check_type(str(own_name) if name is None else name, "name")
+        self.function = function
+        self.owner = owner
+        self.lane: Literal["async", "sync"] = "async" if _is_async(function) else "sync"
+        """``async`` functions share a process, many at once; a ``sync`` function has one to itself while it runs."""
+        qualified = getattr(function, "__qualname__", own_name or type(function).__name__)
+        self.path = f"{getattr(function, '__module__', None) or '__main__'}:{qualified}"
+        self.defaults = defaults
+        self.defaults_json = msgspec.json.encode(type_document(defaults)).decode()
+        self._options: JobOptions = {}
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<job function {self.name} ({self.path})>"
+
+    @functools.cached_property
+    def signature(self) -> Signature:
+        """The parameters; read when first needed, since annotations may name what is defined further below."""
+        return Signature(self.function)
+
+    @property
+    def args_schema(self) -> str:
+        """The JSON schema (text) of the arguments."""
+        return self.signature.schema()
+
+    def check_args(self, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None) -> str:
+        """Return arguments as the text of a JSON object; raises Invalid for ``args.<name>``."""
+        return self.signature.check(args, kwargs or {})
+
+    def convert_args(self, text: str, context: Context | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return positional and keyword arguments from JSON text; ``context`` goes where the function wants it."""
+        return self.signature.convert(text, context)
+
+    def options(self, **options: Unpack[JobOptions]) -> JobFunction[P, R]:
+        """Return a copy whose enqueued jobs have these options: ``mail.options(delay="5m").enqueue(…)``."""
+        unknown = options.keys() - JobOptions.__annotations__.keys()
+        if unknown:
+            known = ", ".join(sorted(JobOptions.__annotations__))
+            raise Invalid(min(unknown), "is no option of a job", hint=f"known: {known}")
+        changed = copy.copy(self)
+        merged: Mapping[str, Any] = {**self._options, **options}
+        changed._options = JobOptions(**merged)  # type: ignore[typeddict-item]  # the keys were just checked
+        return changed
+
+    def enqueue(self, *args: Any, **kwargs: Any) -> Any:
+        """Store a job that calls the function with these arguments; return the job.
+
+        Raises `Invalid` for ``args.<name>`` when the arguments do not fit the function.
+        """
+        return self._owner().enqueue_function(self, self.check_args(args, kwargs), **self._options)
+
+    async def aenqueue(self, *args: Any, **kwargs: Any) -> Any:
+        """As `enqueue`, where an event loop runs."""
+        return await self._owner().aenqueue_function(self, self.check_args(args, kwargs), **self._options)
+
+    def _owner(self) -> Owner:
+        if self.owner is None:
+            raise Invalid("job", f"{self.name} belongs to no application", hint="declare it with @rota.job")
+        return self.owner
+
+
+def type_document(options: TypeOptions) -> dict[str, Any]:
+    """Return the defaults of a job type as the contract names them; raises Invalid for the option that is wrong."""
+    unknown = options.keys() - TypeOptions.__annotations__.keys()
+    if unknown:
+        known = ", ".join(sorted(TypeOptions.__annotations__))
+        raise Invalid(min(unknown), "is no option of a job type", hint=f"known: {known}")
+    retry = options.get("retry")
+    if retry is not None and not isinstance(retry, (Retry, Mapping)):
+        raise Invalid("retry", "must be a Retry", hint="for example Retry(attempts=5)")
+    tags = options.get("tags")
+    if isinstance(tags, str):
+        raise Invalid("tags", "must be a list of texts", hint=f"[{tags!r}]")
+    on_lost = options.get("on_lost")
+    if on_lost not in (None, "retry", "fail"):
+        raise Invalid("on_lost", f"{on_lost!r} is unknown", hint="retry or fail")
+    _check_count("max_attempts", options.get("max_attempts"))
+    return _without_none(
+        queue=options.get("queue"),
+        priority=options.get("priority"),
+        retry=retry.document() if isinstance(retry, Retry) else retry,
+        maxAttempts=options.get("max_attempts"),
+        timeout=_duration("timeout", options.get("timeout")),
+        expiresIn=_duration("expires_in", options.get("expires_in")),
+        concurrencyKey=options.get("concurrency_key"),
+        tags=None if tags is None else list(tags),
+        onLost=on_lost,
+    )
+
+
+def _without_none(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _duration(field: str, value: Duration | None) -> str | None:
+    return None if value is None else format_duration(parse_duration(value, field))
+
+
+def _check_count(field: str, value: object) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise Invalid(field, f"{value!r} is not a number of attempts", hint="an integer from 1")
+
+
+def _innermost(function: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    function = _innermost(function)
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _refuse_generator(function: Callable[..., Any]) -> None:
+    plain = _innermost(function)
+    if not callable(plain):
+        raise Invalid("function", f"{function!r} cannot be called")
+    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        raise Invalid("function", f"{plain.__name__} is a generator", hint="return a list instead of yielding")
