@@ -113,6 +113,13 @@ class DatabaseFull(DatabaseError):
     code = "database-full"
 
 
+class DatabaseRefused(DatabaseError):
+    """The database cannot store a value."""
+
+    code = "invalid"
+    status = 422
+
+
 class SchemaMismatch(RotaError):
     """The database has a schema that this version cannot use."""
 

@@ -7,10 +7,10 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Literal, Protocol, TypeVar
 
-from rota.errors import DatabaseBusy, DatabaseUnavailable
+from rota.errors import DatabaseBusy, DatabaseError, DatabaseReadOnly, DatabaseUnavailable
 from rota.settings import DatabaseUrl
 from rota.store.sql import Dialect
 
@@ -71,9 +71,10 @@ class Tx(ABC):
         try:
             yield
         except BaseException:
-            del self._after[mark:]
-            self.run("ROLLBACK TO SAVEPOINT rota_part")
-            self.run("RELEASE SAVEPOINT rota_part")
+            del self._after[mark:]  # what this part would have told is not going to be true
+            with suppress(DatabaseError):  # the connection is gone, or the whole transaction is: the cause says more
+                self.run("ROLLBACK TO SAVEPOINT rota_part")
+                self.run("RELEASE SAVEPOINT rota_part")
             raise
         self.run("RELEASE SAVEPOINT rota_part")
 
@@ -148,6 +149,10 @@ class Database(ABC):
         return True
 
     @abstractmethod
+    def adopt(self, connection: Any) -> AbstractContextManager[Tx]:
+        """Work inside the caller's own open transaction on the caller's own connection."""
+
+    @abstractmethod
     def listen(self) -> HintListener:
         """Begin to receive hints; raises DatabaseError where they cannot be had."""
 
@@ -184,8 +189,17 @@ class Pool:
     background with a growing pause, and callers wait out their time-out meanwhile.
     """
 
-    def __init__(self, connect: Callable[[], Any], size: int, wait_s: float = 3.0) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        size: int,
+        *,
+        wait_s: float = 3.0,
+        usable: Callable[[Any], bool] = lambda _connection: True,
+    ) -> None:
+        """``usable`` tells whether a connection that comes back is open and in no transaction."""
         self._connect = connect
+        self._usable = usable
         self._idle: list[Any] = []
         self._lock = threading.Lock()
         self._free = threading.BoundedSemaphore(size)
@@ -194,7 +208,7 @@ class Pool:
 
     @contextmanager
     def connection(self) -> Iterator[Any]:
-        """Lend a connection; it is dropped instead of kept when the block raises a lost-connection error."""
+        """Lend a connection; after a lost or read-only one, every connection is made anew."""
         if not self._free.acquire(timeout=self._wait_s):
             raise DatabaseBusy("every connection of the pool is in use", hint="too many callers at once")
         try:
@@ -205,8 +219,10 @@ class Pool:
                 connection = self._connect()
             try:
                 yield connection
-            except DatabaseUnavailable:
-                self._discard(connection)
+            except (DatabaseUnavailable, DatabaseReadOnly):
+                # Its idle sisters most likely go the same way; and another server may have become the primary.
+                connection.close()
+                self.close()
                 raise
             except BaseException:
                 self._keep(connection, generation)
@@ -216,18 +232,15 @@ class Pool:
             self._free.release()
 
     def _keep(self, connection: Any, generation: int) -> None:
-        with self._lock:
-            if generation == self._generation:
-                self._idle.append(connection)
-                return
+        if self._usable(connection):
+            with self._lock:
+                if generation == self._generation:
+                    self._idle.append(connection)
+                    return
         connection.close()
-
-    def _discard(self, connection: Any) -> None:
-        """One connection was lost: its idle sisters most likely too."""
-        connection.close()
-        self.close()
 
     def close(self) -> None:
+        """Close the idle connections; those in use are closed when they come back."""
         with self._lock:
             idle, self._idle = self._idle, []
             self._generation += 1

@@ -82,6 +82,7 @@ def migrate(db: Database) -> list[str]:
     with db.transaction() as tx:
         if db.dialect == "postgresql":
             tx.rows("SELECT pg_advisory_xact_lock(:lock)", {"lock": LOCK})
+            _make_schema(tx, db.url.schema)
         found = version(tx)
         if found > newest():
             check(tx)
@@ -99,6 +100,13 @@ def migrate(db: Database) -> list[str]:
             {"version": str(applied[-1].number)},
         )
     return [migration.name for migration in applied]
+
+
+def _make_schema(tx: Tx, schema: str | None) -> None:
+    """Create the schema that the URL names.  Asked first, since ``IF NOT EXISTS`` needs the right to create too."""
+    if schema and tx.value("SELECT 1 FROM pg_namespace WHERE nspname = :name", {"name": schema}) is None:
+        quoted = schema.replace('"', '""')
+        tx.script(f'CREATE SCHEMA "{quoted}"')
 
 
 def script(dialect: Dialect, after: int = 0) -> str:

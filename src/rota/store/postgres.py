@@ -8,11 +8,20 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import errors as pg
+from psycopg import sql
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 
-from rota.errors import DatabaseBusy, DatabaseError, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+from rota.errors import (
+    DatabaseBusy,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseReadOnly,
+    DatabaseRefused,
+    DatabaseUnavailable,
+)
 from rota.settings import DatabaseUrl
 from rota.store.database import Database, Duplicate, Params, Pool, Row, Topic, Tx
 from rota.store.sql import render
@@ -37,19 +46,38 @@ class TextLoader(Loader):
         return bytes(data).decode()
 
 
+# By SQLSTATE, the first prefix that fits.  Class names would mislead: to psycopg a cancelled statement and a value
+# that is too large are operational errors, like a lost connection.
+KINDS: tuple[tuple[str, type[DatabaseError]], ...] = (
+    ("53100", DatabaseFull),
+    ("53", DatabaseBusy),
+    ("40", DatabaseBusy),
+    ("55P03", DatabaseBusy),
+    ("57014", DatabaseBusy),
+    ("25006", DatabaseReadOnly),
+    ("25P03", DatabaseUnavailable),
+    ("57P", DatabaseUnavailable),
+    ("58", DatabaseUnavailable),
+    ("08", DatabaseUnavailable),
+    ("22", DatabaseRefused),
+    ("54", DatabaseRefused),
+)
+UNIQUE_VIOLATION = "23505"
+
+
 def translate(error: psycopg.Error) -> Exception:
     """Return our own error for one of psycopg's."""
     text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, pg.UniqueViolation):
+    state = error.sqlstate or ""
+    if state == UNIQUE_VIOLATION:
         return Duplicate(text)
-    if isinstance(error, (pg.DiskFull, pg.OutOfMemory)):
-        return DatabaseFull(f"PostgreSQL: {text}")
-    if isinstance(error, pg.ReadOnlySqlTransaction):
-        return DatabaseReadOnly(f"PostgreSQL: {text}")
-    if isinstance(error, (pg.SerializationFailure, pg.DeadlockDetected, pg.LockNotAvailable)):
-        return DatabaseBusy(f"PostgreSQL: {text}")
-    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+    for prefix, kind in KINDS:
+        if state.startswith(prefix):
+            return kind(f"PostgreSQL: {text}")
+    if not state and isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
         return DatabaseUnavailable(f"PostgreSQL: {text}")
+    if isinstance(error, psycopg.DataError):
+        return DatabaseRefused(f"PostgreSQL: {text}")
     return DatabaseError(f"PostgreSQL: {text}")
 
 
@@ -64,9 +92,19 @@ class PostgresTx(Tx):
 
     def _execute(self, sql: str, params: Params) -> psycopg.Cursor[Row]:
         try:
-            return self.connection.execute(render(sql, "postgresql").encode(), params)
+            return self._cursor().execute(render(sql, "postgresql").encode(), params)
         except psycopg.Error as error:
             raise translate(error) from error
+        except UnicodeEncodeError as error:  # a lone surrogate
+            raise DatabaseRefused(f"PostgreSQL: {error}") from error
+
+    def _cursor(self) -> psycopg.Cursor[Row]:
+        return self.connection.cursor()
+
+    def commit(self) -> None:
+        """Commit.  A transaction in which a statement failed is refused: the server would roll it back in silence."""
+        if self._execute("COMMIT", {}).statusmessage != "COMMIT":
+            raise DatabaseError("PostgreSQL: a statement of this transaction had failed, so nothing was stored")
 
     def rows(self, sql: str, params: Params = {}) -> list[Row]:
         return self._execute(sql, params).fetchall()
@@ -90,10 +128,23 @@ class PostgresTx(Tx):
             raise translate(error) from error
 
 
-def register_loaders(connection: psycopg.Connection[Any]) -> None:
-    """Make ids and JSON come back as text on this connection."""
+class AdoptedTx(PostgresTx):
+    """Statements on a connection that belongs to the caller, whose row factory and loaders stay as they are."""
+
+    def _cursor(self) -> psycopg.Cursor[Row]:
+        cursor = self.connection.cursor(row_factory=tuple_row)
+        register_loaders(cursor)
+        return cursor
+
+
+def register_loaders(context: psycopg.Connection[Any] | psycopg.Cursor[Any]) -> None:
+    """Make ids and JSON come back as text there."""
     for kind in ("uuid", "json", "jsonb"):
-        connection.adapters.register_loader(kind, TextLoader)
+        context.adapters.register_loader(kind, TextLoader)
+
+
+def _usable(connection: psycopg.Connection[Row]) -> bool:
+    return not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE
 
 
 class PostgresDatabase(Database):
@@ -109,7 +160,11 @@ class PostgresDatabase(Database):
         except psycopg.Error as error:
             raise DatabaseUnavailable(f"the database URL is not understood: {error}") from error
         self._arguments: dict[str, Any] = {**CONNECTION, **given}
-        self._pool = Pool(self.connect, POOL_SIZE)
+        if "," in str(given.get("host", "")):
+            # Of several hosts only the primary serves; a standby would be read-only for as long as we stay with it.
+            self._arguments.setdefault("target_session_attrs", "read-write")
+        self._search_path = sql.Identifier(url.schema).as_string() if url.schema else None
+        self._pool = Pool(self.connect, POOL_SIZE, usable=_usable)
 
     def connect(self) -> psycopg.Connection[Row]:
         """Open a connection; the caller closes it."""
@@ -117,12 +172,15 @@ class PostgresDatabase(Database):
             connection = psycopg.connect(**self._arguments, autocommit=True)
         except psycopg.Error as error:
             raise DatabaseUnavailable(f"PostgreSQL: {' '.join(str(error).split())}") from error
+        register_loaders(connection)
         if self.url.pooled:
             connection.prepare_threshold = None
-        register_loaders(connection)
-        if self.url.schema:
-            with translated():
-                connection.execute("SELECT set_config('search_path', %s, false)", (self.url.schema,))
+        elif self._search_path:
+            try:
+                connection.execute("SELECT set_config('search_path', %s, false)", (self._search_path,))
+            except psycopg.Error as error:
+                connection.close()
+                raise translate(error) from error
         return connection
 
     @contextmanager
@@ -131,6 +189,8 @@ class PostgresDatabase(Database):
             tx = PostgresTx(self, connection)
             tx.run("BEGIN")
             try:
+                if self.url.pooled and self._search_path:
+                    tx.run("SELECT set_config('search_path', :path, true)", {"path": self._search_path})
                 yield tx
             except DatabaseUnavailable:
                 raise
@@ -138,21 +198,30 @@ class PostgresDatabase(Database):
                 with translated():
                     connection.rollback()
                 raise
-            tx.run("COMMIT")
+            tx.commit()
             self.last_contact = time.monotonic()
         tx.committed()
 
     @contextmanager
     def statement(self) -> Iterator[Tx]:
+        if self.url.pooled and self._search_path:
+            # A pooler gives each transaction another session, so the search path is set in each.
+            with self.transaction() as tx:
+                yield tx
+            return
         with self._pool.connection() as connection:
-            yield PostgresTx(self, connection)
+            tx = PostgresTx(self, connection)
+            yield tx
             self.last_contact = time.monotonic()
+        tx.committed()
 
     @contextmanager
     def adopt(self, connection: Any) -> Iterator[Tx]:
-        """Work inside the caller's own open transaction on the caller's own connection."""
-        register_loaders(connection)
-        yield PostgresTx(self, connection)
+        """Work inside the caller's own open transaction on the caller's own connection.
+
+        What ``after_commit`` was given is never called: nobody here learns whether the caller commits.
+        """
+        yield AdoptedTx(self, connection)
 
     def listen(self) -> Listener:
         if self.url.pooled:

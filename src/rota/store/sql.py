@@ -5,19 +5,26 @@ Statements are written once, with ``:name`` parameters and a few macros where th
 - ``{pg|text}`` and ``{lite|text}``: text for one of them only;
 - ``{uuid}``, ``{json}``: the column types; ``{json|:p}``: a parameter that is a JSON document;
 - ``{rows|u|batch|id uuid, n int}``: the JSON array in ``:batch`` as a table ``u``.  A batch goes as one JSON
-  parameter because arrays took ten times as long by a bad plan (docs/decisions/0002-one-sql-text.md).
+  parameter because arrays took ten times as long by a bad plan (docs/decisions/0002-one-sql-text.md);
+- ``{in|SELECT id …}``: the ids that a subquery finds, as a condition.  PostgreSQL gets an array, for which it goes
+  by the primary key; a subquery it may turn into a join that reads the whole table.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 Dialect = Literal["sqlite", "postgresql"]
 
 _MACRO = re.compile(r"\{(\w+)(?:\|([^{}]*))?\}")
 _PARAMETER = re.compile(r"(?<!:):([a-z_]\w*)")
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @lru_cache(maxsize=None)
@@ -35,6 +42,8 @@ def render(template: str, dialect: Dialect) -> str:
             if body is None:
                 return "json" if postgres else "text"
             return f"CAST({body} AS json)" if postgres else body
+        if name == "in":
+            return f"= ANY(ARRAY({body}))" if postgres else f"IN ({body})"
         if name == "rows":
             return _rows(*(part.strip() for part in body.split("|")), postgres=postgres)
         raise ValueError(f"unknown macro {name!r} in: {template}")
@@ -54,3 +63,26 @@ def _rows(alias: str, parameter: str, columns: str, *, postgres: bool) -> str:
         return f"json_to_recordset(CAST(:{parameter} AS json)) AS {alias}({typed})"
     fields = ", ".join(f"value->>'{name}' AS {name}" for name, _ in names)
     return f"(SELECT {fields} FROM json_each(:{parameter})) AS {alias}"
+
+
+def batch(rows: Any) -> str:
+    """Return rows as the JSON array that ``{rows|…}`` reads.
+
+    Characters that a database cannot store (NUL, lone surrogates) become U+FFFD: one such character in the error
+    of one job must not keep a batch of results from being written.  Escapes within JSON documents stay as they are.
+    """
+    try:
+        text = msgspec.json.encode(rows).decode()
+    except UnicodeEncodeError:
+        text = json.dumps(_storable(msgspec.to_builtins(rows)), ensure_ascii=False)
+    return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {key: _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value

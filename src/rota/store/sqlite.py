@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rota.errors import (
     DatabaseError,
     DatabaseFull,
     DatabaseReadOnly,
+    DatabaseRefused,
     DatabaseUnavailable,
     RotaError,
 )
@@ -50,6 +51,7 @@ def translate(error: sqlite3.Error) -> Exception:
         ("SQLITE_FULL", DatabaseFull),
         ("SQLITE_IOERR", DatabaseFull if "full" in text else DatabaseUnavailable),
         ("SQLITE_CANTOPEN", DatabaseUnavailable),
+        ("SQLITE_TOOBIG", DatabaseRefused),
     ):
         if name.startswith(prefix):
             return kind(f"SQLite: {text}")
@@ -64,13 +66,25 @@ class SqliteTx(Tx):
     def __init__(self, db: SqliteDatabase, connection: sqlite3.Connection) -> None:
         super().__init__(db)
         self._wake = db.wake
+        self._ended_by: Exception | None = None
         self.connection = connection
 
     def _execute(self, sql: str, params: Params) -> sqlite3.Cursor:
+        if self._ended_by is not None:
+            # SQLite rolls back by itself when the disk is full; each later statement would be committed alone.
+            raise self._ended_by
+        open_before = self.connection.in_transaction
         try:
-            return self.connection.execute(render(sql, "sqlite"), params)
+            cursor = self.connection.cursor()
+            cursor.row_factory = None  # an adopted connection may have one
+            return cursor.execute(render(sql, "sqlite"), params)
         except sqlite3.Error as error:
-            raise translate(error) from error
+            ours = translate(error)
+            if open_before and not self.connection.in_transaction:
+                self._ended_by = ours
+            raise ours from error
+        except (OverflowError, UnicodeEncodeError) as error:  # an integer beyond 64 bits, a lone surrogate
+            raise DatabaseRefused(f"SQLite: {error}") from error
 
     def rows(self, sql: str, params: Params = {}) -> list[Row]:
         cursor = self._execute(sql, params)
@@ -122,49 +136,75 @@ class SqliteDatabase(Database):
         self.url = url
         self.path = url.path
         self._clock = clock or (lambda: time.time_ns() // 1000)
-        self._pool = Pool(self._connect, POOL_SIZE)
+        self._pool = Pool(self._connect, POOL_SIZE, usable=lambda connection: not connection.in_transaction)
         self.wake = Wake(Path(f"{self.path}-wake"))
         # One writer at a time in this process, in order of arrival as far as a lock gives it: SQLite's own busy
         # handler sleeps and retries, and starves whoever sleeps longest.
         self._writer = threading.Lock()
 
     def _connect(self) -> sqlite3.Connection:
+        give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        while True:
+            try:
+                return self._open()
+            except sqlite3.Error as error:
+                ours = translate(error)
+                # The busy handler does not serve the switch of a new file to WAL, which several processes may try.
+                if not isinstance(ours, DatabaseBusy) or time.monotonic() > give_up:
+                    raise ours from error
+            time.sleep(0.005)
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
+        )
         try:
-            connection = sqlite3.connect(
-                self.path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
-            )
             connection.create_function("rota_now", 0, lambda: self._clock())
             for pragma in SETUP:
                 connection.execute(pragma)
-        except sqlite3.Error as error:
-            raise translate(error) from error
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
-        with self._pool.connection() as connection:
+        with self._writing(), self._pool.connection() as connection:
             tx = SqliteTx(self, connection)
-            with self._writer:
-                tx.run("BEGIN IMMEDIATE")
-                try:
-                    yield tx
-                    tx.run("COMMIT")
-                except BaseException:
-                    if connection.in_transaction:
-                        connection.rollback()
-                    raise
+            tx.run("BEGIN IMMEDIATE")
+            try:
+                yield tx
+                tx.run("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # what is left open, the pool closes
+                    connection.rollback()
+                raise
             self.last_contact = time.monotonic()
         tx.committed()
 
     @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if not self._writer.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise DatabaseBusy("SQLite: other threads of this process write all the time")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    @contextmanager
     def statement(self) -> Iterator[Tx]:
         with self._pool.connection() as connection:
-            yield SqliteTx(self, connection)
+            tx = SqliteTx(self, connection)
+            yield tx
             self.last_contact = time.monotonic()
+        tx.committed()
 
     @contextmanager
     def adopt(self, connection: sqlite3.Connection) -> Iterator[Tx]:
-        """Work inside the caller's own open transaction on the caller's own connection."""
+        """Work inside the caller's own open transaction on the caller's own connection.
+
+        What ``after_commit`` was given is never called: nobody here learns whether the caller commits.
+        """
         try:
             connection.create_function("rota_now", 0, lambda: self._clock())
         except sqlite3.Error as error:
