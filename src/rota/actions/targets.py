@@ -10,7 +10,7 @@ import msgspec
 
 from rota.durations import parse_duration
 from rota.errors import Invalid
-from rota.executors import command, http_target
+from rota.executors import command_target, http_target
 from rota.jsontext import check_json
 from rota.settings import Settings
 
@@ -39,7 +39,7 @@ def check_target(raw: msgspec.Raw, settings: Settings) -> Target:
     if kind == "http":
         http_target.check_target(target, services=settings.services)
     elif kind == "command":
-        command.check_target(target)
+        command_target.check_target(target)
     else:
         _check_function(target, settings)
     lane = "sync" if kind == "function" else str(kind)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from rota.actions import building, policy
-from rota.actions.specs import TypeIn
+from rota.actions import building
+from rota.actions.specs import JobDefaults, TypeIn
 from rota.actions.targets import check_target
 from rota.errors import Conflict, Invalid, NotFound
 from rota.jsontext import check_json, check_name
@@ -31,7 +31,7 @@ def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
         )
         if not isinstance(msgspec.json.decode(schema), dict):
             raise Invalid("argsSchema", "must be a JSON schema object")
-    defaults = spec.defaults or policy.JobDefaults()
+    defaults = spec.defaults or JobDefaults()
     declared = JobType(
         name=name,
         lane=target.lane,
@@ -42,7 +42,7 @@ def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
     )
     # Whatever is wrong in the defaults shows when a job is built of them.
     building.build(
-        "", type_name=name, target=None, args="{}", job_type=declared, given=policy.JobDefaults(), settings=settings
+        "", type_name=name, target=None, args="{}", job_type=declared, given=JobDefaults(), settings=settings
     )
     types.put(tx, [declared])
     stored = types.get(tx, name)

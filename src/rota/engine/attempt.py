@@ -72,7 +72,8 @@ def judge(running: Running, outcome: Outcome, now_us: int) -> Finished | Returne
         return _returned(
             call, "interrupted", delay_us=outcome.delay_us or 0, outcome=outcome
         )
-    return failed(running, outcome, now_us, name="failed")
+    timed_out = outcome.detail is not None and outcome.detail.code == "timeout"
+    return failed(running, outcome, now_us, name="timeout" if timed_out else "failed")
 
 
 def _stopped(running: Running, now_us: int) -> Finished | Returned:

@@ -21,7 +21,7 @@ from rota.errors import (
 from rota.model import LogChunk
 from rota.store import logs as log_store, results
 from rota.store.database import Database
-from rota.store.results import Finished, Returned
+from rota.store.results import Ended, Finished, Returned
 
 GATHER_S = 0.002
 """How long the first result of a batch waits for company."""
@@ -40,6 +40,10 @@ class Batch(msgspec.Struct):
     chunks: list[LogChunk] = []
     dropped: list[tuple[str, int]] = []
     progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
+
+    def ended(self) -> list[Ended]:
+        """Every ended attempt in it."""
+        return [*self.finished, *self.returned]
 
     def size(self) -> int:
         """How many ended attempts wait in it."""
@@ -155,7 +159,7 @@ class Flusher(Loop):
             if batch.dropped:
                 log_store.drop(tx, batch.dropped)
             if batch.progress:
-                rows = [
+                rows: list[dict[str, object]] = [
                     {"id": job_id, "attempt": attempt, "value": value, "note": note}
                     for (job_id, attempt), (value, note) in batch.progress.items()
                 ]
@@ -182,7 +186,7 @@ class Flusher(Loop):
             except PASSING:
                 raise
             except DatabaseError as refusal:
-                for ended in (*part.finished, *part.returned):
+                for ended in part.ended():
                     failed = Finished(
                         id=ended.id,
                         attempt=ended.attempt,

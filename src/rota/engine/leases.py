@@ -129,8 +129,8 @@ class Lease(Loop):
             self._db.run(lambda tx: workers.stop(tx, self.record.id))
 
 
-def new_record(role: str, **fields: str | None) -> Worker:
-    """Return the row of this process."""
+def new_record(role: str, *, lanes: str | None = None, queues: str | None = None, labels: str | None = None) -> Worker:
+    """Return the row of this process; the fields are JSON documents."""
     return Worker(
         id=new_id(),
         role=role,
@@ -138,5 +138,7 @@ def new_record(role: str, **fields: str | None) -> Worker:
         pid=os.getpid(),
         version=__version__,
         state="running",
-        **fields,
+        lanes=lanes,
+        queues=queues,
+        labels=labels,
     )

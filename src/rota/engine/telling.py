@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from rota import logs
 from rota.engine.attempt import Running
@@ -15,7 +16,7 @@ def tell(
     call: Call,
     msg: str = "",
     *,
-    level: logs.Level = "info",
+    level: str = "info",
     **fields: object,
 ) -> None:
     """Write one line about an attempt."""
@@ -37,7 +38,7 @@ def tell_end(running: Running, ended: Finished | Returned) -> None:
     """Write how an attempt ended."""
     duration = int((time.monotonic() - running.started) * 1000)
     if isinstance(ended, Finished):
-        level: logs.Level = "error" if ended.status == "failed" else "info"
+        level: str = "error" if ended.status == "failed" else "info"
         tell(
             f"job/{ended.status}",
             running.call,

@@ -304,7 +304,7 @@ class Worker:
             self._progress = {}
 
     def _flushed(self, batch: Batch, accepted: set[str]) -> None:
-        for ended in (*batch.finished, *batch.returned):
+        for ended in batch.ended():
             if ended.id not in accepted:
                 logs.event(
                     "job/result-refused", "the lease was lost; the result belongs to another attempt", level="warning",

@@ -61,32 +61,32 @@ RETURNING {pg|j.}id
 """
 
 
-class Finished(msgspec.Struct, kw_only=True):
-    """The end of a job."""
+class Ended(msgspec.Struct, kw_only=True):
+    """The end of an attempt."""
 
     id: str
     attempt: int
+    error: str | None = None
+    error_detail: str | None = None
+    log_lines: int = 0
+
+
+class Finished(Ended, kw_only=True):
+    """The end of a job."""
+
     status: str
     result: str | None = None
     truncated: int | None = None
-    error: str | None = None
-    error_detail: str | None = None
     reason: str | None = None
     used: int = 1
-    log_lines: int = 0
 
 
-class Returned(msgspec.Struct, kw_only=True):
+class Returned(Ended, kw_only=True):
     """The end of an attempt that leaves the job waiting: ``outcome`` is failed, timeout, snoozed, interrupted."""
 
-    id: str
-    attempt: int
     outcome: str
     delay_us: int = 0
     used: int = 0
-    error: str | None = None
-    error_detail: str | None = None
-    log_lines: int = 0
 
 
 class Lost(msgspec.Struct, frozen=True):

@@ -1,0 +1,189 @@
+"""The roles as processes: what ``rota up``, ``api``, ``scheduler`` and ``worker`` do."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from rota import logs
+from rota.engine.janitor import Janitor, Retention
+from rota.engine.leases import Lease, new_record
+from rota.engine.loading import load_executors
+from rota.engine.loop import Loop
+from rota.engine.mover import Mover
+from rota.engine.scheduler import Scheduler
+from rota.engine.supervisor import Child, Supervisor, watch_life_pipe
+from rota.engine.wakeups import Wakeups
+from rota.engine.worker import Worker
+from rota.errors import DatabaseError
+from rota.settings import Settings
+from rota.store import migrate
+from rota.store.database import Database
+from rota.store.opening import open_database
+
+DEMO_APP = "rota.demo:rota"
+START_PATIENCE_S = 30.0
+"""How long a role waits for the database at its start: in a new deployment both start at once."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line adds to the settings."""
+
+    demo: bool = False
+    reload: bool = False
+    insecure: bool = False
+    config: str | None = None
+
+
+def apps_of(settings: Settings, options: Options) -> list[str]:
+    """Return the applications (``MODULE:ATTR``) that workers load."""
+    return [
+        *([settings.app] if settings.app else []),
+        *([DEMO_APP] if options.demo else []),
+    ]
+
+
+def prepare(settings: Settings, role: str) -> Database:
+    """Begin the log, open the database and bring its schema up to date; waits for a database that is not there yet."""
+    logs.configure(settings, role)
+    db = open_database(settings.database_url)
+    give_up = time.monotonic() + START_PATIENCE_S
+    while True:
+        try:
+            for name in migrate.migrate(db):
+                logs.event("database/migrated", f"applied {name}", migration=name)
+            return db
+        except DatabaseError as error:
+            if time.monotonic() > give_up:
+                raise
+            logs.event_limited(
+                "start",
+                "database/lost",
+                f"waiting for the database: {error}",
+                error=str(error),
+            )
+            time.sleep(0.5)
+
+
+def run_worker(settings: Settings, options: Options) -> int:
+    """Run a worker until SIGTERM; return the exit code."""
+    watch_life_pipe()
+    executors = load_executors(settings, apps_of(settings, options))
+    db = prepare(settings, "worker")
+    worker = Worker(db, settings, executors)
+
+    async def main() -> None:
+        stop, stop_now = asyncio.Event(), asyncio.Event()
+        _on_signals(asyncio.get_running_loop(), stop, stop_now)
+        await worker.run(stop, stop_now)
+
+    asyncio.run(main())
+    db.close()
+    logs.close()
+    return 0
+
+
+def _on_signals(
+    loop: asyncio.AbstractEventLoop, stop: asyncio.Event, stop_now: asyncio.Event
+) -> None:
+    def handle() -> None:
+        (stop_now if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, handle)
+
+
+def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
+    """Return the loops of the scheduler role."""
+    scheduler, mover = Scheduler(db, settings), Mover(db)
+    wakeups = Wakeups(db, {"schedules": [scheduler.wake], "due": [mover.wake]})
+    loops: list[Loop] = [
+        scheduler,
+        mover,
+        Janitor(db),
+        Retention(db, settings),
+        wakeups,
+    ]
+    return loops
+
+
+def run_scheduler(settings: Settings, options: Options) -> int:
+    """Run a scheduler until SIGTERM; return the exit code."""
+    watch_life_pipe()
+    db = prepare(settings, "scheduler")
+    loops = scheduler_loops(db, settings)
+    lease = process_lease(db, settings, "scheduler", loops)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: stopped.set())
+    for loop in (lease, *loops):
+        loop.start()
+    while not stopped.wait(3600):
+        pass
+    for loop in reversed(loops):
+        loop.stop(5.0)
+    lease.stop(5.0)
+    lease.release()
+    logs.event("scheduler/stopped", "stopped", workerId=lease.worker_id)
+    db.close()
+    logs.close()
+    return 0
+
+
+def process_lease(
+    db: Database, settings: Settings, role: str, loops: Sequence[Loop]
+) -> Lease:
+    """Return the lease by which others see that a process lives and its loops turn."""
+    stall_s = settings.stall_us / 1e6
+
+    def alive() -> bool:
+        now = time.monotonic()
+        return all(
+            loop.sleeps_until is not None or now - loop.turned < stall_s
+            for loop in loops
+        )
+
+    def state() -> tuple[str, int, object]:
+        return "running", 0, {"loops": [loop.describe() for loop in loops]}
+
+    return Lease(db, settings, new_record(role), state=state, alive=alive)
+
+
+def run_api(settings: Settings, options: Options) -> int:
+    """Serve REST until SIGTERM; return the exit code."""
+    from rota.api.server import serve
+
+    supervised = watch_life_pipe()
+    db = prepare(settings, "api")
+    lease = process_lease(db, settings, "api", [])
+    lease.start()
+    try:
+        return serve(
+            db, settings, demo=options.demo, insecure=options.insecure, greet=supervised
+        )
+    finally:
+        lease.stop(5.0)
+        lease.release()
+        db.close()
+        logs.close()
+
+
+def run_up(settings: Settings, options: Options, arguments: Sequence[str]) -> int:
+    """Run all roles; ``arguments`` are passed on to each.  Returns the exit code."""
+    logs.configure(settings, "supervisor")
+    children = [
+        Child(role, _role(role, arguments)) for role in ("api", "scheduler", "worker")
+    ]
+    return Supervisor(children, patience_s=settings.grace_us / 1e6 + 8.0).run()
+
+
+def _role(role: str, arguments: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "rota", role, *arguments]
