@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rota.actions import building, targets
-from rota.actions.specs import Caller, FilterIn, JobIn, TriggerIn
+from rota.actions.specs import Caller, FilterIn, JobIn, TriggerIn, given
 from rota.errors import Conflict, Invalid, NotFound
 from rota.ids import new_id
 from rota.jsontext import check_text
@@ -55,11 +55,11 @@ def _storable(name: str) -> bool:
 
 def _prepare(spec: JobIn, job_type: JobType | None, caller: Caller, settings: Settings) -> NewJob:
     takes_object = job_type is not None and building.needs_object(job_type.lane)
-    args = building.check_args(spec.args, settings, must_be_object=takes_object)
+    args = building.check_args(given(spec.args), settings, must_be_object=takes_object)
     job = building.build(
         new_id(),
         type_name=spec.job_type,
-        target=spec.target,
+        target=given(spec.target),
         args=args,
         job_type=job_type,
         given=spec,

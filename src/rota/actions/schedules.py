@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from rota.actions import building, policy, rules
-from rota.actions.specs import Caller, JobDefaults, PauseIn, PreviewIn, ScheduleIn, decode
+from rota.actions.specs import Caller, JobDefaults, PauseIn, PreviewIn, ScheduleIn, decode, given
 from rota.errors import Conflict, Invalid, NotFound
 from rota.ids import new_id
 from rota.jsontext import check_name, check_text
@@ -72,7 +72,7 @@ def _record(
         id=schedule_id,
         type=spec.job_type,
         lane=job.lane,
-        target=job.target if spec.target is not None else None,
+        target=job.target if given(spec.target) is not None else None,
         args=job.args,
         rule=document,
         timezone=timezone,
@@ -117,9 +117,9 @@ def _job_part(tx: Tx, spec: ScheduleIn, settings: Settings) -> tuple[JobDefaults
     )
     job_type = types.get(tx, spec.job_type) if spec.job_type and "\0" not in spec.job_type else None
     takes_object = job_type is not None and building.needs_object(job_type.lane)
-    args = building.check_args(spec.args, settings, must_be_object=takes_object)
+    args = building.check_args(given(spec.args), settings, must_be_object=takes_object)
     job = building.build(
-        "", type_name=spec.job_type, target=spec.target, args=args, job_type=job_type, given=defaults, settings=settings
+        "", type_name=spec.job_type, target=given(spec.target), args=args, job_type=job_type, given=defaults, settings=settings
     )
     return defaults, job
 

@@ -14,8 +14,16 @@ from rota.errors import Invalid
 from rota.model import Role
 
 T = TypeVar("T")
+
+ABSENT = msgspec.Raw()
+"""A document that was not given: msgspec knows no optional Raw."""
 Duration = str | int | float
 """``500ms 30s 5m 2h 7d``; a number counts seconds."""
+
+
+def given(document: msgspec.Raw) -> msgspec.Raw | None:
+    """Return a document, or None where none, or ``null``, was given."""
+    return None if bytes(document) in (b"", b"null") else document
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -58,8 +66,8 @@ class JobIn(JobDefaults):
     """A job to enqueue: of a declared type, or with a target of its own."""
 
     job_type: str | None = None
-    target: msgspec.Raw | None = None
-    args: msgspec.Raw | None = None
+    target: msgspec.Raw = ABSENT
+    args: msgspec.Raw = ABSENT
     delay_ms: int | None = None
     run_at: str | None = None
     unique_key: str | None = None
@@ -80,7 +88,7 @@ class TriggerIn(Spec):
 
     job_type: str
     triggered_by: str | None = None
-    args: msgspec.Raw | None = None
+    args: msgspec.Raw = ABSENT
 
 
 class FilterIn(Spec):
@@ -109,7 +117,7 @@ class TypeIn(Spec):
     """A job type declared over the API."""
 
     target: msgspec.Raw
-    args_schema: msgspec.Raw | None = None
+    args_schema: msgspec.Raw = ABSENT
     defaults: JobDefaults | None = None
 
 
@@ -131,8 +139,8 @@ class ScheduleIn(RuleIn):
 
     id: str | None = None
     job_type: str | None = None
-    target: msgspec.Raw | None = None
-    args: msgspec.Raw | None = None
+    target: msgspec.Raw = ABSENT
+    args: msgspec.Raw = ABSENT
     max_runs: int | None = None
     jitter: Duration | None = None
     overlap: Literal["skip", "allow"] | None = None
@@ -199,9 +207,10 @@ def decode(raw: bytes | str, kind: type[T], prefix: str = "") -> T:
 def convert(value: Any, kind: type[T], prefix: str = "") -> T:
     """Turn plain values, as Python callers give them, into a spec; raises Invalid with the field that is wrong."""
     try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise _invalid(str(error), prefix) from None
+        document = msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Invalid(prefix or "value", f"is not JSON: {error}") from None
+    return decode(document, kind, prefix)
 
 
 def _invalid(text: str, prefix: str) -> Invalid:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from rota.actions import building
-from rota.actions.specs import JobDefaults, TypeIn
+from rota.actions.specs import JobDefaults, TypeIn, given
 from rota.actions.targets import check_target
 from rota.errors import Conflict, Invalid, NotFound
 from rota.jsontext import check_json, check_name
@@ -25,9 +25,10 @@ def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
         raise Conflict(f"job type {name} is declared by code", hint="change it there, or choose another name")
     target = check_target(spec.target, settings)
     schema = None
-    if spec.args_schema is not None:
+    document = given(spec.args_schema)
+    if document is not None:
         schema = check_json(
-            bytes(spec.args_schema), "argsSchema", max_bytes=MAX_SCHEMA_BYTES, max_depth=settings.limit_depth
+            bytes(document), "argsSchema", max_bytes=MAX_SCHEMA_BYTES, max_depth=settings.limit_depth
         )
         if not isinstance(msgspec.json.decode(schema), dict):
             raise Invalid("argsSchema", "must be a JSON schema object")

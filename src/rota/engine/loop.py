@@ -100,6 +100,5 @@ class Loop(ABC):
     def _back_off(self) -> float:
         self._wake.clear()  # hints must not turn an outage into a busy loop
         least, most = BACKOFF_S
-        return min(most, least * 2 ** min(self._failures - 1, 10)) * random.uniform(
-            0.5, 1.0
-        )  # noqa: S311 - jitter
+        pause: float = min(most, least * 2.0 ** min(self._failures - 1, 10))
+        return pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter

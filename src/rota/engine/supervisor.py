@@ -18,7 +18,7 @@ from rota import logs
 RESTART_S = (0.5, 30.0)
 STEADY_S = 30.0
 """A child that lived this long starts again without delay."""
-LIFE_VARIABLE = "ROTA_LIFE_FD"
+LIFE_VARIABLE = "_ROTA_LIFE_FD"
 
 
 class Child:

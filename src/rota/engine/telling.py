@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from typing import Any
 
 from rota import logs
 from rota.engine.attempt import Running
@@ -17,7 +18,7 @@ def tell(
     msg: str = "",
     *,
     level: str = "info",
-    **fields: object,
+    **fields: Any,
 ) -> None:
     """Write one line about an attempt."""
     logs.event(
