@@ -82,6 +82,33 @@ async def test_an_endless_answer_in_chunks_of_a_byte_ends_too() -> None:
     assert outcome.truncated is not None and outcome.truncated > 20_000
 
 
+async def test_many_large_answers_that_do_not_end_take_turns() -> None:
+    most = raw(HEAD + b"Content-Length: 999999\r\n\r\n", *[b"a" * 15_000] * 60)
+    async with serve(most) as server, running() as rota:
+        rota.executor.submit([http_call(server.url + "/x", timeout_us=1_500_000) for _ in range(80)])
+        gc.collect()
+        tracemalloc.start()
+        try:
+            outcomes = await rota.host.wait_done(80)
+            memory = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert all(outcome.detail is not None and outcome.detail.code == "timeout" for outcome in outcomes)
+    assert memory < 40 << 20
+    # All of them whole would have been 72 MB.
+
+
+async def test_large_answers_end_when_their_turn_comes() -> None:
+    async with (
+        serve(raw(HEAD + b"Content-Length: 400002\r\n\r\n[" + b" " * 400_000 + b"]")) as server,
+        running() as rota,
+    ):
+        rota.executor.submit([http_call(server.url) for _ in range(50)])
+        outcomes = await rota.host.wait_done(50)
+    assert {outcome.kind for outcome in outcomes} == {"completed"}
+    assert not any(outcome.truncated for outcome in outcomes)
+
+
 async def test_a_large_error_page_is_read_to_its_limit_and_kept_to_less() -> None:
     flood = endless(b"HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\n\r\n", b"<p>" * 20_000)
     async with serve(flood) as server, running() as rota:

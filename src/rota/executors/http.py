@@ -20,6 +20,7 @@ from rota.executor import Call, Host, Line, Outcome, Stop, Stream
 from rota.executors.answer import one_line
 from rota.executors.http_address import AddressPolicy, parse_rules
 from rota.executors.http_answer import accepted, is_deferred, outcome_of
+from rota.executors.http_body import BodyBounds
 from rota.executors.http_connect import Connections, Lookup, system_lookup
 from rota.executors.http_exchange import Answer, Exchange
 from rota.executors.http_mask import Mask
@@ -92,6 +93,7 @@ class HttpExecutor:
         self._callback_hosts = parse_rules(options.callback_hosts, "ROTA_CALLBACK_HOSTS")
         self._runs: dict[tuple[str, int], _Run] = {}
         self._parsed = lru_cache(maxsize=512)(self._parse)
+        self._bounds = BodyBounds(options.max_body)
         self._host: Host | None = None
         self._connections: Connections | None = None
 
@@ -148,7 +150,7 @@ class HttpExecutor:
         return target, target.address(self._options.services)
 
     async def _execute(self, run: _Run, connections: Connections) -> None:
-        exchange = Exchange(connections, limit=self._options.max_body, say=lambda text: self._say(run, text))
+        exchange = Exchange(connections, bounds=self._bounds, say=lambda text: self._say(run, text))
         try:
             outcome = await self._exchange(run, exchange)
         except Exception as error:  # noqa: BLE001 - whatever happens is the outcome of this one call

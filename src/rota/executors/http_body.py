@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import re
 import zlib
@@ -15,6 +16,23 @@ from rota.executors.http_trouble import Trouble
 _TEXT_CODECS = re.compile(
     r"ascii|utf-8|utf-16(-[bl]e)?|utf-32(-[bl]e)?|iso8859-\d+|cp125\d|koi8-[ru]|shift_jis|euc_jp|euc_kr|gb2312|gbk|gb18030|big5"
 )
+
+
+_SMALL = 64 << 10
+"""Bytes that every answer may have in memory; larger ones take turns."""
+_LARGE_AT_ONCE = 16
+
+
+class BodyBounds:
+    """What the bodies of one executor's calls may take together.
+
+    Up to ``limit`` bytes are read of a body.  Only so many large ones are read at once, the rest wait for their turn
+    with the first part of their answer: hundreds that drip a megabyte each would take hundreds of megabytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
 
 @dataclass(slots=True)
@@ -34,14 +52,35 @@ class Body:
 class BodyReader:
     """Reads one body.  ``received`` counts the bytes as they come, for who gives up waiting."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, bounds: BodyBounds) -> None:
+        self._bounds = bounds
+        self._limit = bounds.limit
         self.received = 0
+        self._large = False
 
     async def read(self, response: aiohttp.ClientResponse) -> Body:
         """Read up to the limit, and no further.  Raises `Trouble` when the answer is broken."""
         if response.method == "HEAD":
             return Body()
+        try:
+            return await self._read(response)
+        finally:
+            self._leave()
+
+    async def _next(self, response: aiohttp.ClientResponse) -> bytes:
+        if self.received > _SMALL and not self._large:
+            await self._bounds.large.acquire()
+            self._large = True
+        chunk = await response.content.readany()
+        self.received += len(chunk)
+        return chunk
+
+    def _leave(self) -> None:
+        if self._large:
+            self._bounds.large.release()
+            self._large = False
+
+    async def _read(self, response: aiohttp.ClientResponse) -> Body:
         encoding = response.headers.get("Content-Encoding", "").strip().lower()
         if encoding in ("", "identity"):
             return await self._read_plain(response)
@@ -52,9 +91,8 @@ class BodyReader:
 
     async def _read_plain(self, response: aiohttp.ClientResponse) -> Body:
         parts: list[bytes] = []
-        while chunk := await response.content.readany():
+        while chunk := await self._next(response):
             parts.append(chunk)
-            self.received += len(chunk)
             if self.received > self._limit:
                 size = max(self.received, response.content_length or 0)
                 return Body(b"".join(parts)[: self._limit], size, whole=False)
@@ -64,8 +102,7 @@ class BodyReader:
     async def _read_packed(self, response: aiohttp.ClientResponse, encoding: str) -> Body:
         inflater: Inflater | None = None
         data = bytearray()
-        while chunk := await response.content.readany():
-            self.received += len(chunk)
+        while chunk := await self._next(response):
             inflater = inflater or Inflater(encoding, chunk[0])
             data += inflater.feed(chunk, self._limit + 1 - len(data))
             if len(data) > self._limit or self.received > self._limit:

@@ -28,6 +28,8 @@ Lookup = Callable[[str, int], Sequence[AddrInfo]]
 KEEP_ALIVE = 4.0
 """Seconds.  Servers commonly close idle connections after five; a request sent into the closing one would fail."""
 DNS_CACHE = 10
+_READ_AHEAD = 16 << 10
+"""Bytes that a connection reads before somebody takes them; twice as many stop it."""
 
 
 def system_lookup(host: str, port: int) -> Sequence[AddrInfo]:
@@ -79,6 +81,7 @@ class Connections:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
             auto_decompress=False,
+            read_bufsize=_READ_AHEAD,
             trust_env=False,
         )
 

@@ -13,7 +13,7 @@ from yarl import URL
 
 from rota.errors import Invalid
 from rota.executors.answer import one_line
-from rota.executors.http_body import Body, BodyReader
+from rota.executors.http_body import Body, BodyBounds, BodyReader
 from rota.executors.http_connect import Connections
 from rota.executors.http_mask import is_secret_name, mask_url
 from rota.executors.http_trouble import Trouble
@@ -49,9 +49,9 @@ class Answer:
 class Exchange:
     """Sends one request and follows its redirects; holds what is known when somebody interrupts it."""
 
-    def __init__(self, connections: Connections, *, limit: int, say: Callable[[str], None]) -> None:
+    def __init__(self, connections: Connections, *, bounds: BodyBounds, say: Callable[[str], None]) -> None:
         self._connections = connections
-        self._limit = limit
+        self._bounds = bounds
         self._say = say
         self._reader: BodyReader | None = None
         self._started = time.monotonic()
@@ -99,7 +99,7 @@ class Exchange:
                 if follow and response.status in REDIRECTS and response.status not in expect:
                     body = Body()
                 else:
-                    self._reader = BodyReader(self._limit)
+                    self._reader = BodyReader(self._bounds)
                     body = await self._reader.read(response)
                 return self._answered(response, body)
         except (aiohttp.ClientError, OSError):

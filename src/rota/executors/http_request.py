@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import UTC, datetime
 from importlib import metadata
@@ -16,7 +15,8 @@ from rota.executors.http_mask import Mask, is_secret_name
 from rota.executors.http_sign import NoSharedSecret
 from rota.executors.http_target import BODILESS, HttpTarget
 from rota.executors.http_trouble import Trouble
-from rota.executors.template import NoValue, TooLong
+from rota.executors.template import NoValue, Template, TooLong
+from rota.executors.trace import traceparent
 
 USER_AGENT = f"rota/{metadata.version('rota')}"
 _encoder = msgspec.json.Encoder()
@@ -47,15 +47,6 @@ def build_request(call: Call, target: HttpTarget, url: URL, shared: str | None) 
     return Request(target.method, url, headers, body, private_names(headers, auth)), _mask(target, auth, shared)
 
 
-def traceparent(job_id: str) -> str:
-    """Return a W3C ``traceparent``: the job's id is the trace, so that its attempts are found together.
-
-    It says *sampled*, since targets that follow their caller would otherwise record nothing.
-    """
-    trace = job_id.replace("-", "")
-    return f"00-{trace}-{os.urandom(8).hex()}-01"
-
-
 def _defaults(target: HttpTarget, body: bytes | None) -> dict[str, str]:
     headers = {"User-Agent": USER_AGENT, "Accept": "application/json, */*;q=0.5"}
     if body is not None:
@@ -78,7 +69,7 @@ def _mask(target: HttpTarget, auth: dict[str, str], shared: str | None) -> Mask:
 
 def _body(call: Call, target: HttpTarget) -> bytes | None:
     if target.body is not None:
-        return _templated(call, target)
+        return _templated(call, target.body)
     if target.method in BODILESS:
         return None
     # The arguments go out byte for byte as they came in.
@@ -86,8 +77,7 @@ def _body(call: Call, target: HttpTarget) -> bytes | None:
     return b'%b,"args":%b}' % (head[:-1], call.args.encode())
 
 
-def _templated(call: Call, target: HttpTarget) -> bytes:
-    assert target.body is not None
+def _templated(call: Call, body: Template) -> bytes:
     values = {
         **_known(call),
         "args": _value(call.args),
@@ -95,7 +85,7 @@ def _templated(call: Call, target: HttpTarget) -> bytes:
         "scheduleId": call.schedule_id,
     }
     try:
-        return target.body.render(values).encode()
+        return body.render(values).encode()
     except NoValue as error:
         raise Trouble("body", f"the body of the target: {error} has no value", permanent=True) from None
     except TooLong:
