@@ -64,8 +64,11 @@ def test_every_address_of_a_forbidden_network_is_refused(network: object, offset
         "100.100.100.199",
         "8.8.8.8",
         "2001:db8::1",
-    ]
-    + ["168.63.129.15", "169.253.255.255", "::ffff:127.0.0.1", "2002:7f00:1::"],
+        "168.63.129.15",
+        "169.253.255.255",
+        "::ffff:127.0.0.1",
+        "2002:7f00:1::",
+    ],
 )
 def test_private_addresses_and_loopback_are_allowed_by_default(address: str) -> None:
     assert AddressPolicy().refusal("x.example", address, 80) is None
