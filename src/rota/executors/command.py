@@ -16,7 +16,7 @@ from rota.errors import Invalid
 from rota.executor import Call, ErrorDetail, Host, Line, Outcome, Stop
 from rota.executors import frames, proctree
 from rota.executors.channel import Channel
-from rota.executors.command_env import base_env, mark
+from rota.executors.command_env import base_env, marks
 from rota.executors.command_outcome import BUSY_US
 from rota.executors.command_run import CommandRun
 from rota.executors.command_target import CommandTarget, check_target, read_target
@@ -86,6 +86,10 @@ class CommandExecutor:
 
     def submit(self, calls: Sequence[Call]) -> None:
         """Begin to run ``calls``; what is beyond the slots waits for one."""
+        if self._closing:
+            for call in calls:
+                self._report_soon(call, Outcome("interrupted"))
+            return
         self._waiting.extend(calls)
         self._begin_waiting()
 
@@ -96,9 +100,9 @@ class CommandExecutor:
         if keeper is None or keeper.run is None:
             for call in [call for call in self._waiting if (call.job_id, call.attempt) == key]:
                 self._waiting.remove(call)
-                self._report_soon(call, Outcome("stopped", error=f"stopped ({why}) before it began"))
+                self._report_soon(call, Outcome("stopped"))
             return
-        keeper.run.why = keeper.run.why or why
+        keeper.run.stop(why)
         grace_s = min(self._grace_s, LEASE_GRACE_S) if why == "lease" else self._grace_s
         keeper.channel.send(frames.STOP, str(grace_s).encode())
         asyncio.get_running_loop().call_later(grace_s + FORCE_S, self._force, keeper, keeper.run)
@@ -107,7 +111,7 @@ class CommandExecutor:
         """Kill what still runs, and wait until nothing of it is left."""
         self._closing = True
         while self._waiting:
-            self._report(self._waiting.popleft(), Outcome("interrupted"))
+            self._report(self._waiting.popleft(), Outcome("stopped"))
         for keeper in [*self._keepers]:
             if keeper.run is not None:
                 keeper.run.closing = True
@@ -127,7 +131,7 @@ class CommandExecutor:
             self._retire(keeper)
         elif keeper in self._keepers:
             self._idle.append(keeper)
-        self._report(run.call, run.outcome or Outcome("interrupted"))
+        self._report(run.call, run.outcome or Outcome("stopped"))
         self._begin_waiting()
 
     def lost(self, keeper: _Keeper) -> None:
@@ -138,7 +142,7 @@ class CommandExecutor:
             return
         alive = keeper.shepherd.alive()
         if not alive:
-            proctree.end_marked([mark(run.call)])
+            proctree.end_marked(marks(run.call))
         run.lost(shepherd=not alive)
         self.ended(keeper, run)
 
@@ -147,12 +151,10 @@ class CommandExecutor:
             call = self._waiting.popleft()
             try:
                 self._begin(call, read_target(call.target or "null"))
-            except Invalid as error:
-                detail = ErrorDetail("invalid-target", message=str(error))
-                self._report_soon(
-                    call,
-                    Outcome("failed", error=str(error), detail=detail, permanent=True),
-                )
+            except (Invalid, UnicodeError) as error:
+                text = f"the target cannot be run: {error}"
+                outcome = Outcome("failed", error=text, detail=ErrorDetail("target", message=text), permanent=True)
+                self._report_soon(call, outcome)
             except OSError as error:
                 # This machine is short of something; the job is not to blame.
                 text = f"could not be started here: {error.strerror or error}"

@@ -32,9 +32,9 @@ def job_env(call: Call, given: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def mark(call: Call) -> str:
-    """Return the variable by which processes of a job are recognised when all else is lost."""
-    return f"ROTA_JOB_ID={call.job_id}"
+def marks(call: Call) -> tuple[str, str]:
+    """Return the variables by which the processes of an attempt are recognised when all else is lost."""
+    return f"ROTA_JOB_ID={call.job_id}", f"ROTA_ATTEMPT={call.attempt}"
 
 
 def _instant(us: int) -> str:

@@ -12,7 +12,7 @@ import signal
 import msgspec
 
 from rota.durations import SECOND, format_duration
-from rota.executor import ErrorDetail, Outcome, Stop
+from rota.executor import ErrorDetail, Outcome
 from rota.executors.answer import MAX_RESULT_BYTES, judge, not_json, one_line
 from rota.executors.command_target import CommandTarget
 
@@ -71,12 +71,7 @@ def outcome_of(end: Exit, target: CommandTarget, result: tuple[int, bytes] | Non
     if action == "complete":
         return completed(end.status, result)
     detail = ErrorDetail("exit-code", message=str(end.status), trace=trace)
-    return Outcome(
-        "failed",
-        error=f"exit code {end.status}",
-        detail=detail,
-        permanent=action == "fail",
-    )
+    return Outcome("failed", error=f"exit code {end.status}", detail=detail, permanent=action == "fail")
 
 
 def completed(status: int, result: tuple[int, bytes] | None) -> Outcome:
@@ -94,14 +89,14 @@ def completed(status: int, result: tuple[int, bytes] | None) -> Outcome:
         return not_json("it is not UTF-8")
 
 
-def stopped_outcome(end: Exit, why: Stop, result: tuple[int, bytes] | None) -> Outcome:
+def stopped_outcome(end: Exit, result: tuple[int, bytes] | None) -> Outcome:
     """Return the outcome of a command that was told to end.
 
     One that exits with 0 after it reported a result has done its work, which must not be done again.
     """
     if end.status == 0 and result is not None:
         return completed(0, result)
-    return Outcome("stopped", error=f"stopped ({why}): {describe(end)}")
+    return Outcome("stopped")
 
 
 def describe(end: Exit) -> str:
@@ -117,11 +112,7 @@ def refused(refusal: Refusal, target: CommandTarget) -> Outcome:
     What is missing now is missing in a minute: it fails for good, unless only this machine was too busy.
     """
     if refusal.errno in _USED_UP:
-        return Outcome(
-            "snoozed",
-            error=f"could not be started here: {refusal.text}",
-            delay_us=BUSY_US,
-        )
+        return Outcome("snoozed", error=f"could not be started here: {refusal.text}", delay_us=BUSY_US)
     code, status, text = "not-started", 126, f"could not be started: {refusal.text}"
     program = one_line(target.argv[0], 200)
     if refusal.step == "user":
@@ -133,10 +124,7 @@ def refused(refusal: Refusal, target: CommandTarget) -> Outcome:
     elif refusal.errno == errno.EACCES:
         code, text = "not-executable", f"permission denied: {program}"
     elif refusal.errno == errno.ENOEXEC:
-        code, text = (
-            "not-executable",
-            f"no program: {program} (a script begins with a line such as #!/bin/sh)",
-        )
+        code, text = ("not-executable", f"no program: {program} (a script begins with a line such as #!/bin/sh)")
     elif refusal.errno == errno.E2BIG:
         text = "arguments and environment (ROTA_ARGS among them) are larger than a program can get"
     detail = ErrorDetail(code, type=errno.errorcode.get(refusal.errno), message=str(status))
@@ -147,10 +135,7 @@ def _killed(number: int, target: CommandTarget, trace: str | None) -> Outcome:
     name = _signal(number)
     code, text = "signal", f"killed by {name}"
     if name == "SIGXCPU" and "cpu" in target.limits:
-        code, text = (
-            "cpu-limit",
-            f"used up its {format_duration(target.limits['cpu'] * SECOND)} of CPU time",
-        )
+        code, text = ("cpu-limit", f"used up its {format_duration(target.limits['cpu'] * SECOND)} of CPU time")
     elif name == "SIGKILL":
         text += " (not by Rota; out of memory?)"
     detail = ErrorDetail(code, type=name, message=str(128 + number), trace=trace)

@@ -23,6 +23,7 @@ from rota.executors.command_outcome import (
     stopped_outcome,
 )
 from rota.executors.command_target import CommandTarget
+from rota.executors.lines import MAX_LINE_BYTES
 
 _STREAMS: dict[bytes, Stream] = {frames.STDOUT: "stdout", frames.STDERR: "stderr"}
 _KEPT_STDERR_LINES = 20
@@ -84,19 +85,20 @@ class CommandRun:
                 self._exited(read_exit(payload))
         if progress is not None:
             self._progress(progress.decode("utf-8", "backslashreplace").replace("\0", "\\x00").strip())
-        if self._lines:
-            self._host.lines(self.call, self._lines)
-            self._lines = []
+        self._hand_on()
+
+    def stop(self, why: Stop) -> None:
+        """Note that it is told to end."""
+        if self.why is None:
+            self.why = why
+            self._say(f"stopped: {why}")
+            self._hand_on()
 
     def lost(self, *, shepherd: bool) -> None:
         """Set the outcome of a run whose keeper is gone without a report."""
-        if self.closing:
-            self.outcome = Outcome("interrupted")
-        elif self.why is not None:
-            self.outcome = Outcome(
-                "stopped",
-                error=f"stopped ({self.why}): killed together with its keeper",
-            )
+        self.clean = False
+        if self.closing or self.why is not None:
+            self.outcome = Outcome("stopped")
         elif shepherd:
             self.outcome = Outcome("interrupted", error="the process that starts commands was killed")
         else:
@@ -104,27 +106,22 @@ class CommandRun:
             text = "the process that watched over the command was killed"
             self.outcome = Outcome("failed", error=text, detail=ErrorDetail("keeper-lost", message="137"))
 
+    def _hand_on(self) -> None:
+        if self._lines:
+            self._host.lines(self.call, self._lines)
+            self._lines = []
+
     def _exited(self, end: Exit) -> None:
         self.clean = not end.survivors
-        if self.closing:
-            self.outcome = Outcome("interrupted")
-        elif self.why is not None:
-            self.outcome = stopped_outcome(end, self.why, self._result)
+        if self.closing or self.why is not None:
+            self.outcome = stopped_outcome(end, self._result)
         else:
-            self.outcome = outcome_of(
-                end,
-                self._target,
-                self._result,
-                "\n".join(self._stderr)[-_KEPT_STDERR_CHARS:],
-            )
-        if end.killed and self.why is None:
+            self.outcome = outcome_of(end, self._target, self._result, "\n".join(self._stderr)[-_KEPT_STDERR_CHARS:])
+        if end.killed and self.why is None and not self.closing:
             self._say(f"killed {end.killed} process{'es' * (end.killed > 1)} that the command left behind")
         if end.survivors:
             self._say(f"could not kill process {', '.join(end.survivors)}")
-        facts = [
-            f"{describe(end)} after {time.monotonic() - self._started:.2f} s",
-            f"CPU {end.cpu_s:.2f} s",
-        ]
+        facts = [f"{describe(end)} after {time.monotonic() - self._started:.2f} s", f"CPU {end.cpu_s:.2f} s"]
         if end.rss_kib:
             facts.append(f"{end.rss_kib / 1024:.0f} MB")
         self._say(", ".join(facts))
@@ -153,15 +150,18 @@ class CommandRun:
 
 
 def decode_lines(block: bytes) -> list[str]:
-    """Return the lines of a block as text that can be stored anywhere.
+    r"""Return the lines of a block as text that can be stored anywhere.
 
-    Bytes that are not UTF-8, and NUL, appear as ``\\xNN``.  Of a line that was overwritten by carriage returns, as
+    Bytes that are not UTF-8, and NUL, appear as ``\xNN``.  Of a line that was overwritten by carriage returns, as
     progress bars do, what a terminal would show last remains.
     """
     text = block.decode("utf-8", "backslashreplace")
     if "\0" in text:
         text = text.replace("\0", "\\x00")
     lines = text.removesuffix("\n").split("\n")
+    if len(text) > len(block):
+        # Each byte that is shown as four characters makes a line longer than it may be.
+        lines = [line if len(line) <= MAX_LINE_BYTES else f"{line[:MAX_LINE_BYTES]}… [cut]" for line in lines]
     if "\r" in text:
         lines = [line.rstrip("\r").rpartition("\r")[2] for line in lines]
     return lines

@@ -21,26 +21,10 @@ if sys.platform != "win32":
 
 Action = Literal["complete", "snooze", "retry", "fail"]
 
-FIELDS = (
-    "kind",
-    "command",
-    "shell",
-    "env",
-    "cwd",
-    "stdin",
-    "user",
-    "exitCodes",
-    "limits",
-)
+FIELDS = ("kind", "command", "shell", "env", "cwd", "stdin", "user", "exitCodes", "limits")
 ACTIONS: tuple[Action, ...] = ("complete", "snooze", "retry", "fail")
 LIMITS = ("memory", "cpu", "processes", "files")
-BY_ROTA = (
-    "ROTA_JOB_ID",
-    "ROTA_ATTEMPT",
-    "ROTA_SCHEDULED_FOR",
-    "ROTA_ARGS",
-    "TRACEPARENT",
-)
+BY_ROTA = ("ROTA_JOB_ID", "ROTA_ATTEMPT", "ROTA_SCHEDULED_FOR", "ROTA_ARGS", "TRACEPARENT")
 """Variables that every command gets."""
 DEFAULT_EXIT_CODES: Mapping[int, Action] = {0: "complete", 75: "snooze"}
 MAX_ARGUMENT_BYTES = (1 << 17) - 1
@@ -83,7 +67,7 @@ def read_target(text: str) -> CommandTarget:
 def _read(text: str) -> CommandTarget:
     try:
         target = msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Invalid("target", str(error)) from None
     return parse_target(target)
 
@@ -95,11 +79,7 @@ def parse_target(target: Mapping[str, Any]) -> CommandTarget:
     """Return the parsed target.  Raises `Invalid`, naming the field."""
     unknown = [name for name in target if name not in FIELDS]
     if unknown:
-        raise Invalid(
-            f"target.{unknown[0]}",
-            "a command has no such field",
-            hint=f"it has {', '.join(FIELDS[1:])}",
-        )
+        raise Invalid(f"target.{unknown[0]}", "a command has no such field", hint=f"it has {', '.join(FIELDS[1:])}")
     if target.get("kind") != "command":
         raise Invalid("target.kind", "must be command")
     cwd = _text(target, "cwd")
@@ -110,11 +90,7 @@ def parse_target(target: Mapping[str, Any]) -> CommandTarget:
         raise Invalid("target.stdin", f"is longer than {MAX_STDIN_BYTES >> 20} MiB")
     user = _text(target, "user")
     if user == "":
-        raise Invalid(
-            "target.user",
-            "is empty",
-            hint="leave it out to run as the worker's own user",
-        )
+        raise Invalid("target.user", "is empty", hint="leave it out to run as the worker's own user")
     return CommandTarget(
         argv=_argv(target),
         env=_env(target),
@@ -129,11 +105,7 @@ def parse_target(target: Mapping[str, Any]) -> CommandTarget:
 def _argv(target: Mapping[str, Any]) -> tuple[str, ...]:
     command, shell = target.get("command"), _text(target, "shell")
     if command is not None and shell is not None:
-        raise Invalid(
-            "target.shell",
-            "a target has either command or shell",
-            hint="leave one of them out",
-        )
+        raise Invalid("target.shell", "a target has either command or shell", hint="leave one of them out")
     if shell is not None:
         if not shell.strip():
             raise Invalid("target.shell", "is empty")
@@ -143,11 +115,7 @@ def _argv(target: Mapping[str, Any]) -> tuple[str, ...]:
         hint = 'write "command": ["echo", "hi"] without a shell, or "shell": "echo hi" with one'
         raise Invalid("target.command", "must be a list of texts", hint=hint)
     if command is None:
-        raise Invalid(
-            "target.command",
-            "is missing",
-            hint='write "command": ["echo", "hi"] or "shell": "echo hi"',
-        )
+        raise Invalid("target.command", "is missing", hint='write "command": ["echo", "hi"] or "shell": "echo hi"')
     if not isinstance(command, list) or not command:
         raise Invalid("target.command", "must be a list of texts, the program first")
     for place, each in enumerate(command):
@@ -179,11 +147,7 @@ def _exit_codes(target: Mapping[str, Any]) -> dict[int, Action]:
     codes = dict(DEFAULT_EXIT_CODES)
     for code, action in _object(target, "exitCodes").items():
         if not re.fullmatch(r"0|[1-9][0-9]{0,2}", code, re.ASCII) or int(code) > 255:
-            raise Invalid(
-                "target.exitCodes",
-                f"{code!r} is not an exit code",
-                hint="exit codes are 0 to 255",
-            )
+            raise Invalid("target.exitCodes", f"{code!r} is not an exit code", hint="exit codes are 0 to 255")
         if action not in ACTIONS:
             raise Invalid(f"target.exitCodes.{code}", f"must be one of {', '.join(ACTIONS)}")
         codes[int(code)] = cast(Action, action)
@@ -203,10 +167,7 @@ def _limits(target: Mapping[str, Any]) -> dict[str, int]:
         if isinstance(number, bool) or not isinstance(number, int):
             raise Invalid(field, "must be a whole number")
         if not _LEAST[name] <= number <= _MOST:
-            raise Invalid(
-                field,
-                f"must be at least {_LEAST[name]}" if number < _MOST else "is too large",
-            )
+            raise Invalid(field, f"must be at least {_LEAST[name]}" if number < _MOST else "is too large")
         limits[name] = number
     return limits
 
@@ -216,11 +177,7 @@ def _size(field: str, value: Any) -> Any:
         return value
     match = _SIZE.fullmatch(value.strip())
     if match is None:
-        raise Invalid(
-            field,
-            f"{value!r} is not a size",
-            hint="write for example 512M, 2G or a number of bytes",
-        )
+        raise Invalid(field, f"{value!r} is not a size", hint="write for example 512M, 2G or a number of bytes")
     return int(match[1]) * _UNITS[match[2].upper()]
 
 
@@ -255,11 +212,7 @@ def _check_text(field: str, value: Any, *, nul: bool = False) -> None:
 def _check_length(field: str, value: str) -> None:
     if len(value.encode()) > MAX_ARGUMENT_BYTES:
         hint = "pass long texts as stdin"
-        raise Invalid(
-            field,
-            f"is longer than {MAX_ARGUMENT_BYTES} bytes, the most a program can get",
-            hint=hint,
-        )
+        raise Invalid(field, f"is longer than {MAX_ARGUMENT_BYTES} bytes, the most a program can get", hint=hint)
 
 
 def _check_user(name: str) -> None:
@@ -270,8 +223,4 @@ def _check_user(name: str) -> None:
     except KeyError:
         raise Invalid("target.user", f"there is no user {name!r} on this machine") from None
     if os.geteuid() not in (0, user.pw_uid):
-        raise Invalid(
-            "target.user",
-            f"only root can run commands as {name}",
-            hint="leave it out, or run Rota as root",
-        )
+        raise Invalid("target.user", f"only root can run commands as {name}", hint="leave it out, or run Rota as root")

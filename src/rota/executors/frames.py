@@ -46,13 +46,7 @@ def pack(kind: bytes, payload: bytes = b"") -> bytes:
 
 def pack_output(stream: bytes, at_us: int, block: bytes) -> bytes:
     """Return an `OUTPUT` message: stream, time (µs UTC), whole lines."""
-    return b"".join(
-        (
-            _HEADER.pack(OUTPUT, _OUTPUT.size + len(block)),
-            _OUTPUT.pack(stream, at_us),
-            block,
-        )
-    )
+    return b"".join((_HEADER.pack(OUTPUT, _OUTPUT.size + len(block)), _OUTPUT.pack(stream, at_us), block))
 
 
 def unpack_output(payload: bytes) -> tuple[bytes, int, bytes]:

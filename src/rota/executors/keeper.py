@@ -64,10 +64,7 @@ class Run:
         except BlockingIOError:
             return False
         stream = self.pipes[pipe]
-        self._put(
-            stream,
-            self._lines[stream].feed(data) if data else self._lines[stream].rest(),
-        )
+        self._put(stream, self._lines[stream].feed(data) if data else self._lines[stream].rest())
         if not data:
             os.close(pipe)
             del self.pipes[pipe]
@@ -118,10 +115,7 @@ class Run:
             if not pid:
                 return False
             self.cpu_s += usage.ru_utime + usage.ru_stime
-            self.rss_kib = max(
-                self.rss_kib,
-                usage.ru_maxrss if proctree.LINUX else usage.ru_maxrss >> 10,
-            )
+            self.rss_kib = max(self.rss_kib, usage.ru_maxrss if proctree.LINUX else usage.ru_maxrss >> 10)
             if pid == self.process.pid:
                 self.status = self.process.returncode = os.waitstatus_to_exitcode(status)
 
@@ -309,10 +303,7 @@ class Keeper:
         except OSError:
             self._unsent.clear()
         if not self._ending and had != bool(self._unsent):
-            self._poll.modify(
-                self._channel.fileno(),
-                select.POLLIN | (select.POLLOUT if self._unsent else 0),
-            )
+            self._poll.modify(self._channel.fileno(), select.POLLIN | (select.POLLOUT if self._unsent else 0))
 
 
 def _message(item: Block | Gap) -> bytes:

@@ -70,10 +70,7 @@ class Lines:
             self._on_long_result(head, len(head) + cut)
             return b""
         whole = _whole_characters(line)
-        return b"%s\xe2\x80\xa6 [%d bytes left out]\n" % (
-            whole,
-            cut + len(line) - len(whole),
-        )
+        return b"%s\xe2\x80\xa6 [%d bytes left out]\n" % (whole, cut + len(line) - len(whole))
 
 
 def split_directives(block: bytes) -> tuple[bytes, list[bytes]]:

@@ -73,14 +73,7 @@ def read(pid: int) -> Process | None:
     name, _, rest = text.partition(b"(")[2].rpartition(b")")
     fields = rest.split()
     ended = fields[0] in (b"Z", b"X")
-    return Process(
-        pid,
-        name.decode("utf-8", "replace"),
-        ended,
-        int(fields[1]),
-        int(fields[2]),
-        int(fields[3]),
-    )
+    return Process(pid, name.decode("utf-8", "replace"), ended, int(fields[1]), int(fields[2]), int(fields[3]))
 
 
 def children(pid: int) -> list[int]:
@@ -143,7 +136,7 @@ def send_group(group: int, number: int) -> None:
 
 
 def end_marked(marks: Iterable[str]) -> int:
-    """Kill the processes whose environment has one of ``marks`` (``NAME=value``), and those of their sessions.
+    """Kill the processes whose environment has all ``marks`` (``NAME=value``), and those of their sessions.
 
     The last resort, for when nobody is left who knows whose child they were; returns how many were killed.
     """
@@ -168,7 +161,7 @@ def _has_mark(pid: int, wanted: list[bytes]) -> bool:
             environ = b"\0" + file.read() + b"\0"
     except OSError:
         return False
-    return any(mark in environ for mark in wanted)
+    return all(mark in environ for mark in wanted)
 
 
 def _all() -> list[Process]:

@@ -37,17 +37,7 @@ class Shepherd:
         with theirs:
             # Its own environment is that of the commands: there is no secret in it to begin with.
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    "-X",
-                    "utf8",
-                    "-c",
-                    _BOOT,
-                    _package_folder(),
-                    str(theirs.fileno()),
-                ],
+                [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, _package_folder(), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env=environ,
@@ -59,6 +49,7 @@ class Shepherd:
         self._on_end = on_end
         self._ready = asyncio.Event()
         self._gone = asyncio.Event()
+        self._reaped: asyncio.Future[int] | None = None
         self._numbers = itertools.count(1)
         self._control = Channel(ours, self._receive, self._ended)
 
@@ -80,8 +71,7 @@ class Shepherd:
         if not self._ready.is_set():
             self.kill()
             raise ServiceUnavailable(
-                "The process that starts commands did not come up",
-                hint=f"tried to run {sys.executable}",
+                "The process that starts commands did not come up", hint=f"tried to run {sys.executable}"
             )
 
     def new_keeper(self) -> tuple[int, socket.socket]:
@@ -115,8 +105,9 @@ class Shepherd:
                 await self._gone.wait()
         except TimeoutError:
             self.kill()
-            self._control.close()
-        await asyncio.get_running_loop().run_in_executor(None, self._process.wait)
+            await self._gone.wait()
+        if self._reaped is not None:
+            await self._reaped
 
     def _receive(self, found: Sequence[tuple[bytes, bytes]]) -> None:
         if any(kind == frames.READY for kind, _ in found):
@@ -125,7 +116,7 @@ class Shepherd:
     def _ended(self) -> None:
         self._gone.set()
         # Its socket is gone a moment before it is.
-        asyncio.get_running_loop().run_in_executor(None, self._process.wait)
+        self._reaped = asyncio.get_running_loop().run_in_executor(None, self._process.wait)
         self._on_end()
 
 

@@ -111,11 +111,7 @@ def _user(name: str | None, given: dict[str, str], environ: dict[str, str]) -> d
         return {}
     if os.geteuid() != 0:
         raise Refused("user", OSError(0, f"only a worker of root can run commands as {name}"))
-    return {
-        "user": user.pw_uid,
-        "group": user.pw_gid,
-        "extra_groups": os.getgrouplist(name, user.pw_gid),
-    }
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": os.getgrouplist(name, user.pw_gid)}
 
 
 def _limiter(limits: dict[str, int]) -> Callable[[], None] | None:
@@ -135,8 +131,9 @@ def _limiter(limits: dict[str, int]) -> Callable[[], None] | None:
     def apply() -> None:
         for which, soft, hard in wanted:
             most = resource.getrlimit(which)[1]
-            if most != resource.RLIM_INFINITY:
-                soft, hard = min(soft, most), min(hard, most)
-            resource.setrlimit(which, (soft, hard))
+            if most == resource.RLIM_INFINITY:
+                resource.setrlimit(which, (soft, hard))
+            else:
+                resource.setrlimit(which, (min(soft, most), min(hard, most)))
 
     return apply
