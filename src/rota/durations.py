@@ -37,23 +37,13 @@ def parse_duration(value: str | float | timedelta, field: str = "duration", *, m
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         duration = _parse_seconds(value, field)
     else:
-        raise Invalid(
-            field,
-            f"a duration is a text or a number of seconds, not {type(value).__name__}",
-            hint=_HINT,
-        )
+        raise Invalid(field, f"a duration is a text or a number of seconds, not {type(value).__name__}", hint=_HINT)
     if duration < 0:
         raise Invalid(field, "a duration is not negative", hint=_HINT)
     if duration < minimum_us:
-        raise Invalid(
-            field,
-            f"{format_duration(duration)} is below the least allowed, {format_duration(minimum_us)}",
-        )
+        raise Invalid(field, f"{format_duration(duration)} is below the least allowed, {format_duration(minimum_us)}")
     if duration > LONGEST:
-        raise Invalid(
-            field,
-            f"longer than {format_duration(LONGEST)}, the longest duration allowed",
-        )
+        raise Invalid(field, f"longer than {format_duration(LONGEST)}, the longest duration allowed")
     return duration
 
 
@@ -95,18 +85,10 @@ def _parse_text(text: str, field: str) -> int:
     while position < len(stripped):
         part = _PART.match(stripped, position)
         if part is None:
-            raise Invalid(
-                field,
-                f"{stripped!r} is not a duration, from {stripped[position:]!r}",
-                hint=_HINT,
-            )
+            raise Invalid(field, f"{stripped!r} is not a duration, from {stripped[position:]!r}", hint=_HINT)
         size = _UNITS[part[3]]
         if size >= smallest:
-            raise Invalid(
-                field,
-                f"{stripped!r} repeats a unit or has a larger one behind a smaller",
-                hint=_HINT,
-            )
+            raise Invalid(field, f"{stripped!r} repeats a unit or has a larger one behind a smaller", hint=_HINT)
         smallest = size
         total += int(part[1]) * size + _fraction(part[2] or "", size, stripped, field)
         position = part.end()

@@ -4,11 +4,4 @@ from rota.timetable.instant import format_instant, parse_instant
 from rota.timetable.rule import Rule, parse_rule
 from rota.timetable.zones import tzdata_release, zone
 
-__all__ = [
-    "Rule",
-    "format_instant",
-    "parse_instant",
-    "parse_rule",
-    "tzdata_release",
-    "zone",
-]
+__all__ = ["Rule", "format_instant", "parse_instant", "parse_rule", "tzdata_release", "zone"]

@@ -1,4 +1,4 @@
-"""Cron expressions, read as Debian's cron daemon reads them: from text to sets of numbers, or a refusal with its reason."""
+"""Cron expressions, read as Debian's cron daemon reads them: from text to sets of numbers, or a refusal."""
 
 from __future__ import annotations
 
@@ -41,20 +41,7 @@ _SECOND = _Field("second", 0, 59)
 _MINUTE = _Field("minute", 0, 59)
 _HOUR = _Field("hour", 0, 23)
 _DAY_OF_MONTH = _Field("day-of-month", 1, 31, hash_high=28)
-_MONTHS = (
-    "JAN",
-    "FEB",
-    "MAR",
-    "APR",
-    "MAY",
-    "JUN",
-    "JUL",
-    "AUG",
-    "SEP",
-    "OCT",
-    "NOV",
-    "DEC",
-)
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _MONTH = _Field("month", 1, 12, _MONTHS)
 _DAY_OF_WEEK = _Field("day-of-week", 0, 7, ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"), hash_high=6)
 
@@ -74,11 +61,7 @@ class CronExpression:
 
 
 def parse_cron(
-    text: str,
-    *,
-    seconds: str | None = None,
-    match_both: bool = False,
-    key: str | None = None,
+    text: str, *, seconds: str | None = None, match_both: bool = False, key: str | None = None
 ) -> CronExpression:
     """Read an expression of five fields, of six where ``seconds`` says ``first`` or ``last``, or a macro.
 
@@ -88,17 +71,9 @@ def parse_cron(
     fields = _split(text, seconds)
     uses_hash = _USES_HASH.search(" ".join(fields)) is not None
     if uses_hash and key is None:
-        _refuse(
-            "H is computed from the schedule's id, and there is none",
-            "give the id, or write a number",
-        )
+        _refuse("H is computed from the schedule's id, and there is none", "give the id, or write a number")
     # Without H the key plays no part, and expressions shared by many schedules are read once.
-    return _parse_fields(
-        fields,
-        seconds == "first",
-        match_both,
-        key if key is not None and uses_hash else "",
-    )
+    return _parse_fields(fields, seconds == "first", match_both, key if key is not None and uses_hash else "")
 
 
 def _split(text: str, seconds: str | None) -> tuple[str, ...]:
@@ -126,15 +101,9 @@ def _split(text: str, seconds: str | None) -> tuple[str, ...]:
 def _expand_macro(text: str) -> tuple[str, ...]:
     macro = text.lower()
     if macro == "@reboot":
-        _refuse(
-            "@reboot names no time",
-            "start work with the service by onStart, or give a time",
-        )
+        _refuse("@reboot names no time", "start work with the service by onStart, or give a time")
     if macro not in MACROS:
-        _refuse(
-            f"there is no macro {text}",
-            f"there are {' '.join(MACROS)}, @every 90s and @at TIME",
-        )
+        _refuse(f"there is no macro {text}", f"there are {' '.join(MACROS)}, @every 90s and @at TIME")
     return tuple(MACROS[macro].split())
 
 
@@ -191,20 +160,10 @@ def _parse_nth_weekday(term: str) -> tuple[int, int] | None:
     if "#" in term:
         name, _, place = term.partition("#")
         if place not in ("1", "2", "3", "4", "5"):
-            _refuse_term(
-                _DAY_OF_WEEK,
-                term,
-                f"# is followed by 1 to 5, not {place!r}",
-                "MON#2 is the second Monday",
-            )
+            _refuse_term(_DAY_OF_WEEK, term, f"# is followed by 1 to 5, not {place!r}", "MON#2 is the second Monday")
         return _parse_number(_DAY_OF_WEEK, name, term) % 7, int(place)
     if term == "L":
-        _refuse_term(
-            _DAY_OF_WEEK,
-            term,
-            "the last of which day?",
-            "write 5L or FRIL for the last Friday",
-        )
+        _refuse_term(_DAY_OF_WEEK, term, "the last of which day?", "write 5L or FRIL for the last Friday")
     if term.endswith("L") and not _HASHED.match(term):
         return _parse_number(_DAY_OF_WEEK, term[:-1], term) % 7, LAST_OF_MONTH
     return None
@@ -236,10 +195,8 @@ def _parse_term(field: _Field, term: str, key: str) -> set[int]:
     else:
         first_text, dash, last_text = body.partition("-")
         first = _parse_number(field, first_text, term)
-        if dash:
-            last = _parse_number(field, last_text, term)
-        else:
-            last = field.high if slash else first
+        alone = field.high if slash else first
+        last = _parse_number(field, last_text, term) if dash else alone
     if first > last:
         hint = "Sunday is 7 at the end of a range" if last == 0 and field is _DAY_OF_WEEK else "split it at the maximum"
         _refuse_term(field, term, "the range runs backwards", hint)
@@ -249,10 +206,7 @@ def _parse_term(field: _Field, term: str, key: str) -> set[int]:
 def _parse_hashed(field: _Field, hashed: re.Match[str], term: str, step: int | None, key: str) -> set[int]:
     first, last = field.low, field.high if field.hash_high is None else field.hash_high
     if hashed[1] is not None:
-        first, last = (
-            _parse_number(field, hashed[1], term),
-            _parse_number(field, hashed[2], term),
-        )
+        first, last = (_parse_number(field, hashed[1], term), _parse_number(field, hashed[2], term))
         if first > last:
             _refuse_term(field, term, "the range runs backwards")
     if step is None:
@@ -273,15 +227,12 @@ def _parse_number(field: _Field, text: str, term: str) -> int:
     if text in field.names:
         return field.names.index(text) + field.low
     if not text.isdigit():
-        _refuse_term(
-            field,
-            term,
-            f"{text!r} is not {_expected(field)}" if text else "a number is missing",
-            _hint(term),
-        )
+        subject = "" if text == term else f"{text!r} is "
+        _refuse_term(field, term, f"{subject}not {_expected(field)}" if text else "a number is missing", _hint(term))
     number = int(text)
     if not field.low <= number <= field.high:
-        _refuse_term(field, term, f"{number} is not in {field.low}-{field.high}")
+        subject = "" if text == term else f"{number} is "
+        _refuse_term(field, term, f"{subject}not in {field.low}-{field.high}")
     return number
 
 

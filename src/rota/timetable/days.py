@@ -94,10 +94,8 @@ class DayPattern:
         shape = (length, first_weekday)
         days = self._known.get(shape)
         if days is None:
-            by_date, by_weekday = (
-                self._by_date(length, first_weekday),
-                self._by_weekday(length, first_weekday),
-            )
+            by_date = self._by_date(length, first_weekday)
+            by_weekday = self._by_weekday(length, first_weekday)
             days = self._known[shape] = by_date & by_weekday if self.both else by_date | by_weekday
         return days
 

@@ -33,11 +33,7 @@ def parse_instant(value: str | datetime, field: str) -> int:
     elif isinstance(value, str):
         moment = _parse_text(value.strip(" "), field)
     else:
-        raise Invalid(
-            field,
-            f"a time is a text or a datetime, not {type(value).__name__}",
-            hint=_HINT,
-        )
+        raise Invalid(field, f"a time is a text or a datetime, not {type(value).__name__}", hint=_HINT)
     if moment.utcoffset() is None:
         written = moment.replace(tzinfo=None).isoformat()
         raise Invalid(
@@ -68,16 +64,7 @@ def _parse_text(text: str, field: str) -> datetime:
         raise Invalid(field, f"{text!r}: leap seconds are not known, the last second is 59")
     fraction = int((match[7] or "")[:6].ljust(6, "0"))
     try:
-        return datetime(
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            int(match[6] or 0),
-            fraction,
-            _offset(match[8]),
-        )
+        return datetime(year, month, day, hour, minute, int(match[6] or 0), fraction, _offset(match[8]))
     except ValueError as error:
         raise Invalid(field, f"{text!r} does not exist: {error}", hint=_HINT) from None
 

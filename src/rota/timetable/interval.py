@@ -27,10 +27,7 @@ class Interval:
 
     def count(self, first_us: int, end_us: int) -> int:
         """Return how many instants there are from ``first_us`` up to, not including, ``end_us``."""
-        return max(
-            0,
-            self._steps_before(min(end_us, LAST_US + 1)) - self._steps_before(first_us),
-        )
+        return max(0, self._steps_before(min(end_us, LAST_US + 1)) - self._steps_before(first_us))
 
     def _steps_before(self, instant_us: int) -> int:
         return max(0, (instant_us - 1 - self.anchor_us) // self.every_us)

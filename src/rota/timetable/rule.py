@@ -111,12 +111,7 @@ class Rule:
         sentences: list[str] = []
         if self._cron is not None:
             sentences += advise_on_fields(self._cron, match_both=self._match_both)
-            sentences += advise_on_clock(
-                _wall_clock(self._cron),
-                self.timezone,
-                fixed=self._cron.fixed,
-                after=after // SECOND,
-            )
+            sentences += advise_on_clock(self._cron, _wall_clock(self._cron), self.timezone, after // SECOND)
         if self.next(FIRST_US - 1) is None:
             sentences.append("no instant of it lies between its start and its end: it never fires")
         return sentences
@@ -146,10 +141,7 @@ def parse_rule(
     given = [name for name, value in (("cron", cron), ("every", every), ("at", at)) if value is not None]
     if len(given) != 1:
         some = "none" if not given else " and ".join(given)
-        raise Invalid(
-            given[1] if given else "cron",
-            f"exactly one of cron, every and at is given, not {some}",
-        )
+        raise Invalid(given[1] if given else "cron", f"exactly one of cron, every and at is given, not {some}")
     match_both = _choice(day_match, "dayMatch", ("cron", "and")) == "and"
     if _choice(seconds, "seconds", ("first", "last")) and cron is None:
         raise Invalid("seconds", "only a cron expression has a seconds field")

@@ -16,16 +16,7 @@ _LAST_WALL = LAST_DAY * DAY_SECONDS + DAY_SECONDS - 1
 class WallClock:
     """Days of a `DayPattern` at the times of day given by sets of hours, minutes and seconds."""
 
-    __slots__ = (
-        "_days",
-        "_first_time",
-        "_hours",
-        "_last_time",
-        "_minutes",
-        "_month",
-        "_per_day",
-        "_seconds",
-    )
+    __slots__ = ("_days", "_first_time", "_hours", "_last_time", "_minutes", "_month", "_per_day", "_seconds")
 
     def __init__(self, days: DayPattern, hours: int, minutes: int, seconds: int) -> None:
         self._days = days

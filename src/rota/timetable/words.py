@@ -13,24 +13,9 @@ from rota.timetable.instant import EPOCH
 
 MONTHS = ("January", "February", "March", "April", "May", "June", "July",
           "August", "September", "October", "November", "December")  # fmt: skip
-WEEKDAYS = (
-    "Sunday",
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-)
+WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
-_PLACES = {
-    1: "first",
-    2: "second",
-    3: "third",
-    4: "fourth",
-    5: "fifth",
-    LAST_OF_MONTH: "last",
-}
+_PLACES = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", LAST_OF_MONTH: "last"}
 _UNITS = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (SECOND, "second"),
           (MILLISECOND, "millisecond"), (1, "microsecond"))  # fmt: skip
 _ALL_DAY = (1 << 24) - 1
@@ -42,9 +27,10 @@ def describe_cron(expression: CronExpression) -> str:
     """Say when a cron expression fires, without its zone."""
     days = _describe_days(expression.days)
     times = _describe_times(expression)
-    if days:
-        return f"{times} {days}"
-    return times if expression.hours == _ALL_DAY else f"{times} every day"
+    around_the_clock = expression.hours == _ALL_DAY or (times.startswith("every") and " to " not in times)
+    if days or around_the_clock:
+        return f"{times} {days}".rstrip()
+    return f"{times} every day"
 
 
 def describe_interval(every_us: int) -> str:
@@ -90,25 +76,22 @@ def _describe_times(expression: CronExpression) -> str:
 
 
 def _describe_minutes(expression: CronExpression, minutes: list[int], hours: list[int]) -> str:
+    even = len(minutes) == 60 or _even_step(minutes, 60)
     if expression.hours == _ALL_DAY:
-        if minutes == [0]:
-            return "every hour"
-        if len(minutes) == 1:
-            return f"every hour at {_minutes_past(minutes)}"
-        unit = _describe_unit(minutes, 60, "minute")
-        return unit if unit.startswith("every") else f"every hour at {_minutes_past(minutes)}"
-    step = _even_step(hours, 24)
+        if even:
+            return _describe_unit(minutes, 60, "minute")
+        return "every hour" if minutes == [0] else f"at {_minutes_past(minutes)} every hour"
     if len(minutes) == 1:
+        step = _even_step(hours, 24)
         if step:
-            past = "" if minutes == [0] else f" at {_minutes_past(minutes)}"
-            from_hour = f" from {_clock(hours[0], minutes[0])}" if hours[0] else ""
-            return f"every {step} hours{past}{from_hour}"
+            return f"every {step} hours from {_clock(hours[0], minutes[0])}"
         if _is_run(hours):
             return f"every hour from {_clock(hours[0], minutes[0])} to {_clock(hours[-1], minutes[0])}"
+    if not even:
         return f"at {_minutes_past(minutes)} {_describe_hours(minutes, hours)}"
     unit = _describe_unit(minutes, 60, "minute")
-    if not unit.startswith("every"):
-        unit = f"at {_minutes_past(minutes)}"
+    if _is_run(hours) or len(hours) == 1:
+        unit = unit.partition(" from ")[0]  # the first time of day says it
     return f"{unit} {_describe_hours(minutes, hours)}"
 
 
@@ -117,7 +100,7 @@ def _describe_hours(minutes: list[int], hours: list[int]) -> str:
         return f"from {_clock(hours[0], minutes[0])} to {_clock(hours[-1], minutes[-1])}"
     step = _even_step(hours, 24)
     if step:
-        return f"of every {_ordinal(step)} hour" + (f" from {_clock(hours[0], 0)}" if hours[0] else "")
+        return f"of every {_ordinal(step)} hour from {_clock(hours[0], 0)}"
     return f"of the hours {_numbers(hours, 2)}"
 
 
@@ -128,8 +111,6 @@ def _describe_unit(numbers: list[int], size: int, unit: str) -> str:
     step = _even_step(numbers, size)
     if step:
         return f"every {step} {unit}s" + (f" from {unit} {numbers[0]}" if numbers[0] else "")
-    if len(numbers) > 2 and _is_run(numbers):
-        return f"every {unit} from {unit} {numbers[0]} to {numbers[-1]}"
     return f"at {unit}{'s' if len(numbers) > 1 else ''} {_numbers(numbers)}"
 
 
@@ -150,8 +131,11 @@ def _describe_days(days: DayPattern) -> str:
         if len(plain) == 1 and days.months.bit_count() == 1 and not (days.last_day or days.last_working_day):
             return f"on {plain[0] + 1} {months}"
         return f"on {by_date} of {months or 'the month'}"
-    link = "when it is" if days.both else "and on"
-    return f"on {by_date} of {months or 'the month'} {link} {by_weekday}" + (f" in {months}" if months else "")
+    if days.both:
+        return f"on {by_date} of {months or 'the month'} when it is {by_weekday}"
+    if months:
+        return f"on {by_date} and on {by_weekday} in {months}"
+    return f"on {by_date} of the month and on {by_weekday}"
 
 
 def _describe_dates(days: DayPattern) -> str:

@@ -71,11 +71,7 @@ def zone(name: str, field: str = "timezone") -> ZoneInfo:
     if not name:
         raise Invalid(field, "a time zone is empty", hint=_HINT)
     if len(name) > _LONGEST_NAME:
-        raise Invalid(
-            field,
-            f"a time zone's name is longer than {_LONGEST_NAME} characters",
-            hint=_HINT,
-        )
+        raise Invalid(field, f"a time zone's name is longer than {_LONGEST_NAME} characters", hint=_HINT)
     if _NAME.fullmatch(name):
         try:
             return ZoneInfo(name)
@@ -165,7 +161,7 @@ def _release_in(folder: str) -> str:
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    return {name.lower(): name for name in sorted(zoneinfo.available_timezones())}
+    return {name.lower(): name for name in sorted(zoneinfo.available_timezones()) if _NAME.fullmatch(name)}
 
 
 def _resembling(name: str) -> str:
