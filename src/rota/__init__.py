@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rota.version import __version__
 
 if TYPE_CHECKING:
-    from rota.app import HttpJob, Rota
+    from rota.app import CommandJob, HttpJob, Rota
     from rota.context import Context
     from rota.handle import Job
     from rota.job import Fail, JobFunction, Retry, Retryable, Snooze
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Rota": "rota.app",
     "HttpJob": "rota.app",
+    "CommandJob": "rota.app",
     "Context": "rota.context",
     "Job": "rota.handle",
     "JobFunction": "rota.job",

@@ -62,7 +62,22 @@ class HttpJob(msgspec.Struct, frozen=True):
         }
 
 
-Runnable = JobFunction[..., Any] | HttpJob | Callable[..., Any]
+class CommandJob(msgspec.Struct, frozen=True):
+    """A command, to be enqueued or scheduled as a function is: arguments, or one text for the shell."""
+
+    command: str | Sequence[str]
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
+
+    def target(self) -> dict[str, Any]:
+        """Return the target."""
+        what = {"shell": self.command} if isinstance(self.command, str) else {"command": list(self.command)}
+        named = {**what, "env": self.env, "cwd": self.cwd}
+        return {"kind": "command", **{name: value for name, value in named.items() if value is not None}}
+
+
+TARGETS = (HttpJob, CommandJob)
+Runnable = JobFunction[..., Any] | HttpJob | CommandJob | Callable[..., Any]
 
 
 class Rota:
@@ -71,9 +86,7 @@ class Rota:
     Nothing is connected before the first job is enqueued, and the schema is brought up to date then.
     """
 
-    def __init__(
-        self, database_url: str | None = None, *, settings: Settings | None = None
-    ) -> None:
+    def __init__(self, database_url: str | None = None, *, settings: Settings | None = None) -> None:
         self.jobs: dict[str, JobFunction[..., Any]] = {}
         self.schedules: list[str] = []
         """Declared schedules (JSON documents); a worker that loads this application writes them."""
@@ -139,9 +152,7 @@ class Rota:
 
         ``fields`` are those of the contract's schedule in snake_case: ``overlap``, ``catchup``, ``jitter`` …
         """
-        spec = self._schedule_spec(
-            what, args, cron=cron, every=every, at=at, tz=tz, **fields
-        )
+        spec = self._schedule_spec(what, args, cron=cron, every=every, at=at, tz=tz, **fields)
         spec.id = str(id)
         self.schedules.append(msgspec.json.encode(spec).decode())
 
@@ -156,6 +167,12 @@ class Rota:
         """Return a job that calls an address."""
         return HttpJob(url, method, headers, body)
 
+    def command(
+        self, command: str | Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | None = None
+    ) -> CommandJob:
+        """Return a job that runs a command: a list of arguments, or one text for the shell."""
+        return CommandJob(command, env, cwd)
+
     # -- enqueueing ---------------------------------------------------------------------------------------------------
 
     def enqueue(
@@ -168,12 +185,8 @@ class Rota:
         if isinstance(what, JobFunction):
             return self.enqueue_function(what, what.check_args((), args), **options)
         if isinstance(what, str) and what in self.jobs:
-            return self.enqueue_function(
-                self.jobs[what], self.jobs[what].check_args((), args), **options
-            )
-        return self._store(
-            [self._job_spec(what, args, options)], (), options.get("connection")
-        )[0]
+            return self.enqueue_function(self.jobs[what], self.jobs[what].check_args((), args), **options)
+        return self._store([self._job_spec(what, args, options)], (), options.get("connection"))[0]
 
     async def aenqueue(
         self,
@@ -204,9 +217,7 @@ class Rota:
         **options: Unpack[JobOptions],
     ) -> Job:
         """As ``enqueue_function``, where an event loop runs."""
-        return await asyncio.to_thread(
-            self.enqueue_function, function, args_json, **options
-        )
+        return await asyncio.to_thread(self.enqueue_function, function, args_json, **options)
 
     def enqueue_many(
         self,
@@ -242,12 +253,8 @@ class Rota:
         job.refresh()
         return job
 
-    def _job_spec(
-        self, what: str | Runnable, args: Mapping[str, Any] | None, options: JobOptions
-    ) -> JobIn:
-        document: dict[str, Any] = dict(
-            type_document(cast(TypeOptions, _without(options, _JOB_ONLY)))
-        )
+    def _job_spec(self, what: str | Runnable, args: Mapping[str, Any] | None, options: JobOptions) -> JobIn:
+        document: dict[str, Any] = dict(type_document(cast(TypeOptions, _without(options, _JOB_ONLY))))
         run_at, delay = options.get("run_at"), options.get("delay")
         if run_at is not None:
             parse_instant(run_at, "run_at")
@@ -257,12 +264,10 @@ class Rota:
         for name, field in _JOB_FIELDS.items():
             if (value := options.get(name)) is not None:
                 document[field] = value
-        if isinstance(what, HttpJob):
+        if isinstance(what, TARGETS):
             document["target"] = what.target()
         else:
-            document["jobType"] = (
-                what if isinstance(what, str) else self._function(what).name
-            )
+            document["jobType"] = what if isinstance(what, str) else self._function(what).name
         if args is not None:
             document["args"] = args
         return convert(document, JobIn)
@@ -331,9 +336,7 @@ class Rota:
         """
         seconds = every_seconds if every_seconds is not None else interval
         if seconds is None:
-            raise Invalid(
-                "every_seconds", "is missing", hint="give the interval in seconds"
-            )
+            raise Invalid("every_seconds", "is missing", hint="give the interval in seconds")
         schedule_id = str(id)
         if seconds <= 0:
             self._switch_off(schedule_id)
@@ -359,14 +362,10 @@ class Rota:
         **options: Unpack[JobOptions],
     ) -> Job:
         """Run something as soon as possible."""
-        if isinstance(func, HttpJob):
+        if isinstance(func, TARGETS):
             return self.enqueue(func, _mapping(args), **options)
         function = self._function(func)
-        checked = (
-            function.check_args((), args)
-            if isinstance(args, Mapping)
-            else function.check_args(args or ())
-        )
+        checked = function.check_args((), args) if isinstance(args, Mapping) else function.check_args(args or ())
         return self.enqueue_function(function, checked, **options)
 
     def _schedule_spec(
@@ -378,25 +377,19 @@ class Rota:
         tz: str | None = None,
         **fields: Any,
     ) -> ScheduleIn:
-        document = {
-            name: _plain(value)
-            for name, value in _camel(fields).items()
-            if value is not None
-        }
+        document = {name: _plain(value) for name, value in _camel(fields).items() if value is not None}
         if at is not None:
             parse_instant(at, "at")
             document["at"] = at if isinstance(at, str) else at.isoformat()
         if tz is not None:
             document["timezone"] = tz
-        if isinstance(what, HttpJob):
+        if isinstance(what, TARGETS):
             document["target"] = what.target()
         else:
             function = self._function(what)
             document["jobType"] = function.name
             positional = () if args is None or isinstance(args, Mapping) else args
-            checked = function.check_args(
-                positional, args if isinstance(args, Mapping) else None
-            )
+            checked = function.check_args(positional, args if isinstance(args, Mapping) else None)
             args = msgspec.json.decode(checked)
         if args:
             document["args"] = args
@@ -406,7 +399,7 @@ class Rota:
 
     def _put(self, schedule_id: str, spec: ScheduleIn, what: Runnable) -> None:
         db = self.database()
-        if not isinstance(what, HttpJob):
+        if not isinstance(what, TARGETS):
             self._declare(db, self._function(what))
 
         def put(tx: Tx) -> None:
@@ -439,9 +432,7 @@ class Rota:
     def database(self) -> Database:
         """Return the database, opened and brought up to date at the first call in this process."""
         with self._lock:
-            if (
-                self._db is None or self._pid != os.getpid()
-            ):  # connections do not survive a fork
+            if self._db is None or self._pid != os.getpid():  # connections do not survive a fork
                 db = open_database(self.settings.database_url)
                 migrate.migrate(db)
                 self._db, self._pid = db, os.getpid()
@@ -475,7 +466,7 @@ def _mapping(
     if args is not None and not isinstance(args, Mapping):
         raise Invalid(
             "args",
-            "an HTTP job takes its arguments by name",
+            "a job with a target takes its arguments by name",
             hint='for example args={"user": 42}',
         )
     return args

@@ -45,7 +45,7 @@ class Job:
         """The job as stored, read at the first use."""
         if self._record is None:
             self.refresh()
-        assert self._record is not None  # noqa: S101 - refresh raises otherwise
+        assert self._record is not None
         return self._record
 
     @property
@@ -101,5 +101,5 @@ class Job:
 
     def retry(self) -> Job:
         """Make it wait again, with all its attempts anew."""
-        self._record = self._db.run(lambda tx: jobs.retry(tx, self.id, Caller()))
+        self._record = self._db.run(lambda tx: jobs.retry(tx, self.id))
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -114,7 +115,7 @@ def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
     return loops
 
 
-def run_scheduler(settings: Settings, options: Options) -> int:
+def run_scheduler(settings: Settings) -> int:
     """Run a scheduler until SIGTERM; return the exit code."""
     watch_life_pipe()
     db = prepare(settings, "scheduler")
@@ -185,5 +186,5 @@ def run_up(settings: Settings, options: Options, arguments: Sequence[str]) -> in
     return Supervisor(children, patience_s=settings.grace_us / 1e6 + 8.0).run()
 
 
-def _role(role: str, arguments: Sequence[str]) -> list[str]:
+def _role(role: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "rota", role, *arguments]

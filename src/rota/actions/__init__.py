@@ -1,4 +1,4 @@
-"""What can be done: every change that a person or a program asks for, checked here once for REST, command line and Python.
+"""What can be done: every change that is asked for, checked once for REST, the command line and Python.
 
 Each action takes the transaction first; it refuses with an error of ``rota.errors`` before anything is stored.
 """

@@ -157,7 +157,7 @@ def cancel(tx: Tx, job_id: str, caller: Caller) -> Job:
     return _known(tx, job_id)
 
 
-def retry(tx: Tx, job_id: str, caller: Caller) -> Job:
+def retry(tx: Tx, job_id: str) -> Job:
     """Make an ended job wait again, with all its attempts anew, or a scheduled one due at once."""
     job = _known(tx, job_id)
     if job.status == "running":
@@ -195,7 +195,10 @@ def act(tx: Tx, action: Action, ids: Sequence[str], caller: Caller) -> int:
     changed = 0
     for job_id in ids:
         try:
-            (cancel if action == "cancel" else retry)(tx, job_id, caller)
+            if action == "cancel":
+                cancel(tx, job_id, caller)
+            else:
+                retry(tx, job_id)
         except (Conflict, NotFound):
             continue
         changed += 1

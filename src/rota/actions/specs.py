@@ -177,7 +177,7 @@ class PauseIn(Spec):
 class QueueIn(Spec):
     """Limits of a queue; null removes one."""
 
-    concurrency: int | None | msgspec.UnsetType = msgspec.UNSET
+    concurrency: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class TokenIn(Spec):

@@ -47,7 +47,7 @@ def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
     )
     types.put(tx, [declared])
     stored = types.get(tx, name)
-    assert stored is not None  # noqa: S101 - written in this transaction
+    assert stored is not None
     return stored
 
 

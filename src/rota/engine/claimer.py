@@ -116,7 +116,7 @@ class Claimer(Loop):
         self._note(taken, free)
         if self._filled and any(lane in self._filled for lane in self._slots.free()):
             return 0.0  # something ended while we claimed
-        return POLL_S * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, so that workers do not poll together
+        return POLL_S * random.uniform(0.8, 1.2)
 
     def _note(self, taken: list[Claimed], free: dict[str, int]) -> None:
         """Remember which lanes were filled, and begin with the next queue the next time."""

@@ -19,7 +19,8 @@ from rota.errors import (
     DatabaseUnavailable,
 )
 from rota.model import LogChunk
-from rota.store import logs as log_store, results
+from rota.store import logs as log_store
+from rota.store import results
 from rota.store.database import Database
 from rota.store.results import Ended, Finished, Returned
 

@@ -41,7 +41,7 @@ def _factory(name: str) -> Factory:
     )
 
 
-def _http(settings: Settings, apps: Sequence[str]) -> Executor:
+def _http(settings: Settings, _apps: Sequence[str]) -> Executor:
     from rota.executors.http import HttpExecutor, HttpOptions
 
     options = HttpOptions(
@@ -58,7 +58,7 @@ def _http(settings: Settings, apps: Sequence[str]) -> Executor:
     return HttpExecutor(options)
 
 
-def _command(settings: Settings, apps: Sequence[str]) -> Executor:
+def _command(settings: Settings, _apps: Sequence[str]) -> Executor:
     from rota.executors.command import CommandExecutor
 
     return CommandExecutor(slots=settings.concurrency, grace_s=settings.grace_us / 1e6)

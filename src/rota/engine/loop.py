@@ -101,4 +101,4 @@ class Loop(ABC):
         self._wake.clear()  # hints must not turn an outage into a busy loop
         least, most = BACKOFF_S
         pause: float = min(most, least * 2.0 ** min(self._failures - 1, 10))
-        return pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        return pause * random.uniform(0.5, 1.0)

@@ -1,4 +1,4 @@
-"""What the loaded application declares: job types and schedules, written to the database by the worker that has them."""
+"""What the loaded application declares, job types and schedules, written by the worker that has it."""
 
 from __future__ import annotations
 

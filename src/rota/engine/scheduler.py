@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rota import logs
-from rota.actions import rules, schedules as actions
+from rota.actions import rules
+from rota.actions import schedules as actions
 from rota.engine.decisions import Decision, Run, decide, jitter_us
 from rota.engine.loop import Loop
 from rota.errors import Invalid

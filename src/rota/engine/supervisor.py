@@ -37,7 +37,7 @@ class Child:
         environment = {**os.environ, LIFE_VARIABLE: str(life_fd)}
         self.process = subprocess.Popen(
             self.argv, env=environment, pass_fds=(life_fd,), stdin=subprocess.DEVNULL
-        )  # noqa: S603
+        )
         self.started = time.monotonic()
 
     @property

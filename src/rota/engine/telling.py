@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import Any
-from typing import Any
 
 from rota import logs
 from rota.engine.attempt import Running

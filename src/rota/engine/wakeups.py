@@ -1,4 +1,4 @@
-"""Hints that there is work: ``LISTEN`` on PostgreSQL, datagrams on SQLite.  Polling is the truth; hints make it quick."""
+"""Hints that there is work: ``LISTEN`` on PostgreSQL, datagrams on SQLite.  Polling is the truth; hints are speed."""
 
 from __future__ import annotations
 
