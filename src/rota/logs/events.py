@@ -1,0 +1,113 @@
+"""Every event of the service's log: its meaning and its fields."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True):
+    """What an event says, and which fields it may have beside the common ones."""
+
+    meaning: str
+    fields: tuple[str, ...] = ()
+
+
+COMMON_FIELDS: dict[str, str] = {
+    "time": "When, RFC 3339 in UTC with milliseconds.",
+    "level": "`debug`, `info`, `warning` or `error`.",
+    "event": "What happened: `noun/verb`, one of the list below.",
+    "msg": "The same for people.",
+    "service": "`ROTA_SERVICE_NAME`.",
+    "role": "Which part of Rota speaks: `api`, `scheduler`, `worker`, `supervisor` …",
+    "pid": "Number of the process.",
+    "hostname": "Name of the machine.",
+    "queue": "Queue of the job.",
+    "jobType": "Type of the job.",
+    "jobId": "Id of the job.",
+    "attempt": "Number of the start of the job, from 1.",
+    "priority": "Priority of the job.",
+    "scheduleId": "Id of the schedule.",
+    "workerId": "Id of the worker.",
+    "durationMs": "How long it took, in milliseconds.",
+    "error": "What went wrong, on one line.",
+    "trace": "Traceback of the error.",
+    "repeated": "How often the event was held back before this line (repeated events are counted, not repeated).",
+}
+
+_DUE = ("scheduledFor", "disposition", "reason")
+
+EVENTS: dict[str, Event] = {
+    # Jobs
+    "job/enqueued": Event("A job was accepted.", ("runAt", "startedBy", "count", "uniqueKey")),
+    "job/started": Event("An attempt of a job began.", ("scheduledFor", "waitedMs")),
+    "job/completed": Event("A job completed.", ("waitedMs",)),
+    "job/failed": Event("A job failed and is not tried again by itself.", ("code", "reason")),
+    "job/retried": Event(
+        "An attempt failed and the job will be tried again, or a person asked for that.",
+        ("code", "delayMs", "by", "count"),
+    ),
+    "job/snoozed": Event("The target asked to be called later; no attempt is used.", ("delayMs",)),
+    "job/interrupted": Event("A run was cut short through no fault of its own; the job is given back.", ("reason",)),
+    "job/cancelled": Event("A job was cancelled.", ("reason", "by", "count")),
+    "job/expired": Event("A job waited longer than its `expiresIn` and was cancelled."),
+    "job/lost": Event("The worker of a job is gone: it starts again, or fails if it may not repeat.", ("status",)),
+    "job/result-refused": Event("A result came too late: the job belongs to another attempt by now.", ("count",)),
+    "job/output": Event("A line of a job's output, where `ROTA_LOG_OUTPUT` is on.", ("stream", "n")),
+    # Job types
+    "type/declared": Event("Running code declared a job type."),
+    "type/no-worker": Event("Jobs of a type wait, and no live worker has its code.", ("count", "oldestMs")),
+    # Schedules
+    "schedule/fired": Event("A due instant made a job.", (*_DUE, "latenessMs")),
+    "schedule/skipped": Event("A due instant made no job, since an earlier run still runs.", _DUE),
+    "schedule/paused": Event("A due instant made no job, since the schedule is paused.", _DUE),
+    "schedule/blackout": Event("A due instant made no job, since a calendar excludes it.", _DUE),
+    "schedule/coalesced": Event("Due instants were folded into a later one.", _DUE),
+    "schedule/missed": Event("Due instants passed while no scheduler ran.", _DUE),
+    "schedule/invalid": Event("A stored schedule cannot be understood; it does not fire."),
+    "schedule/refused": Event("A schedule that the application declares is refused."),
+    # Queues
+    "queue/paused": Event("A queue was paused.", ("by", "reason", "until")),
+    "queue/resumed": Event("A queue was resumed.", ("by",)),
+    "queue/rate-limited": Event("A queue waits for its rate limit.", ("until", "limit", "per")),
+    "queue/no-worker": Event("Jobs of a queue wait, and no live worker takes it.", ("count", "oldestMs")),
+    # Processes
+    "supervisor/started": Event("`rota up` began to start its parts."),
+    "supervisor/stopped": Event("All parts of `rota up` have ended."),
+    "supervisor/child-died": Event("A part of `rota up` died and is started again.", ("child", "exitCode")),
+    "worker/started": Event("A worker takes jobs.", ("queues", "slots", "labels", "version")),
+    "worker/stopped": Event("A worker has ended."),
+    "worker/draining": Event("A worker takes no more jobs and waits for those that run.", ("running",)),
+    "worker/lease-lost": Event("A worker could not renew its lease and stops what it runs.", ("running",)),
+    "worker/lost": Event("The lease of a worker ran out without its farewell."),
+    "scheduler/started": Event("A scheduler fires schedules."),
+    "scheduler/stopped": Event("A scheduler has ended."),
+    "server/listening": Event("The API answers at an address.", ("host", "port", "url")),
+    "server/stopped": Event("The API answers no more."),
+    "runner/started": Event("A runner process for functions is ready.", ("runner", "runnerPid")),
+    "runner/recycled": Event("A runner was replaced, for its age or its memory.", ("runner", "runnerPid", "reason")),
+    "runner/killed": Event("A runner was killed, for what it ran.", ("runner", "runnerPid", "reason")),
+    "runner/died": Event("A runner ended by itself.", ("runner", "runnerPid", "exitCode", "running")),
+    "shepherd/died": Event(
+        "The process that starts commands ended, and its commands with it.", ("exitCode", "running")
+    ),
+    "app/loaded": Event("The application named by `ROTA_APP` was loaded.", ("app", "types", "schedules")),
+    "app/failed": Event("The application cannot be loaded; its job types wait.", ("app",)),
+    "loop/failed": Event("A round of an inner loop failed; it is tried again.", ("loop",)),
+    "loop/stalled": Event("The work of a process stands still; its lease is not renewed."),
+    "process/crashed": Event("A process or thread met an error that nobody handled.", ("thread",)),
+    # Database
+    "database/lost": Event("The database cannot be used; every loop tries again.", ("loop",)),
+    "database/back": Event("The database can be used again.", ("loop",)),
+    "database/migrated": Event("The schema was changed.", ("migration",)),
+    "database/no-hints": Event("The database sends no hints; work is found by polling.", ("reason",)),
+    "retention/deleted": Event("Old history was deleted.", ("count",)),
+    # Access
+    "auth/refused": Event(
+        "A request was refused: no credential, a bad one, or too weak a one.",
+        ("status", "method", "path", "client", "reason", "subject"),
+    ),
+    "request/failed": Event("A request ended in an error of the service.", ("method", "path", "status", "code")),
+    # The log itself
+    "log/*": Event("A record of a library's logger; the name behind the slash is the logger's."),
+    "log/dropped": Event("Lines could not be written: the disk was full, or nobody read.", ("count",)),
+}

@@ -1,0 +1,78 @@
+"""The pages made from data are as the data says, and every event that the code emits is in the list."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rota.logs import COMMON_FIELDS, EVENTS
+from rota.settings import SETTINGS
+
+ROOT = Path(__file__).parents[2]
+PAGES = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
+OPTIONS = {"level", "exc_info"}
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_the_committed_page_is_the_generated_one(name: str) -> None:
+    committed = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+    assert committed == PAGES[name](), "run python docs/generate.py"
+
+
+def test_every_setting_and_every_event_is_on_its_page() -> None:
+    assert [setting.name for setting in SETTINGS if f"| `{setting.name}` |" not in PAGES["settings.md"]()] == []
+    assert [name for name in EVENTS if f"| `{name}` |" not in PAGES["events.md"]()] == []
+
+
+def calls() -> Iterator[tuple[str, ast.Call, int]]:
+    """Every call of `event` and `event_limited` in the code, with the position of the event's name."""
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        if path.parent.name == "logs":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func).removeprefix("logs.")
+                if called in ("event", "event_limited"):
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", node, int(called == "event_limited")
+
+
+def names_in(node: ast.expr) -> Iterator[str]:
+    """The names of events in an expression; a part that is filled in reads ``*``."""
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "*" for part in node.values)
+    elif isinstance(node, ast.Constant) and "/" in str(node.value):
+        yield str(node.value)
+    elif isinstance(node, ast.IfExp):
+        yield from names_in(node.body)
+        yield from names_in(node.orelse)
+
+
+def test_every_event_in_the_code_is_listed_with_its_fields() -> None:
+    found, wrong = 0, []
+    for place, call, position in calls():
+        fields = {keyword.arg for keyword in call.keywords if keyword.arg} - OPTIONS
+        for pattern in names_in(call.args[position]):
+            found += 1
+            listed = fnmatch.filter(EVENTS, pattern)
+            known = {field for name in listed for field in EVENTS[name].fields} | COMMON_FIELDS.keys()
+            if not listed or fields - known:
+                wrong.append(f"{place}: {pattern} {sorted(fields - known)}")
+    assert found > 0
+    assert wrong == []
+
+
+def test_names_and_fields_of_events_are_well_formed() -> None:
+    for name, event in EVENTS.items():
+        noun, _, verb = name.partition("/")
+        assert noun.replace("-", "").isalpha(), name
+        assert verb == "*" or verb.replace("-", "").isalpha(), name
+        assert name == name.lower()
+        assert COMMON_FIELDS.keys().isdisjoint(event.fields), name
+        assert all(re.fullmatch("[a-z][A-Za-z]*", field) for field in event.fields), name
+        assert event.meaning.endswith("."), name
