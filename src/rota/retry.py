@@ -50,7 +50,7 @@ def delay_us(policy: RetryPolicy, failures: int, *, spread: float | None = None)
     delay = min(delay, policy.cap)
     if not policy.jitter:
         return delay
-    share = random.random() if spread is None else spread  # noqa: S311 - jitter, not a secret
+    share = random.random() if spread is None else spread
     return int(delay * (0.5 + share / 2))
 
 

@@ -90,9 +90,7 @@ def run_worker(settings: Settings, options: Options) -> int:
     return 0
 
 
-def _on_signals(
-    loop: asyncio.AbstractEventLoop, stop: asyncio.Event, stop_now: asyncio.Event
-) -> None:
+def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
     def handle() -> None:
         (stop_now if stop.is_set() else stop).set()
 
@@ -139,18 +137,13 @@ def run_scheduler(settings: Settings) -> int:
     return 0
 
 
-def process_lease(
-    db: Database, settings: Settings, role: str, loops: Sequence[Loop]
-) -> Lease:
+def process_lease(db: Database, settings: Settings, role: str, loops: Sequence[Loop]) -> Lease:
     """Return the lease by which others see that a process lives and its loops turn."""
     stall_s = settings.stall_us / 1e6
 
     def alive() -> bool:
         now = time.monotonic()
-        return all(
-            loop.sleeps_until is not None or now - loop.turned < stall_s
-            for loop in loops
-        )
+        return all(loop.sleeps_until is not None or now - loop.turned < stall_s for loop in loops)
 
     def state() -> tuple[str, int, object]:
         return "running", 0, {"loops": [loop.describe() for loop in loops]}
@@ -167,9 +160,7 @@ def run_api(settings: Settings, options: Options) -> int:
     lease = process_lease(db, settings, "api", [])
     lease.start()
     try:
-        return serve(
-            db, settings, demo=options.demo, insecure=options.insecure, greet=supervised
-        )
+        return serve(db, settings, demo=options.demo, insecure=options.insecure, greet=supervised)
     finally:
         lease.stop(5.0)
         lease.release()
@@ -177,11 +168,19 @@ def run_api(settings: Settings, options: Options) -> int:
         logs.close()
 
 
-def run_up(settings: Settings, options: Options, arguments: Sequence[str]) -> int:
-    """Run all roles; ``arguments`` are passed on to each.  Returns the exit code."""
+def run_up(settings: Settings, options: Options) -> int:
+    """Run all roles as children until SIGTERM; return the exit code."""
     logs.configure(settings, "supervisor")
+    # What the command line said reaches the children, and the runners of theirs, as settings.
+    os.environ.update({"ROTA_HOST": settings.host, "ROTA_PORT": str(settings.port)})
+    if settings.app:
+        os.environ["ROTA_APP"] = settings.app
+    demo = ["--demo"] if options.demo else []
+    insecure = ["--insecure"] if options.insecure else []
     children = [
-        Child(role, _role(role, arguments)) for role in ("api", "scheduler", "worker")
+        Child("api", _role("api", *demo, *insecure)),
+        Child("scheduler", _role("scheduler")),
+        Child("worker", _role("worker", *demo)),
     ]
     return Supervisor(children, patience_s=settings.grace_us / 1e6 + 8.0).run()
 

@@ -119,7 +119,13 @@ def _job_part(tx: Tx, spec: ScheduleIn, settings: Settings) -> tuple[JobDefaults
     takes_object = job_type is not None and building.needs_object(job_type.lane)
     args = building.check_args(given(spec.args), settings, must_be_object=takes_object)
     job = building.build(
-        "", type_name=spec.job_type, target=given(spec.target), args=args, job_type=job_type, given=defaults, settings=settings
+        "",
+        type_name=spec.job_type,
+        target=given(spec.target),
+        args=args,
+        job_type=job_type,
+        given=defaults,
+        settings=settings,
     )
     return defaults, job
 

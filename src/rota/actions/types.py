@@ -27,9 +27,7 @@ def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
     schema = None
     document = given(spec.args_schema)
     if document is not None:
-        schema = check_json(
-            bytes(document), "argsSchema", max_bytes=MAX_SCHEMA_BYTES, max_depth=settings.limit_depth
-        )
+        schema = check_json(bytes(document), "argsSchema", max_bytes=MAX_SCHEMA_BYTES, max_depth=settings.limit_depth)
         if not isinstance(msgspec.json.decode(schema), dict):
             raise Invalid("argsSchema", "must be a JSON schema object")
     defaults = spec.defaults or JobDefaults()

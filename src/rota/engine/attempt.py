@@ -46,9 +46,7 @@ def begin(claimed: Claimed, worker: str) -> Running:
     """Start the clocks of a claimed job."""
     now = time.monotonic()
     timeout = claimed.call.timeout_us
-    return Running(
-        claimed, worker, now, None if timeout is None else now + timeout / 1e6
-    )
+    return Running(claimed, worker, now, None if timeout is None else now + timeout / 1e6)
 
 
 def judge(running: Running, outcome: Outcome, now_us: int) -> Finished | Returned:
@@ -65,13 +63,9 @@ def judge(running: Running, outcome: Outcome, now_us: int) -> Finished | Returne
             truncated=outcome.truncated,
         )
     if outcome.kind == "snoozed":
-        return _returned(
-            call, "snoozed", delay_us=max(outcome.delay_us or 0, 1), outcome=outcome
-        )
+        return _returned(call, "snoozed", delay_us=max(outcome.delay_us or 0, 1), outcome=outcome)
     if outcome.kind == "interrupted":
-        return _returned(
-            call, "interrupted", delay_us=outcome.delay_us or 0, outcome=outcome
-        )
+        return _returned(call, "interrupted", delay_us=outcome.delay_us or 0, outcome=outcome)
     timed_out = outcome.detail is not None and outcome.detail.code == "timeout"
     return failed(running, outcome, now_us, name="timeout" if timed_out else "failed")
 
@@ -110,9 +104,7 @@ def _interruption(stop: Stop | None) -> str:
     }.get(stop or "", "interrupted")
 
 
-def failed(
-    running: Running, outcome: Outcome, now_us: int, *, name: str
-) -> Finished | Returned:
+def failed(running: Running, outcome: Outcome, now_us: int, *, name: str) -> Finished | Returned:
     """Retry a failed attempt where an attempt is left and the failure is not permanent."""
     call = running.call
     if running.stop == "cancel":
@@ -146,9 +138,7 @@ def failed(
     )
 
 
-def _returned(
-    call: Call, name: str, *, delay_us: int, outcome: Outcome, used: int = 0
-) -> Returned:
+def _returned(call: Call, name: str, *, delay_us: int, outcome: Outcome, used: int = 0) -> Returned:
     return Returned(
         id=call.job_id,
         attempt=call.attempt,
@@ -169,6 +159,4 @@ def _line(text: str | None) -> str | None:
 
 
 def _detail(outcome: Outcome) -> str | None:
-    return (
-        None if outcome.detail is None else msgspec.json.encode(outcome.detail).decode()
-    )
+    return None if outcome.detail is None else msgspec.json.encode(outcome.detail).decode()

@@ -77,9 +77,7 @@ class Claimer(Loop):
         now = time.monotonic()
         if now >= self._next_cancels:
             self._next_cancels = now + POLL_S
-            wanted = self._db.read(
-                lambda tx: results.cancels(tx, self._lease.worker_id)
-            )
+            wanted = self._db.read(lambda tx: results.cancels(tx, self._lease.worker_id))
             if wanted:
                 self._cancel(wanted)
         if now >= self._next_check:
@@ -99,9 +97,7 @@ class Claimer(Loop):
             self._filled = frozenset(self._slots.capacity)
             return POLL_S
         worker = self._lease.worker_id
-        request = Request(
-            worker, free, self._queues, self._registry.foreign, self._start_queue
-        )
+        request = Request(worker, free, self._queues, self._registry.foreign, self._start_queue)
         try:
             taken = claims.claim(self._db, request)
         except DatabaseError:

@@ -56,16 +56,9 @@ def decide(due: Due, rule: Rule, now: int) -> Decision:
         for instant in on_time:
             ledger.fire(instant, "fired")
     next_at = rule.next(now)
-    if (
-        schedule.max_runs is not None
-        and schedule.runs + len(ledger.runs) >= schedule.max_runs
-    ):
+    if schedule.max_runs is not None and schedule.runs + len(ledger.runs) >= schedule.max_runs:
         next_at = None
-    resumed = (
-        schedule.paused_at is not None
-        and schedule.resume_at is not None
-        and schedule.resume_at <= now
-    )
+    resumed = schedule.paused_at is not None and schedule.resume_at is not None and schedule.resume_at <= now
     firing = Firing(
         id=schedule.id,
         version=schedule.version,
@@ -92,9 +85,7 @@ class _Ledger:
         limit = self.schedule.max_runs
         return limit is None or self.schedule.runs + len(self.runs) < limit
 
-    def fire(
-        self, instant: int, disposition: Disposition, reason: str | None = None
-    ) -> None:
+    def fire(self, instant: int, disposition: Disposition, reason: str | None = None) -> None:
         """Make a job, unless the overlap policy forbids it."""
         if not self._room():
             return
@@ -151,11 +142,7 @@ def _account_pause(ledger: _Ledger, rule: Rule, first: int, now: int) -> int | N
     schedule = ledger.schedule
     if schedule.paused_at is None:
         return first
-    ends = (
-        schedule.resume_at
-        if schedule.resume_at is not None and schedule.resume_at <= now
-        else now + 1
-    )
+    ends = schedule.resume_at if schedule.resume_at is not None and schedule.resume_at <= now else now + 1
     last = rule.previous(ends)
     if last is not None and last >= first:
         reason = schedule.paused_note or "paused"
@@ -172,9 +159,7 @@ def _on_time(rule: Rule, first: int, now: int) -> list[int]:
     return rule.between(since - 1, now, limit=1000)
 
 
-def _catch_up(
-    ledger: _Ledger, rule: Rule, first: int, end: int, on_time: list[int]
-) -> None:
+def _catch_up(ledger: _Ledger, rule: Rule, first: int, end: int, on_time: list[int]) -> None:
     """Decide about the late instants from ``first`` up to but without ``end``."""
     schedule = ledger.schedule
     last = rule.previous(end)
@@ -204,9 +189,7 @@ def _catch_up(
         _all(ledger, rule, first, last)
 
 
-def _latest(
-    ledger: _Ledger, rule: Rule, first: int, last: int, on_time: list[int]
-) -> None:
+def _latest(ledger: _Ledger, rule: Rule, first: int, last: int, on_time: list[int]) -> None:
     """The latest late instant runs, unless one on time follows; the others fold into it."""
     into = on_time[0] if on_time else last
     before = rule.previous(into)
@@ -245,7 +228,5 @@ def jitter_us(schedule: Schedule, instant: int) -> int:
     """Return the delay of an instant's job: spread over the schedule's jitter, the same for each scheduler."""
     if schedule.jitter_us <= 0:
         return 0
-    digest = hashlib.blake2b(
-        f"{schedule.id}\0{instant}".encode(), digest_size=8
-    ).digest()
+    digest = hashlib.blake2b(f"{schedule.id}\0{instant}".encode(), digest_size=8).digest()
     return int.from_bytes(digest) % schedule.jitter_us

@@ -52,13 +52,7 @@ class Batch(msgspec.Struct):
 
     def empty(self) -> bool:
         """Tell whether there is nothing to write."""
-        return not (
-            self.finished
-            or self.returned
-            or self.chunks
-            or self.dropped
-            or self.progress
-        )
+        return not (self.finished or self.returned or self.chunks or self.dropped or self.progress)
 
     def parts(self) -> Iterator[Batch]:
         """Return the batch as batches of one thing each: to find the one that the database refuses."""
@@ -96,11 +90,7 @@ class Flusher(Loop):
     ) -> None:
         """Add what is to be written under ``worker``'s lease."""
         with self._lock:
-            if (
-                not self._batches
-                or self._batches[-1].worker != worker
-                or self._writing(self._batches[-1])
-            ):
+            if not self._batches or self._batches[-1].worker != worker or self._writing(self._batches[-1]):
                 self._batches.append(Batch(worker))
             batch = self._batches[-1]
             for result in ended:
@@ -130,11 +120,7 @@ class Flusher(Loop):
         with self._lock:
             if not self._batches:
                 return IDLE_S
-            few = (
-                self._current is None
-                and len(self._batches) == 1
-                and self._batches[0].size() < ENOUGH
-            )
+            few = self._current is None and len(self._batches) == 1 and self._batches[0].size() < ENOUGH
         if few and not self.stopping:
             time.sleep(GATHER_S)
         with self._lock:

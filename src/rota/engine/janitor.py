@@ -29,9 +29,7 @@ class Janitor(Loop):
     def run_once(self) -> float:
         """Sweep once; return how long until the next sweep (s)."""
         for worker_id in self._db.run(workers.expire):
-            logs.event(
-                "worker/lost", "its lease ran out", level="warning", workerId=worker_id
-            )
+            logs.event("worker/lost", "its lease ran out", level="warning", workerId=worker_id)
         lost = self._db.run(results.lose)
         for job in lost:
             logs.event(
@@ -67,17 +65,13 @@ class Retention(Loop):
                 deleted += self._delete_jobs(now - age, failed=failed, runs=runs)
         if settings.retention_occurrences_us is not None:
             before = now - settings.retention_occurrences_us
-            deleted += self._db.run(
-                lambda tx: retention.delete_occurrences(tx, before, BATCH)
-            )
+            deleted += self._db.run(lambda tx: retention.delete_occurrences(tx, before, BATCH))
         if settings.retention_logs_us is not None:
             oldest = now - settings.retention_logs_us
             deleted += self._db.run(lambda tx: retention.delete_logs(tx, oldest, BATCH))
         if time.monotonic() >= self._next_full:
             self._next_full = time.monotonic() + 3600
-            self._db.run(
-                lambda tx: retention.delete_idempotency(tx, now - IDEMPOTENCY_KEPT_US)
-            )
+            self._db.run(lambda tx: retention.delete_idempotency(tx, now - IDEMPOTENCY_KEPT_US))
             self._db.run(lambda tx: workers.forget(tx, now - WORKER_KEPT_US))
         if deleted:
             logs.event("retention/deleted", f"{deleted} rows deleted", count=deleted)

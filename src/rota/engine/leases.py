@@ -102,11 +102,7 @@ class Lease(Loop):
 
     def _turn(self) -> float:
         pause = super()._turn()
-        if (
-            self._registered
-            and not self._told_lost
-            and time.monotonic() > self._held_until - MARGIN_S
-        ):
+        if self._registered and not self._told_lost and time.monotonic() > self._held_until - MARGIN_S:
             self._lost("it could not be renewed in time")
         return pause
 

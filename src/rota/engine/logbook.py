@@ -19,9 +19,7 @@ PER_FLUSH_BYTES = 1024 * 1024
 class Logbook:
     """The log of one attempt.  Not thread-safe: the worker's event loop writes, and hands chunks to the flusher."""
 
-    def __init__(
-        self, job_id: str, attempt: int, written: int, limit_bytes: int
-    ) -> None:
+    def __init__(self, job_id: str, attempt: int, written: int, limit_bytes: int) -> None:
         self._job_id = job_id
         self._attempt = attempt
         self.lines = written
@@ -95,9 +93,7 @@ class Logbook:
 
     def _chunk(self, first: int, part: list[Line]) -> LogChunk:
         body = msgspec.json.encode(part).decode()
-        return LogChunk(
-            self._job_id, self._attempt, first, len(part), time.time_ns() // 1000, body
-        )
+        return LogChunk(self._job_id, self._attempt, first, len(part), time.time_ns() // 1000, body)
 
     def _trim(self, chunks: list[LogChunk]) -> list[tuple[str, int]]:
         """Keep the head for good and a rolling tail; return what rolled out."""

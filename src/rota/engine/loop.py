@@ -54,9 +54,7 @@ class Loop(ABC):
 
     def start(self) -> None:
         """Begin in a thread of its own."""
-        self._thread = threading.Thread(
-            target=self._run, name=f"rota-{self.name}", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name=f"rota-{self.name}", daemon=True)
         self._thread.start()
 
     def stop(self, timeout_s: float = 10.0) -> bool:
@@ -84,9 +82,7 @@ class Loop(ABC):
         except Exception as error:
             self._failures += 1
             self.last_error = f"{type(error).__name__}: {error}"
-            kind = (
-                "database/lost" if isinstance(error, DatabaseError) else "loop/failed"
-            )
+            kind = "database/lost" if isinstance(error, DatabaseError) else "loop/failed"
             logs.event_limited(
                 f"{kind}/{self.name}", kind, f"{self.name}: {error}", level="error", loop=self.name, error=self.last_error,
                 exc_info=not isinstance(error, DatabaseError),

@@ -28,9 +28,7 @@ class Mover(Loop):
             waiting = due.expired(tx)
         if waiting:
             for job_id in self._db.run(lambda tx: due.expire(tx, BATCH)):
-                logs.event(
-                    "job/expired", "waited longer than its expiresIn", jobId=job_id
-                )
+                logs.event("job/expired", "waited longer than its expiresIn", jobId=job_id)
         if following is None:
             return POLL_S
         if following > now:

@@ -40,9 +40,7 @@ class Registry(Loop):
         """Tell whether this worker has the code of a type."""
         return name in self._mine
 
-    def declare(
-        self, declared: Sequence[Declared], schedule_documents: Sequence[str]
-    ) -> None:
+    def declare(self, declared: Sequence[Declared], schedule_documents: Sequence[str]) -> None:
         """Take over what an application declares; it is written soon."""
         with self._lock:
             self._mine = {**self._mine, **{one.name: one for one in declared}}
@@ -87,11 +85,7 @@ class Registry(Loop):
         try:
             spec = decode(document, ScheduleIn)
             spec.owner = "code"
-            self._db.run(
-                lambda tx: schedules.put(
-                    tx, spec.id or "", spec, Caller("code"), self._settings
-                )
-            )
+            self._db.run(lambda tx: schedules.put(tx, spec.id or "", spec, Caller("code"), self._settings))
         except RotaError as error:
             if error.status == 503:
                 raise

@@ -46,21 +46,15 @@ class Scheduler(Loop):
             following = schedules.next_due(tx)
             clock = tx.now()
         # Whatever became due before ``now`` is settled, unless the batch was full.
-        self._move_watermark(
-            now if following is None or following > now else following - 1
-        )
+        self._move_watermark(now if following is None or following > now else following - 1)
         if following is None:
             return POLL_S
         return min(POLL_S, max(0.0, (following - clock) / 1e6))
 
     def _fire(self, due: Sequence[Due], known: dict[str, JobType], now: int) -> None:
-        decisions = [
-            decided for one in due if (decided := self._decide(one, now)) is not None
-        ]
+        decisions = [decided for one in due if (decided := self._decide(one, now)) is not None]
         made = [job for decision in decisions for job in self._jobs_of(decision, known)]
-        occurrences = [
-            occurrence for decision in decisions for occurrence in decision.occurrences
-        ]
+        occurrences = [occurrence for decision in decisions for occurrence in decision.occurrences]
         firings = [decision.firing for decision in decisions]
         won = self._db.run(lambda tx: schedules.fire(tx, firings, occurrences, made))
         for decision in decisions:
@@ -94,9 +88,7 @@ class Scheduler(Loop):
                 made.append(job)
         return made
 
-    def _job(
-        self, decision: Decision, run: Run, known: dict[str, JobType]
-    ) -> NewJob | None:
+    def _job(self, decision: Decision, run: Run, known: dict[str, JobType]) -> NewJob | None:
         schedule = decision.schedule
         try:
             job = actions.job_of(

@@ -26,11 +26,7 @@ class Slots:
     def free(self) -> dict[str, int]:
         """Return the free places of the open lanes that have any."""
         with self._lock:
-            return {
-                lane: free
-                for lane in self._open
-                if (free := self.capacity[lane] - self._taken[lane]) > 0
-            }
+            return {lane: free for lane in self._open if (free := self.capacity[lane] - self._taken[lane]) > 0}
 
     def take(self, lane: str) -> None:
         """Take a place."""

@@ -35,9 +35,7 @@ class Child:
     def start(self, life_fd: int) -> None:
         """Start the process."""
         environment = {**os.environ, LIFE_VARIABLE: str(life_fd)}
-        self.process = subprocess.Popen(
-            self.argv, env=environment, pass_fds=(life_fd,), stdin=subprocess.DEVNULL
-        )
+        self.process = subprocess.Popen(self.argv, env=environment, pass_fds=(life_fd,), stdin=subprocess.DEVNULL)
         self.started = time.monotonic()
 
     @property
@@ -50,9 +48,7 @@ class Child:
         lived = time.monotonic() - self.started
         self.failures = 0 if lived > STEADY_S else self.failures + 1
         least, most = RESTART_S
-        pause = (
-            0.0 if self.failures == 0 else min(most, least * 2 ** (self.failures - 1))
-        )
+        pause = 0.0 if self.failures == 0 else min(most, least * 2 ** (self.failures - 1))
         self.start_at = time.monotonic() + pause
         code = self.process.returncode if self.process else 0
         self.process = None
@@ -103,33 +99,21 @@ class Supervisor:
                     "supervisor/child-died", f"{child.name} ended with {code}, starting it again", level="error",
                     child=child.name, exitCode=code,
                 )  # fmt: skip
-            if (
-                child.process is None
-                and time.monotonic() >= child.start_at
-                and self._stops == 0
-            ):
+            if child.process is None and time.monotonic() >= child.start_at and self._stops == 0:
                 child.start(self._life_read)
 
     def _drain(self) -> int:
         for child in self.children:
             child.signal(signal.SIGTERM)
         end = time.monotonic() + self._patience_s
-        while (
-            any(child.running for child in self.children)
-            and time.monotonic() < end
-            and self._stops < 2
-        ):
+        while any(child.running for child in self.children) and time.monotonic() < end and self._stops < 2:
             self._event.wait(0.1)
             self._event.clear()
         if self._stops >= 2:
             for child in self.children:
-                child.signal(
-                    signal.SIGTERM
-                )  # a second one: end now, and give back what runs
+                child.signal(signal.SIGTERM)  # a second one: end now, and give back what runs
             end = time.monotonic() + 2.0
-            while (
-                any(child.running for child in self.children) and time.monotonic() < end
-            ):
+            while any(child.running for child in self.children) and time.monotonic() < end:
                 time.sleep(0.05)
         return 0 if not any(child.running for child in self.children) else 1
 

@@ -57,6 +57,4 @@ def tell_end(running: Running, ended: Finished | Returned) -> None:
             delayMs=delay,
         )
     else:
-        tell(
-            f"job/{ended.outcome}", running.call, durationMs=duration, error=ended.error
-        )
+        tell(f"job/{ended.outcome}", running.call, durationMs=duration, error=ended.error)

@@ -19,9 +19,7 @@ class Wakeups(Loop):
 
     name = "wakeups"
 
-    def __init__(
-        self, db: Database, wake: Mapping[str, Sequence[Callable[[], None]]]
-    ) -> None:
+    def __init__(self, db: Database, wake: Mapping[str, Sequence[Callable[[], None]]]) -> None:
         super().__init__()
         self._db = db
         self._wake_by_topic = wake
@@ -42,9 +40,7 @@ class Wakeups(Loop):
                     )
                     return 30.0
                 raise
-            self._pass_on(
-                set(self._wake_by_topic)
-            )  # what was hinted at while nobody listened
+            self._pass_on(set(self._wake_by_topic))  # what was hinted at while nobody listened
         try:
             topics = self._listener.wait(WAIT_S)
         except DatabaseError:

@@ -41,22 +41,12 @@ DRAIN_KILL_S = 3.0
 class Worker:
     """One worker process; implements the executors' ``Host``."""
 
-    def __init__(
-        self, db: Database, settings: Settings, executors: Sequence[Executor]
-    ) -> None:
+    def __init__(self, db: Database, settings: Settings, executors: Sequence[Executor]) -> None:
         self._db = db
         self._settings = settings
-        self._executors = {
-            lane: executor for executor in executors for lane in executor.lanes
-        }
+        self._executors = {lane: executor for executor in executors for lane in executor.lanes}
         self._unique_executors = list(executors)
-        self.slots = Slots(
-            {
-                lane: size
-                for executor in executors
-                for lane, size in executor.lanes.items()
-            }
-        )
+        self.slots = Slots({lane: size for executor in executors for lane, size in executor.lanes.items()})
         self.running: dict[tuple[str, int], Running] = {}
         self._books: dict[tuple[str, int], Logbook] = {}
         self._talkative: set[tuple[str, int]] = set()
@@ -64,9 +54,7 @@ class Worker:
         self.state = "running"
         self._turned = time.monotonic()
         lanes = msgspec.json.encode(self.slots.capacity).decode()
-        queues = (
-            msgspec.json.encode(settings.queues).decode() if settings.queues else None
-        )
+        queues = msgspec.json.encode(settings.queues).decode() if settings.queues else None
         labels = msgspec.json.encode(settings.labels).decode()
         self.lease = Lease(
             db,
@@ -88,9 +76,7 @@ class Worker:
             cancel=self._soon(self._cancel),
             held=self._soon(self._give_back_unknown),
         )
-        self.wakeups = Wakeups(
-            db, {"jobs": [self.claimer.wake], "cancel": [self.claimer.look_for_cancels]}
-        )
+        self.wakeups = Wakeups(db, {"jobs": [self.claimer.wake], "cancel": [self.claimer.look_for_cancels]})
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -150,11 +136,7 @@ class Worker:
 
     async def _until_idle(self, seconds: float, stop_now: asyncio.Event | None) -> None:
         end = time.monotonic() + seconds
-        while (
-            self.running
-            and time.monotonic() < end
-            and not (stop_now and stop_now.is_set())
-        ):
+        while self.running and time.monotonic() < end and not (stop_now and stop_now.is_set()):
             await asyncio.sleep(0.02)
 
     def _finish_threads(self) -> None:
@@ -182,17 +164,11 @@ class Worker:
             call = one.call
             running = begin(one, worker)
             self.running[running.key] = running
-            self._books[running.key] = Logbook(
-                call.job_id, call.attempt, one.log_lines, self._settings.limit_log
-            )
+            self._books[running.key] = Logbook(call.job_id, call.attempt, one.log_lines, self._settings.limit_log)
             if stale:
                 running.stop = "lease"
                 self.done(call, Outcome("stopped"))
-            elif (
-                call.lane in ANY_TYPE_LANES
-                and call.target is None
-                and not self.registry.knows(call.type)
-            ):
+            elif call.lane in ANY_TYPE_LANES and call.target is None and not self.registry.knows(call.type):
                 self.done(
                     call,
                     Outcome(
@@ -250,19 +226,13 @@ class Worker:
     def _end_overdue(self) -> None:
         now = time.monotonic()
         for running in list(self.running.values()):
-            if (
-                running.deadline is not None
-                and now >= running.deadline
-                and running.stop is None
-            ):
+            if running.deadline is not None and now >= running.deadline and running.stop is None:
                 self._stop(running, "timeout")
 
     def _stop(self, running: Running, why: Stop) -> None:
         if running.stop is None or why in ("drain", "lease"):
             running.stop = running.stop if running.stop and why == "drain" else why
-            self._executors[running.call.lane].stop(
-                running.call.job_id, running.call.attempt, why
-            )
+            self._executors[running.call.lane].stop(running.call.job_id, running.call.attempt, why)
 
     def _cancel(self, keys: list[tuple[str, int]]) -> None:
         for key in keys:
@@ -317,10 +287,7 @@ class Worker:
     def _describe(self) -> tuple[str, int, object]:
         loops = (self.claimer, self.flusher, self.lease, self.registry, self.wakeups)
         detail = {
-            "slots": {
-                lane: {"taken": n, "of": self.slots.capacity[lane]}
-                for lane, n in self.slots.taken().items()
-            },
+            "slots": {lane: {"taken": n, "of": self.slots.capacity[lane]} for lane, n in self.slots.taken().items()},
             "loops": [loop.describe() for loop in loops],
         }
         return self.state, len(self.running), detail
