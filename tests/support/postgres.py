@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -72,11 +71,13 @@ class Cluster:
         """As ``start``, on another port when a stranger took ours meanwhile."""
         for attempt in range(START_ATTEMPTS):
             try:
-                return self.start()
+                self.start()
             except AssertionError:
                 if attempt == START_ATTEMPTS - 1 or "Address already in use" not in self.log.read_text():
                     raise
                 self.port = free_port()
+            else:
+                return
 
     def stop(self, mode: StopMode = "fast") -> None:
         """Stop the server and return when it is gone; ``immediate`` is a crash that the next start recovers from."""

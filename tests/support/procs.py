@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+LINUX = sys.platform.startswith("linux")
+
 
 def alive(pid: int) -> bool:
     """Whether a process exists and is more than a zombie."""
-    if sys.platform.startswith("linux"):
+    if LINUX:
         fields = _stat(pid)
         return fields is not None and fields[0] not in "ZX"
     try:
@@ -45,7 +47,7 @@ def command(pid: int) -> str:
 
 
 def _parents() -> dict[int, int]:
-    if sys.platform.startswith("linux"):
+    if LINUX:
         table = {}
         for entry in os.listdir("/proc"):
             if entry.isdigit() and (fields := _stat(int(entry))) is not None and fields[0] not in "ZX":

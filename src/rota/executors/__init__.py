@@ -1,0 +1,1 @@
+"""What executes jobs: one file per kind of target, with its helpers beside it."""

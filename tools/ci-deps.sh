@@ -1,0 +1,33 @@
+#!/bin/sh
+# System packages that the tests use; needs root and apt-get to install anything, and says so when it has neither.
+set -eu
+
+missing=
+for directory in /usr/lib/postgresql/*/bin; do
+    [ -x "$directory/initdb" ] && postgres=$directory
+done
+if [ -z "${ROTA_TEST_POSTGRES_URL:-}${postgres:-}" ] && ! command -v initdb >/dev/null; then
+    missing="$missing postgresql"
+fi
+if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    missing="$missing python3 python3-venv"
+fi
+if [ -z "$missing" ]; then
+    echo "ci-deps: everything is there"
+    exit 0
+fi
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "ci-deps: cannot install$missing without root and apt-get; going on, what PyPI carries comes from there"
+    exit 0
+fi
+echo "ci-deps: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+# The tests start servers of their own: Debian's package must not start one on the standard port.
+if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+    mkdir -p /etc/postgresql-common
+    echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+fi
+# shellcheck disable=SC2086
+if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold $missing; }; then
+    echo "ci-deps: apt-get could not install$missing; going on, what PyPI carries comes from there"
+fi
