@@ -104,9 +104,9 @@ def main(arguments: list[str]) -> int:
         if "--check" not in arguments:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-            print(f"docs/reference/{name} written")
+            sys.stdout.write(f"docs/reference/{name} written\n")
     if stale and "--check" in arguments:
-        print(f"stale: {', '.join(stale)}; run python docs/generate.py", file=sys.stderr)
+        sys.stderr.write(f"stale: {', '.join(stale)}; run python docs/generate.py\n")
         return 1
     return 0
 

@@ -7,11 +7,14 @@ import sys
 import threading
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 from rota.errors import SettingInvalid
 from rota.logs.events import COMMON_FIELDS, EVENTS
 from rota.logs.library import release_libraries, route_libraries
 from rota.logs.service import MASKER, Log, LogSettings, event, install
+
+_hooks_before: list[tuple[Any, Any]] = []
 
 
 def configure(settings: LogSettings, role: str) -> None:
@@ -24,16 +27,17 @@ def configure(settings: LogSettings, role: str) -> None:
     MASKER.add(settings.secrets)
     install(Log(settings, role))
     route_libraries(settings)
-    sys.excepthook = _report_crash
-    threading.excepthook = _report_thread_crash
-    atexit.register(close)
+    if sys.excepthook is not _report_crash:
+        _hooks_before.append((sys.excepthook, threading.excepthook))
+        sys.excepthook, threading.excepthook = _report_crash, _report_thread_crash
+        atexit.register(close)
 
 
 def close() -> None:
     """Write everything and stop; later events go to the standard library's logger ``rota``."""
     atexit.unregister(close)
-    sys.excepthook = sys.__excepthook__
-    threading.excepthook = threading.__excepthook__
+    if sys.excepthook is _report_crash:
+        sys.excepthook, threading.excepthook = _hooks_before.pop()
     release_libraries()
     install(None)
 

@@ -87,9 +87,7 @@ EVENTS: dict[str, Event] = {
     "runner/recycled": Event("A runner was replaced, for its age or its memory.", ("runner", "runnerPid", "reason")),
     "runner/killed": Event("A runner was killed, for what it ran.", ("runner", "runnerPid", "reason")),
     "runner/died": Event("A runner ended by itself.", ("runner", "runnerPid", "exitCode", "running")),
-    "shepherd/died": Event(
-        "The process that starts commands ended, and its commands with it.", ("exitCode", "running")
-    ),
+    "shepherd/died": Event("The process that starts commands ended, and they with it.", ("exitCode", "running")),
     "app/loaded": Event("The application named by `ROTA_APP` was loaded.", ("app", "types", "schedules")),
     "app/failed": Event("The application cannot be loaded; its job types wait.", ("app",)),
     "loop/failed": Event("A round of an inner loop failed; it is tried again.", ("loop",)),

@@ -18,7 +18,7 @@ class LibraryHandler(logging.Handler):
             name = f"log/{record.name}"
             trace = record.exc_info[1] if record.exc_info else None
             message = record.getMessage()
-        except Exception:
+        except Exception:  # noqa: BLE001 - a record whose arguments do not fit its text must not raise here
             name, level, trace, message = f"log/{record.name}", "warning", None, str(record.msg)
         error = f"{type(trace).__name__}: {trace}" if trace else None
         if level in ("warning", "error"):

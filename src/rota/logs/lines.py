@@ -22,6 +22,9 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _PLAIN = re.compile(r"[^\s\"'=]+")
 _MOST_HEADS = 1000
+_MOST_ITEMS = 100
+_MOST_INTEGER = 10**100
+_DEEPEST = 5
 _COLOURS = {"debug": "2", "info": "32", "warning": "33", "error": "31"}
 
 
@@ -64,7 +67,7 @@ class JsonLines:
             for secret in self._masker.encoded:
                 if secret in rest or secret in text:
                     text, rest = self._cleaned(msg, fields)
-        except Exception:  # whatever somebody passed in, it must not break what he was doing
+        except Exception:  # noqa: BLE001 - whatever somebody passed in, it must not break what he was doing
             text, rest = self._cleaned(msg, fields)
         return (
             f"{stamp}{head}{text}{self._tail},{rest[1:]}\n" if rest != "{}" else f"{stamp}{head}{text}{self._tail}}}\n"
@@ -141,17 +144,22 @@ def with_times(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def clean(value: Any, masker: Masker) -> Any:
-    """Return a value without secrets, without what JSON or UTF-8 cannot hold, and with its texts cut."""
-    if value is None or isinstance(value, (bool, int, float)):
+def clean(value: Any, masker: Masker, depth: int = 0) -> Any:
+    """Return a value without secrets, without what JSON or UTF-8 cannot hold, and with bounds to its size."""
+    if value is None or isinstance(value, (bool, float)):
         return value
+    if isinstance(value, int):
+        return value if abs(value) < _MOST_INTEGER else "…"
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)) and depth >= _DEEPEST:
+        return "…"
     if isinstance(value, Mapping):
-        return {clean(str(key), masker): clean(inner, masker) for key, inner in list(value.items())[:100]}
+        items = list(value.items())[:_MOST_ITEMS]
+        return {clean(str(key), masker): clean(item, masker, depth + 1) for key, item in items}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [clean(inner, masker) for inner in list(value)[:100]]
+        return [clean(item, masker, depth + 1) for item in list(value)[:_MOST_ITEMS]]
     try:
         text = str(value)
-    except Exception:
+    except Exception:  # noqa: BLE001 - any object may come, and its __str__ may do anything
         text = f"<{type(value).__name__}>"
     text = masker.mask(text.encode("utf-8", "backslashreplace").decode())
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"

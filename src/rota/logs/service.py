@@ -184,7 +184,7 @@ def is_on(level: str) -> bool:
 
 def strict(on: bool) -> None:
     """Make every event that is not listed in `EVENTS`, or has a field not listed there, an error: for tests."""
-    global _strict
+    global _strict  # noqa: PLW0603 - a switch
     _strict = on
 
 

@@ -45,12 +45,14 @@ _LONGEST_SHOWN = 80
 
 
 def parse_text(value: object) -> str:
+    """Parse a text on one line."""
     if not isinstance(value, str) or _CONTROL.search(value) or not value.strip():
         raise Wrong("a text on one line")
     return value
 
 
 def parse_secret(value: object) -> str:
+    """Parse a secret."""
     text = parse_text(value)
     if text != text.strip():
         raise Wrong("a secret without spaces around it")
@@ -58,6 +60,7 @@ def parse_secret(value: object) -> str:
 
 
 def parse_flag(value: object) -> bool:
+    """Parse true or false."""
     if isinstance(value, bool):
         return value
     found = _FLAGS.get(value.strip().lower()) if isinstance(value, str) else None
@@ -118,6 +121,7 @@ def retention(value: object) -> int | None:
 
 
 def parse_size(value: object) -> int:
+    """Parse a number of bytes, perhaps with its unit."""
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is not None:
         value = int(match[1]) * _SIZE_UNITS[(match[2] or "").lower()]
@@ -127,6 +131,7 @@ def parse_size(value: object) -> int:
 
 
 def parse_host(value: object) -> str:
+    """Parse the name or the address of a host."""
     text = value.strip() if isinstance(value, str) else ""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if not _is_address(bare) and not _is_host_name(bare):
@@ -135,12 +140,14 @@ def parse_host(value: object) -> str:
 
 
 def parse_root_path(value: object) -> str:
+    """Parse a path below which everything is found; ``/`` is none."""
     if not isinstance(value, str) or not _ROOT_PATH.fullmatch(value.strip()):
         raise Wrong("a path such as /scheduler")
     return value.strip().rstrip("/")
 
 
 def parse_app(value: object) -> str:
+    """Parse ``MODULE:ATTRIBUTE``."""
     if not isinstance(value, str) or not _APP.fullmatch(value.strip()):
         raise Wrong("MODULE:ATTRIBUTE, such as myapp.jobs:rota")
     return value.strip()
