@@ -38,6 +38,6 @@ def is_id(text: str) -> bool:
 
 def least_id(at_us: int) -> str:
     """Return the least id that a job created at ``at_us`` (µs UTC) can have: lists page and filter by it."""
-    stamp = max(0, at_us) // 1000
+    stamp = min(max(0, at_us) // 1000, (1 << 48) - 1)
     text = f"{stamp << 16:016x}{0:016x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -8,47 +8,53 @@ import msgspec
 
 from rota.executor import Call
 from rota.store.database import Database, Row, Tx
+from rota.store.sql import batch
 
 ALIVE = """
 SELECT 1 FROM rota_workers WHERE id = :worker AND state = 'running' AND lease_until > rota_now()
 """
 
 TAKE = """
-UPDATE rota_jobs SET status = 'running', worker_id = :worker, attempt = attempt + 1, started_at = n.now, updated_at = n.now,
-  progress = NULL, progress_note = NULL, reason = NULL,
+UPDATE rota_jobs SET status = 'running', worker_id = :worker, attempt = attempt + 1, started_at = n.now,
+  updated_at = n.now, progress = NULL, progress_note = NULL, reason = NULL,
   unique_hold = CASE WHEN unique_scope = 'waiting' THEN NULL ELSE unique_hold END
 FROM (SELECT rota_now() AS now) n
 WHERE id PICK AND EXISTS (ALIVE)
-RETURNING rank, run_at, {pg|rota_jobs.}id, attempt, lane, queue, type, target, args, timeout_us, created_at, scheduled_for, schedule_id,
-  started_by, callback_url, max_attempts, attempts_used, started_at, retry, log_lines, on_lost,
-  CASE WHEN schedule_id IS NOT NULL AND lane IN ('async', 'sync') THEN
+RETURNING rank, run_at, {pg|rota_jobs.}id, attempt, lane, queue, type, target, args, timeout_us, created_at,
+  scheduled_for, schedule_id, started_by, callback_url, max_attempts, attempts_used, started_at, retry, log_lines,
+  on_lost, CASE WHEN schedule_id IS NOT NULL AND lane IN ('async', 'sync') THEN
     (SELECT p.result FROM rota_jobs p WHERE p.schedule_id = rota_jobs.schedule_id AND p.status = 'completed'
-     ORDER BY p.scheduled_for DESC LIMIT 1) END
+     AND p.scheduled_for IS NOT NULL ORDER BY p.scheduled_for DESC LIMIT 1) END
 """.replace("ALIVE", ALIVE.strip())
 
 # FOREIGN is there only when other applications declare types in this database; see Request.foreign.
 READY = """
 SELECT id FROM rota_jobs WHERE status = 'pending' AND queue = QUEUE AND lane = 'LANE'
   AND (expires_at IS NULL OR expires_at > rota_now()) FOREIGN
-ORDER BY rank, run_at, id LIMIT :n_LANE {pg|FOR UPDATE SKIP LOCKED}
+ORDER BY rank, run_at, id LIMIT COUNT {pg|FOR UPDATE SKIP LOCKED}
 """
 
 FOREIGN = "AND coalesce(type, '') NOT IN (SELECT f.name FROM {rows|f|foreign|name text})"
 
 # Names before the start queue come last: workers that start at different queues share them out.
-OPEN_QUEUES = """
-SELECT name FROM rota_queues WHERE paused_at IS NULL AND concurrency IS NULL
-ORDER BY name < :start, name
-"""
+ALL_QUEUES = "rota_queues q WHERE q.paused_at IS NULL AND LIMITS ORDER BY q.name < :start, q.name"
 
 LISTED_QUEUES = """
-SELECT q.name FROM {rows|w|queues|name text, place bigint} JOIN rota_queues q ON q.name = w.name
-WHERE q.paused_at IS NULL AND q.concurrency IS NULL ORDER BY w.place
+{rows|w|queues|name text, place bigint} JOIN rota_queues q ON q.name = w.name
+WHERE q.paused_at IS NULL AND LIMITS ORDER BY w.place
 """
 
-LIMITED_QUEUES = """
-SELECT name, concurrency FROM rota_queues WHERE paused_at IS NULL AND concurrency IS NOT NULL
-ORDER BY name {pg|FOR UPDATE SKIP LOCKED}
+ANY_LIMIT = "SELECT 1 FROM rota_queues WHERE concurrency IS NOT NULL AND paused_at IS NULL LIMIT 1"
+
+# The row of a queue with a limit is the lock that claims from it wait in turn for; whoever finds it taken lets it be.
+LOCK_LIMITED = """
+SELECT name FROM rota_queues WHERE concurrency IS NOT NULL AND paused_at IS NULL FOR UPDATE SKIP LOCKED
+"""
+
+ROOM = """
+SELECT q.name, CASE WHEN q.concurrency IS NOT NULL THEN
+  q.concurrency - (SELECT count(*) FROM rota_jobs r WHERE r.status = 'running' AND r.queue = q.name) END
+FROM QUEUES
 """
 
 
@@ -78,38 +84,40 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 def claim(db: Database, request: Request) -> list[Claimed]:
-    """Take as many ready jobs as there are slots, in the order priority, due time, id within each queue.
+    """Take as many ready jobs as there are slots: queue after queue, in each by priority, due time and id.
 
-    A queue with a concurrency limit is served in a transaction of its own that holds the queue's row; the others
-    pay nothing for it.
+    Where a queue has a concurrency limit the claim is a transaction that holds the row of that queue, else one
+    statement that pays nothing for it.
     """
     if db.dialect == "sqlite":
         with db.statement() as tx:  # an idle poll must not take the write lock
             if tx.row("SELECT 1 FROM rota_jobs WHERE status = 'pending' LIMIT 1") is None:
                 return []
-        with db.transaction() as tx:
-            taken = _claim_sqlite(tx, request)
-            return taken + _claim_limited(tx, request, taken)
-    with db.statement() as tx:
-        taken = _rows_to_claimed(tx.rows(_statement(request), _params(request)))
-        if tx.row("SELECT 1 FROM rota_queues WHERE concurrency IS NOT NULL AND paused_at IS NULL LIMIT 1") is None:
-            return taken
+    else:
+        with db.statement() as tx:
+            if tx.row(ANY_LIMIT) is None:
+                return _rows_to_claimed(tx.rows(_statement(request), _params(request)))
     with db.transaction() as tx:
-        return taken + _claim_limited(tx, request, taken)
+        return _claim_in_turn(tx, request)
 
 
 def _statement(request: Request) -> str:
     """The claim of all lanes in one statement: a lateral index scan for each queue, until the slots are filled."""
-    queues = LISTED_QUEUES if request.queues is not None else OPEN_QUEUES
+    queues = f"SELECT q.name FROM {_queues(request)}".replace("LIMITS", "q.concurrency IS NULL")
     parts = [
-        f"ARRAY(SELECT j.id FROM ({queues}) q CROSS JOIN LATERAL ({_ready(lane, 'q.name', request)}) j LIMIT :n_{lane})"
+        f"ARRAY(SELECT j.id FROM ({queues}) q CROSS JOIN LATERAL"
+        f" ({_ready(lane, 'q.name', f':n_{lane}', request)}) j LIMIT :n_{lane})"
         for lane in request.lanes
     ]
     return TAKE.replace("PICK", f"= ANY({' || '.join(parts)})")
 
 
-def _ready(lane: str, queue: str, request: Request) -> str:
-    text = READY.replace("LANE", lane).replace("QUEUE", queue)
+def _queues(request: Request) -> str:
+    return ALL_QUEUES if request.queues is None else LISTED_QUEUES
+
+
+def _ready(lane: str, queue: str, count: str, request: Request) -> str:
+    text = READY.replace("LANE", lane).replace("QUEUE", queue).replace("COUNT", count)
     return text.replace("FOREIGN", FOREIGN if request.foreign else "")
 
 
@@ -117,58 +125,65 @@ def _params(request: Request) -> dict[str, object]:
     params: dict[str, object] = {"worker": request.worker, "start": request.start}
     params.update({f"n_{lane}": free for lane, free in request.lanes.items()})
     if request.queues is not None:
-        listed = [{"name": name, "place": place} for place, name in enumerate(request.queues)]
-        params["queues"] = msgspec.json.encode(listed).decode()
+        listed = dict.fromkeys(request.queues)  # a name given twice counts once
+        params["queues"] = batch([{"name": name, "place": place} for place, name in enumerate(listed)])
     if request.foreign:
-        params["foreign"] = msgspec.json.encode([{"name": name} for name in request.foreign]).decode()
+        params["foreign"] = batch([{"name": name} for name in request.foreign])
     return params
 
 
-def _claim_sqlite(tx: Tx, request: Request) -> list[Claimed]:
-    listed = LISTED_QUEUES if request.queues is not None else OPEN_QUEUES
+def _claim_in_turn(tx: Tx, request: Request) -> list[Claimed]:
+    """Claim lane after lane, so that the room which a limited queue has left is shared by its lanes."""
     params = _params(request)
-    names = [row[0] for row in tx.rows(listed, params)]
+    limits = "true"
+    if tx.dialect == "postgresql":
+        held = tx.rows(LOCK_LIMITED)
+        params["held"] = batch([{"name": row[0]} for row in held])
+        limits = "(q.concurrency IS NULL OR q.name IN (SELECT h.name FROM {rows|h|held|name text}))"
+    room: dict[str, int | None] = dict(
+        tx.rows(ROOM.replace("QUEUES", _queues(request)).replace("LIMITS", limits), params)
+    )
     picked: list[str] = []
     for lane, free in request.lanes.items():
-        left = free
-        for name in names:
-            if left <= 0:
-                break
-            ready = _ready(lane, ":queue", request)
-            found = tx.rows(ready, {**params, "queue": name, f"n_{lane}": left})
-            left -= len(found)
-            picked += [row[0] for row in found]
+        found = _pick(tx, request, params, lane, free, room)
+        for queue, _ in found:
+            left = room[queue]
+            room[queue] = None if left is None else left - 1
+        picked += [job_id for _, job_id in found]
     return _take(tx, request.worker, picked)
 
 
-def _claim_limited(tx: Tx, request: Request, taken: Sequence[Claimed]) -> list[Claimed]:
-    free = dict(request.lanes)
-    for claimed in taken:
-        free[claimed.call.lane] -= 1
-    picked: list[str] = []
-    for name, concurrency in tx.rows(LIMITED_QUEUES):
-        if request.queues is not None and name not in request.queues:
-            continue
-        running = tx.value(
-            "SELECT count(*) FROM rota_jobs WHERE status = 'running' AND queue = :queue", {"queue": name}
-        )
-        room = concurrency - int(running)
-        for lane in request.lanes:
-            if min(free[lane], room) > 0:
-                params = {**_params(request), "queue": name, f"n_{lane}": min(free[lane], room)}
-                found = [row[0] for row in tx.rows(_ready(lane, ":queue", request), params)]
-                free[lane] -= len(found)
-                room -= len(found)
-                picked += found
-    return _take(tx, request.worker, picked)
+PICK_IN_TURN = """
+SELECT q.name, j.id FROM (SELECT * FROM {rows|w|open|name text, room bigint, place bigint} ORDER BY place) q
+CROSS JOIN LATERAL (READY) j LIMIT :free
+"""
+
+
+def _pick(
+    tx: Tx, request: Request, params: dict[str, object], lane: str, free: int, room: dict[str, int | None]
+) -> list[tuple[str, str]]:
+    """Return (queue, job) of the next jobs of a lane."""
+    open_queues = [(name, free if left is None else min(left, free)) for name, left in room.items()]
+    open_queues = [(name, left) for name, left in open_queues if left > 0]
+    if tx.dialect == "postgresql":
+        table = [{"name": name, "room": left, "place": place} for place, (name, left) in enumerate(open_queues)]
+        sql = PICK_IN_TURN.replace("READY", _ready(lane, "q.name", "q.room", request))
+        return [(row[0], row[1]) for row in tx.rows(sql, {**params, "open": batch(table), "free": free})]
+    ready = _ready(lane, ":queue", ":count", request)
+    found: list[tuple[str, str]] = []
+    for name, left in open_queues:
+        count = min(left, free - len(found))
+        if count <= 0:
+            break
+        found += [(name, row[0]) for row in tx.rows(ready, {**params, "queue": name, "count": count})]
+    return found
 
 
 def _take(tx: Tx, worker: str, ids: Sequence[str]) -> list[Claimed]:
     if not ids:
         return []
-    pick = "IN (SELECT u.id FROM {rows|u|batch|id uuid})"
-    batch = msgspec.json.encode([{"id": job_id} for job_id in ids]).decode()
-    return _rows_to_claimed(tx.rows(TAKE.replace("PICK", pick), {"worker": worker, "batch": batch}))
+    sql = TAKE.replace("PICK", "{in|SELECT u.id FROM {rows|u|batch|id uuid}}")
+    return _rows_to_claimed(tx.rows(sql, {"worker": worker, "batch": batch([{"id": job_id} for job_id in ids])}))
 
 
 def _rows_to_claimed(rows: list[Row]) -> list[Claimed]:
@@ -176,7 +191,7 @@ def _rows_to_claimed(rows: list[Row]) -> list[Claimed]:
     return [_claimed(*row) for row in rows]
 
 
-def _claimed(  # noqa: PLR0913 - one parameter a column
+def _claimed(
     rank: int,
     run_at: int,
     job_id: str,
@@ -201,7 +216,7 @@ def _claimed(  # noqa: PLR0913 - one parameter a column
     previous: str | None,
 ) -> Claimed:
     call = Call(
-        job_id, attempt, lane, queue, type_, target, args, timeout_us, created_at, scheduled_for, schedule_id, started_by,
-        callback_url, previous, max_attempts, attempts_used, -rank,
+        job_id, attempt, lane, queue, type_, target, args, timeout_us, created_at, scheduled_for, schedule_id,
+        started_by, callback_url, previous, max_attempts, attempts_used, -rank,
     )  # fmt: skip
     return Claimed(call, started_at, run_at, retry, log_lines, on_lost)

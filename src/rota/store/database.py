@@ -19,6 +19,7 @@ Topic = Literal["jobs", "due", "schedules", "cancel"]
 HINT_SILENCE_S = 0.002
 Params = Mapping[str, Any]
 Row = tuple[Any, ...]
+NO_PARAMS: Params = {}
 
 RETRY_FOR_S = 3.0
 """How long ``Database.run`` tries again before it gives up: the API must answer 503 within 5 s."""
@@ -48,15 +49,15 @@ class Tx(ABC):
         self._after: list[Callable[[], None]] = []
 
     @abstractmethod
-    def rows(self, sql: str, params: Params = {}) -> list[Row]:
+    def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
         """Run a statement and return its rows."""
 
     @abstractmethod
-    def dicts(self, sql: str, params: Params = {}) -> list[dict[str, Any]]:
+    def dicts(self, sql: str, params: Params = NO_PARAMS) -> list[dict[str, Any]]:
         """Run a statement and return its rows by column name."""
 
     @abstractmethod
-    def run(self, sql: str, params: Params = {}) -> int:
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         """Run a statement and return how many rows it changed."""
 
     @abstractmethod
@@ -78,12 +79,12 @@ class Tx(ABC):
             raise
         self.run("RELEASE SAVEPOINT rota_part")
 
-    def row(self, sql: str, params: Params = {}) -> Row | None:
+    def row(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
         """Return the first row, or None."""
         found = self.rows(sql, params)
         return found[0] if found else None
 
-    def value(self, sql: str, params: Params = {}) -> Any:
+    def value(self, sql: str, params: Params = NO_PARAMS) -> Any:
         """Return the first column of the first row, or None."""
         found = self.rows(sql, params)
         return found[0][0] if found else None
@@ -178,7 +179,7 @@ class Database(ABC):
             except (DatabaseUnavailable, DatabaseBusy):
                 if time.monotonic() + pause >= give_up:
                     raise
-            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, 0.5)
 
 

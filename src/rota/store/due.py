@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from rota.store.database import Tx
 
-MOVE = """
-UPDATE rota_jobs SET status = 'pending', updated_at = rota_now() WHERE id IN (
-  SELECT id FROM rota_jobs WHERE status = 'scheduled' AND run_at <= rota_now() ORDER BY run_at LIMIT :limit
-  {pg|FOR UPDATE SKIP LOCKED}) RETURNING queue
+# The clock is read in a subquery of its own: PostgreSQL then reads it once and stops in the index where the due rows
+# end, where a bare rota_now() is volatile and makes it look at every row that is due later.
+NOW = "(SELECT rota_now())"
+
+MOVE = f"""
+UPDATE rota_jobs SET status = 'pending', updated_at = rota_now() WHERE id {{in|
+  SELECT id FROM rota_jobs WHERE status = 'scheduled' AND run_at <= {NOW} ORDER BY run_at LIMIT :limit
+  {{pg|FOR UPDATE SKIP LOCKED}}}} RETURNING queue
 """
 
-EXPIRE = """
-UPDATE rota_jobs SET status = 'cancelled', reason = 'expired', error = 'it waited longer than its expiresIn', unique_hold = NULL,
-  completed_at = rota_now(), updated_at = rota_now()
-WHERE id IN (SELECT id FROM rota_jobs WHERE expires_at <= rota_now() AND status IN ('pending', 'scheduled')
-  LIMIT :limit {pg|FOR UPDATE SKIP LOCKED}) RETURNING id
+EXPIRE = f"""
+UPDATE rota_jobs SET status = 'cancelled', reason = 'expired', error = 'it waited longer than its expiresIn',
+  error_detail = NULL, unique_hold = NULL, completed_at = rota_now(), updated_at = rota_now()
+WHERE id {{in|SELECT id FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled')
+  ORDER BY expires_at LIMIT :limit {{pg|FOR UPDATE SKIP LOCKED}}}} RETURNING id
 """
 
 
@@ -39,5 +43,5 @@ def expire(tx: Tx, limit: int) -> list[str]:
 
 def expired(tx: Tx) -> bool:
     """Tell whether a job waited longer than it may."""
-    sql = "SELECT 1 FROM rota_jobs WHERE expires_at <= rota_now() AND status IN ('pending', 'scheduled') LIMIT 1"
+    sql = f"SELECT 1 FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled') LIMIT 1"
     return tx.row(sql) is not None

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import msgspec
+from collections.abc import Iterable, Sequence
 
 from rota.ids import is_id
 from rota.model import Attempt, Job, NewJob
 from rota.store.database import Tx, columns
+from rota.store.sql import batch
 
 COLUMNS = columns(Job.__struct_fields__)
 
 INSERT = """
-INSERT INTO rota_jobs (id, type, lane, target, queue, rank, status, run_at, max_attempts, retry, timeout_us, on_lost, args,
-  unique_key, unique_scope, unique_hold, concurrency_key, callback_url, tags, run_on, origin, started_by, schedule_id,
-  scheduled_for, expires_at, created_at, updated_at)
+INSERT INTO rota_jobs (id, type, lane, target, queue, rank, status, run_at, max_attempts, retry, timeout_us, on_lost,
+  args, unique_key, unique_scope, unique_hold, concurrency_key, callback_url, tags, run_on, origin, started_by,
+  schedule_id, scheduled_for, expires_at, created_at, updated_at)
 SELECT u.id, u.type, u.lane, {json|u.target}, u.queue, u.rank,
   CASE WHEN coalesce(u.run_at, n.now) + u.delay_us <= n.now THEN 'pending' ELSE 'scheduled' END,
   coalesce(u.run_at, n.now) + u.delay_us, u.max_attempts, {json|u.retry}, u.timeout_us, u.on_lost, {json|u.args},
@@ -23,9 +22,9 @@ SELECT u.id, u.type, u.lane, {json|u.target}, u.queue, u.rank,
   u.callback_url, {json|u.tags}, {json|u.run_on}, u.origin, u.started_by, u.schedule_id, u.scheduled_for,
   n.now + u.expires_us, n.now, n.now
 FROM (SELECT rota_now() AS now) n CROSS JOIN {rows|u|batch|id uuid, type text, lane text, target text, queue text,
-  rank bigint, run_at bigint, delay_us bigint, max_attempts bigint, retry text, timeout_us bigint, on_lost text, args text,
-  unique_key text, unique_scope text, concurrency_key text, callback_url text, tags text, run_on text, origin text,
-  started_by text, schedule_id text, scheduled_for bigint, expires_us bigint}
+  rank bigint, run_at bigint, delay_us bigint, max_attempts bigint, retry text, timeout_us bigint, on_lost text,
+  args text, unique_key text, unique_scope text, concurrency_key text, callback_url text, tags text, run_on text,
+  origin text, started_by text, schedule_id text, scheduled_for bigint, expires_us bigint}
 WHERE true
 ON CONFLICT DO NOTHING
 RETURNING id
@@ -46,9 +45,9 @@ def insert(tx: Tx, jobs: Sequence[NewJob]) -> list[str]:
     known = tx.db.known_queues
     fresh = {job.queue for job in jobs} - known
     if fresh:
-        tx.run(QUEUES, {"batch": msgspec.json.encode([{"name": name} for name in sorted(fresh)]).decode()})
+        tx.run(QUEUES, {"batch": batch([{"name": name} for name in sorted(fresh)])})
         tx.after_commit(lambda: known.update(fresh))
-    stored = [row[0] for row in tx.rows(INSERT, {"batch": msgspec.json.encode(jobs).decode()})]
+    stored = [row[0] for row in tx.rows(INSERT, {"batch": batch(jobs)})]
     if stored:
         tx.hint("due" if all(job.delay_us or job.run_at for job in jobs) else "jobs")
     return stored
@@ -56,11 +55,13 @@ def insert(tx: Tx, jobs: Sequence[NewJob]) -> list[str]:
 
 def existing(tx: Tx, ids: Sequence[str]) -> set[str]:
     """Return those of ``ids`` that are stored."""
-    batch = msgspec.json.encode([{"id": job_id} for job_id in ids]).decode()
-    return {
-        row[0]
-        for row in tx.rows("SELECT j.id FROM {rows|u|batch|id uuid} JOIN rota_jobs j ON j.id = u.id", {"batch": batch})
-    }
+    sql = "SELECT id FROM rota_jobs WHERE id {in|SELECT u.id FROM {rows|u|batch|id uuid}}"
+    return {row[0] for row in tx.rows(sql, _ids(ids))}
+
+
+def _ids(ids: Iterable[str]) -> dict[str, str]:
+    """The parameter of a statement over ids; a malformed one is simply unknown."""
+    return {"batch": batch([{"id": job_id} for job_id in ids if is_id(job_id)])}
 
 
 def holder(tx: Tx, unique_key: str) -> str | None:
@@ -94,7 +95,8 @@ def cancel_waiting(tx: Tx, job_id: str, by: str | None) -> bool:
     """Cancel a job that does not run; tell whether it was so."""
     sql = """
     UPDATE rota_jobs SET status = 'cancelled', completed_at = rota_now(), updated_at = rota_now(), unique_hold = NULL,
-      cancel_requested_at = rota_now(), cancel_requested_by = :by, error = NULL, error_detail = NULL, reason = 'cancelled'
+      cancel_requested_at = rota_now(), cancel_requested_by = :by, error = NULL, error_detail = NULL,
+      reason = 'cancelled'
     WHERE id = :id AND status IN ('pending', 'scheduled')
     """
     return tx.run(sql, {"id": job_id, "by": by}) == 1
@@ -113,8 +115,9 @@ def request_cancel(tx: Tx, job_id: str, by: str | None) -> bool:
 
 RECORD_LAST = """
 INSERT INTO rota_attempts (job_id, attempt, outcome, worker_id, started_at, ended_at, error, error_detail)
-SELECT id, attempt, status, worker_id, started_at, completed_at, error, error_detail FROM rota_jobs
-WHERE id = :id AND attempt > 0 ON CONFLICT DO NOTHING
+SELECT id, attempt, CASE WHEN status = 'failed' AND reason IN ('timeout', 'lost') THEN reason ELSE status END,
+  worker_id, started_at, completed_at, error, error_detail
+FROM rota_jobs WHERE id = :id AND attempt > 0 AND status IN ('completed', 'failed', 'cancelled') ON CONFLICT DO NOTHING
 """
 
 
@@ -123,9 +126,10 @@ def retry(tx: Tx, job_id: str) -> bool:
     tx.run(RECORD_LAST, {"id": job_id})
     tx.hint("jobs")
     sql = """
-    UPDATE rota_jobs SET status = 'pending', run_at = rota_now(), attempts_used = 0, lost_count = 0, completed_at = NULL,
-      worker_id = NULL, result = NULL, result_truncated = NULL, progress = NULL, progress_note = NULL, reason = NULL,
-      cancel_requested_at = NULL, cancel_requested_by = NULL, expires_at = NULL, updated_at = rota_now(),
+    UPDATE rota_jobs SET status = 'pending', run_at = rota_now(), attempts_used = 0, lost_count = 0,
+      completed_at = NULL, worker_id = NULL, result = NULL, result_truncated = NULL, progress = NULL,
+      progress_note = NULL,
+      reason = NULL, cancel_requested_at = NULL, cancel_requested_by = NULL, expires_at = NULL, updated_at = rota_now(),
       unique_hold = CASE WHEN unique_scope IS NOT NULL THEN unique_key END
     WHERE id = :id AND status IN ('completed', 'failed', 'cancelled')
     """
@@ -135,25 +139,24 @@ def retry(tx: Tx, job_id: str) -> bool:
 def run_now(tx: Tx, job_id: str) -> bool:
     """Make a scheduled job due; tell whether it was one."""
     tx.hint("jobs")
-    sql = "UPDATE rota_jobs SET status = 'pending', run_at = rota_now(), updated_at = rota_now() WHERE id = :id AND status = 'scheduled'"
+    sql = """
+    UPDATE rota_jobs SET status = 'pending', run_at = rota_now(), updated_at = rota_now()
+    WHERE id = :id AND status = 'scheduled'
+    """
     return tx.run(sql, {"id": job_id}) == 1
 
 
 def delete(tx: Tx, ids: Sequence[str]) -> int:
     """Delete jobs that do not run, with their attempts and logs; return how many."""
-    batch = {"batch": msgspec.json.encode([{"id": job_id} for job_id in ids]).decode()}
-    gone = tx.rows(
-        "DELETE FROM rota_jobs WHERE id IN (SELECT u.id FROM {rows|u|batch|id uuid}) AND status <> 'running' RETURNING id",
-        batch,
-    )
-    batch = {"batch": msgspec.json.encode([{"id": row[0]} for row in gone]).decode()}
-    tx.run("DELETE FROM rota_attempts WHERE job_id IN (SELECT u.id FROM {rows|u|batch|id uuid})", batch)
-    tx.run("DELETE FROM rota_logs WHERE job_id IN (SELECT u.id FROM {rows|u|batch|id uuid})", batch)
+    those = "{in|SELECT u.id FROM {rows|u|batch|id uuid}}"
+    gone = tx.rows(f"DELETE FROM rota_jobs WHERE id {those} AND status <> 'running' RETURNING id", _ids(ids))
+    history = _ids(row[0] for row in gone)
+    tx.run(f"DELETE FROM rota_attempts WHERE job_id {those}", history)
+    tx.run(f"DELETE FROM rota_logs WHERE job_id {those}", history)
     return len(gone)
 
 
 def states(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
     """Return the status of each known job: what waiters ask for."""
-    batch = msgspec.json.encode([{"id": job_id} for job_id in ids]).decode()
-    sql = "SELECT j.id, j.status FROM {rows|u|batch|id uuid} JOIN rota_jobs j ON j.id = u.id"
-    return {row[0]: row[1] for row in tx.rows(sql, {"batch": batch})}
+    sql = "SELECT id, status FROM rota_jobs WHERE id {in|SELECT u.id FROM {rows|u|batch|id uuid}}"
+    return {row[0]: row[1] for row in tx.rows(sql, _ids(ids))}

@@ -15,10 +15,10 @@ def get(tx: Tx, key: str) -> str | None:
 
 def put(tx: Tx, key: str, value: str) -> None:
     """Store a fact."""
-    tx.run(
-        "INSERT INTO rota_meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        {"key": key, "value": value},
-    )
+    sql = """
+    INSERT INTO rota_meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value
+    """
+    tx.run(sql, {"key": key, "value": value})
 
 
 def accounted_to(tx: Tx) -> int | None:
@@ -31,6 +31,7 @@ def raise_accounted_to(tx: Tx, at_us: int) -> None:
     """Move the watermark forward; several schedulers write it, and it never goes back."""
     sql = """
     INSERT INTO rota_meta (key, value) VALUES ('accounted_to', CAST(CAST(:at AS bigint) AS text))
-    ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE CAST(rota_meta.value AS bigint) < CAST(excluded.value AS bigint)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value
+    WHERE CAST(rota_meta.value AS bigint) < CAST(excluded.value AS bigint)
     """
     tx.run(sql, {"at": at_us})

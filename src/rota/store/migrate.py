@@ -15,9 +15,9 @@ CLOCK = """
 CREATE OR REPLACE FUNCTION rota_now() RETURNS bigint LANGUAGE sql VOLATILE AS
 $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$
 """
-VIEW_COLUMNS = {
-    "sqlite": {"time": "strftime('%Y-%m-%dT%H:%M:%fZ', {} / 1000000.0, 'unixepoch')"},
-    "postgresql": {"time": "to_timestamp({} / 1000000.0)"},
+VIEW_TIME: dict[Dialect, str] = {
+    "sqlite": "strftime('%Y-%m-%dT%H:%M:%fZ', {} / 1000000.0, 'unixepoch')",
+    "postgresql": "to_timestamp({} / 1000000.0)",
 }
 FOLDED = {
     "pending": "pending",
@@ -112,10 +112,14 @@ def _make_schema(tx: Tx, schema: str | None) -> None:
 def script(dialect: Dialect, after: int = 0) -> str:
     """Return the SQL that ``migrate`` would run on a database of version ``after``."""
     parts = [CLOCK] if dialect == "postgresql" else []
-    for migration in migrations():
-        if migration.number > after:
-            parts.append(f"-- {migration.name}\n{render(migration.script, dialect).replace('%%', '%')}")
-    parts.append(view_sql(dialect, "scheduled_jobs"))
+    parts += [
+        f"-- {migration.name}\n{render(migration.script, dialect).replace('%%', '%')}"
+        for migration in migrations()
+        if migration.number > after
+    ]
+    if after == 0:
+        parts.append(view_sql(dialect, "scheduled_jobs"))
+        parts.append("INSERT INTO rota_meta (key, value) VALUES ('view', 'scheduled_jobs');")
     parts.append(
         f"INSERT INTO rota_meta (key, value) VALUES ('schema_version', '{newest()}')"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value;"
@@ -125,24 +129,39 @@ def script(dialect: Dialect, after: int = 0) -> str:
 
 def view_sql(dialect: Dialect, name: str) -> str:
     """Return the view for operators who query by SQL: one branch a status, so that the indexes serve."""
-    time = VIEW_COLUMNS[dialect]["time"]
-    text = "{}::text" if dialect == "postgresql" else "{}"
-    branches = [
-        f"SELECT id, type AS job_type, {text.format(repr(shown))} AS status, {time.format('started_at')} AS started_at,"
-        f" {time.format('completed_at')} AS completed_at, started_by,"
-        + (" coalesce(error, 'cancelled')" if status == "cancelled" else " error")
-        + f" AS error, result, {time.format('created_at')} AS created_at, {time.format('updated_at')} AS updated_at,"
-        f" worker_id AS locked_by, {time.format('started_at')} AS locked_at FROM rota_jobs WHERE status = '{status}'"
-        for status, shown in FOLDED.items()
-    ]
+    time = VIEW_TIME[dialect]
+    text, no_worker, no_time = (
+        ("{}::text", "NULL::uuid", "NULL::timestamptz") if dialect == "postgresql" else ("{}", "NULL", "NULL")
+    )
+    branches = []
+    for status, shown in FOLDED.items():
+        running = status == "running"
+        parts = {
+            "id": "id",
+            "job_type": "type",
+            "status": text.format(f"'{shown}'"),
+            "started_at": time.format("started_at"),
+            "completed_at": time.format("completed_at"),
+            "started_by": "started_by",
+            "error": "coalesce(error, 'cancelled')" if status == "cancelled" else "error",
+            "result": "result",
+            "created_at": time.format("created_at"),
+            "updated_at": time.format("updated_at"),
+            "locked_by": "worker_id" if running else no_worker,
+            "locked_at": time.format("started_at") if running else no_time,
+        }
+        named = ", ".join(f"{part} AS {column}" for column, part in parts.items())
+        branches.append(f"SELECT {named} FROM rota_jobs WHERE status = '{status}'")
     return f"CREATE VIEW {name} AS\n" + "\nUNION ALL\n".join(branches) + ";\n"
 
 
 def _make_view(tx: Tx) -> None:
-    if _has(tx, "rota_scheduled_jobs"):
+    """Make the view unless it is there; an application's own table of that name is left alone."""
+    if tx.value("SELECT value FROM rota_meta WHERE key = 'view'") is not None:
         return
     name = "rota_scheduled_jobs" if _has(tx, "scheduled_jobs") else "scheduled_jobs"
     tx.script(view_sql(tx.dialect, name))
+    tx.run("INSERT INTO rota_meta (key, value) VALUES ('view', :name)", {"name": name})
 
 
 def _has(tx: Tx, name: str) -> bool:

@@ -23,7 +23,7 @@ from rota.errors import (
     DatabaseUnavailable,
 )
 from rota.settings import DatabaseUrl
-from rota.store.database import Database, Duplicate, Params, Pool, Row, Topic, Tx
+from rota.store.database import NO_PARAMS, Database, Duplicate, Params, Pool, Row, Topic, Tx
 from rota.store.sql import render
 
 POOL_SIZE = 16
@@ -106,15 +106,15 @@ class PostgresTx(Tx):
         if self._execute("COMMIT", {}).statusmessage != "COMMIT":
             raise DatabaseError("PostgreSQL: a statement of this transaction had failed, so nothing was stored")
 
-    def rows(self, sql: str, params: Params = {}) -> list[Row]:
+    def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
         return self._execute(sql, params).fetchall()
 
-    def dicts(self, sql: str, params: Params = {}) -> list[dict[str, Any]]:
+    def dicts(self, sql: str, params: Params = NO_PARAMS) -> list[dict[str, Any]]:
         cursor = self._execute(sql, params)
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def run(self, sql: str, params: Params = {}) -> int:
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         return self._execute(sql, params).rowcount
 
     def _send_hint(self, topic: Topic) -> None:

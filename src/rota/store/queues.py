@@ -14,13 +14,13 @@ _JSON = {"rate_limits", "defaults", "retention"}
 
 def get(tx: Tx, name: str) -> Queue | None:
     """Return a queue, or None."""
-    row = tx.row(f"SELECT {COLUMNS} FROM rota_queues WHERE name = :name", {"name": name})  # noqa: S608
+    row = tx.row(f"SELECT {COLUMNS} FROM rota_queues WHERE name = :name", {"name": name})
     return Queue(**dict(zip(Queue.__struct_fields__, row, strict=True))) if row else None
 
 
 def listed(tx: Tx) -> list[Queue]:
     """Return all queues by name."""
-    rows = tx.rows(f"SELECT {COLUMNS} FROM rota_queues ORDER BY name")  # noqa: S608
+    rows = tx.rows(f"SELECT {COLUMNS} FROM rota_queues ORDER BY name")
     return [Queue(**dict(zip(Queue.__struct_fields__, row, strict=True))) for row in rows]
 
 
@@ -35,13 +35,14 @@ def change(tx: Tx, name: str, values: dict[str, Any]) -> None:
             value = "{json|:value}" if column in _JSON else ":value"
             tx.run(
                 f"UPDATE rota_queues SET {column} = {value} WHERE name = :name", {"name": name, "value": values[column]}
-            )  # noqa: S608
+            )
 
 
 def pause(tx: Tx, name: str, *, by: str | None, note: str | None) -> bool:
     """Stop claims from a queue; what runs goes on."""
     sql = """
-    UPDATE rota_queues SET paused_at = coalesce(paused_at, rota_now()), paused_by = :by, paused_note = :note WHERE name = :name
+    UPDATE rota_queues SET paused_at = coalesce(paused_at, rota_now()), paused_by = :by, paused_note = :note
+    WHERE name = :name
     """
     return tx.run(sql, {"name": name, "by": by, "note": note}) == 1
 
@@ -55,18 +56,26 @@ def resume(tx: Tx, name: str) -> bool:
 
 COUNT_CAP = 10_000
 
+COUNT = """
+SELECT queue, 'STATUS' AS status, rank, count(*) AS n,
+  min(CASE WHEN status = 'running' THEN started_at ELSE run_at END) AS oldest
+FROM (SELECT queue, status, rank, run_at, started_at FROM rota_jobs WHERE status = 'STATUS' WHICH LIMIT :cap) j
+GROUP BY queue, rank
+"""
+
 
 def stats(tx: Tx) -> list[dict[str, Any]]:
     """Return rows {queue, status, rank, n, oldest} of the jobs that wait or run, and of the failed ones.
 
-    Counts stop at COUNT_CAP for each queue and status: a page must not wait for a million rows.
+    Counts are capped, since a page must not wait for a million rows: of each queue's pending jobs the first
+    COUNT_CAP are counted, of the scheduled ones the COUNT_CAP due next, of the failed ones the latest COUNT_CAP.
     """
-    found: list[dict[str, Any]] = []
-    for status in ("pending", "scheduled", "running", "failed"):
-        sql = f"""
-        SELECT queue, '{status}' AS status, rank, count(*) AS n, min(CASE WHEN status = 'running' THEN started_at ELSE run_at END) AS oldest
-        FROM (SELECT queue, status, rank, run_at, started_at FROM rota_jobs WHERE status = '{status}' LIMIT {COUNT_CAP}) j
-        GROUP BY queue, rank
-        """  # noqa: S608
-        found += tx.dicts(sql)
+    found = _count(tx, "running", "") + _count(tx, "scheduled", "ORDER BY run_at")
+    found += _count(tx, "failed", "ORDER BY id DESC")
+    for (name,) in tx.rows("SELECT name FROM rota_queues ORDER BY name"):
+        found += _count(tx, "pending", "AND queue = :queue", queue=name)
     return found
+
+
+def _count(tx: Tx, status: str, which: str, **params: str) -> list[dict[str, Any]]:
+    return tx.dicts(COUNT.replace("STATUS", status).replace("WHICH", which), {**params, "cap": COUNT_CAP})

@@ -6,12 +6,16 @@ from typing import Any
 
 import msgspec
 
-from rota.ids import least_id
-from rota.model import Job
+from rota.errors import Invalid
+from rota.ids import is_id, least_id
+from rota.model import STATUSES, Job
 from rota.store.database import Tx, columns
 
 LIST_COLUMNS = columns(Job.__struct_fields__)
 COUNT_CAP = 10_000
+
+CLOCKS_APART_US = 3_600_000_000
+"""How far the clock of a caller, which is in the ids, may be from the database's, which is in ``created_at``."""
 
 
 class JobFilter(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -51,6 +55,8 @@ def _where(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
         params.update(values)
 
     if wanted.statuses:
+        if unknown := set(wanted.statuses) - set(STATUSES):
+            raise Invalid("status", f"{min(unknown)!r} is unknown", hint=f"one of {', '.join(STATUSES)}")
         literals = ", ".join(f"'{status}'" for status in wanted.statuses)
         parts.append(f"status IN ({literals})" if len(wanted.statuses) > 1 else f"status = {literals}")
     if wanted.type is not None:
@@ -62,13 +68,14 @@ def _where(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
     if wanted.started_by is not None:
         narrow("started_by = :started_by", started_by=wanted.started_by)
     if wanted.since is not None:
-        narrow("id >= :least", least=least_id(wanted.since))
+        narrow("id >= :least", least=least_id(wanted.since - CLOCKS_APART_US))
         narrow("created_at >= :since", since=wanted.since)
     if wanted.until is not None:
+        narrow("id < :most", most=least_id(wanted.until + CLOCKS_APART_US))
         narrow("created_at < :until", until=wanted.until)
     if wanted.tag is not None:
-        tag = "EXISTS (SELECT 1 FROM {pg|json_array_elements_text(tags) AS t(value)}{lite|json_each(tags) AS t} WHERE t.value = :tag)"
-        narrow(tag, tag=wanted.tag)
+        each = "{pg|json_array_elements_text(tags) AS t(value)}{lite|json_each(tags) AS t}"
+        narrow(f"EXISTS (SELECT 1 FROM {each} WHERE t.value = :tag)", tag=wanted.tag)
     if wanted.q is not None:
         like = "%" + wanted.q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         texts = (
@@ -87,11 +94,13 @@ def _where(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
 def jobs(tx: Tx, wanted: JobFilter, *, limit: int, cursor: str | None = None, page: int = 1) -> JobPage:
     """Return a page of the jobs wanted, by ``cursor`` (the last id of the page before) or by number."""
     where, params = _where(wanted)
-    total = int(
-        tx.value(f"SELECT count(*) FROM (SELECT 1 FROM rota_jobs WHERE {where} LIMIT {COUNT_CAP + 1}) c", params)  # noqa: S608
-    )
+    # Counted in the order of the list, so by its index: the table itself may begin with pages that retention emptied.
+    counted = f"SELECT 1 FROM rota_jobs WHERE {where} ORDER BY id DESC LIMIT {COUNT_CAP + 1}"
+    total = int(tx.value(f"SELECT count(*) FROM ({counted}) c", params))
+    if cursor is not None and not is_id(cursor):
+        raise Invalid("cursor", f"{cursor[:100]!r} is none", hint="take nextCursor of the page before")
     paged = f"{where} AND id < :cursor" if cursor is not None else where
-    sql = f"SELECT {LIST_COLUMNS} FROM rota_jobs WHERE {paged} ORDER BY id DESC LIMIT :limit OFFSET :offset"  # noqa: S608
+    sql = f"SELECT {LIST_COLUMNS} FROM rota_jobs WHERE {paged} ORDER BY id DESC LIMIT :limit OFFSET :offset"
     offset = 0 if cursor is not None else (page - 1) * limit
     rows = tx.rows(sql, {**params, "cursor": cursor, "limit": limit + 1, "offset": offset})
     names = Job.__struct_fields__
@@ -104,11 +113,11 @@ def ids(tx: Tx, wanted: JobFilter, *, limit: int, after: str | None = None) -> l
     """Return ids of the jobs wanted in ascending order, those after ``after``: for actions in batches."""
     where, params = _where(wanted)
     paged = f"{where} AND id > :after" if after is not None else where
-    sql = f"SELECT id FROM rota_jobs WHERE {paged} ORDER BY id LIMIT :limit"  # noqa: S608
+    sql = f"SELECT id FROM rota_jobs WHERE {paged} ORDER BY id LIMIT :limit"
     return [row[0] for row in tx.rows(sql, {**params, "after": after, "limit": limit})]
 
 
 def count(tx: Tx, wanted: JobFilter) -> int:
     """Return how many jobs are wanted, exactly."""
     where, params = _where(wanted)
-    return int(tx.value(f"SELECT count(*) FROM rota_jobs WHERE {where}", params))  # noqa: S608
+    return int(tx.value(f"SELECT count(*) FROM rota_jobs WHERE {where}", params))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 from rota.model import NewJob, Occurrence, Schedule
 from rota.store import jobs
 from rota.store.database import Tx, columns
+from rota.store.sql import batch
 
 COLUMNS = columns(Schedule.__struct_fields__)
 _JSON = {"target", "args", "rule", "job", "calendars"}
@@ -23,7 +25,7 @@ def _value(name: str) -> str:
 
 
 PUT = (
-    f"INSERT INTO rota_schedules ({COLUMNS}) VALUES ({', '.join(map(_value, Schedule.__struct_fields__))})\n"  # noqa: S608
+    f"INSERT INTO rota_schedules ({COLUMNS}) VALUES ({', '.join(map(_value, Schedule.__struct_fields__))})\n"
     "ON CONFLICT (id) DO UPDATE SET version = rota_schedules.version + 1, updated_at = rota_now(), "
     + ", ".join(f"{name} = excluded.{name}" for name in Schedule.__struct_fields__ if name not in _SET_BY_FIRING)
 )
@@ -37,13 +39,13 @@ def put(tx: Tx, schedule: Schedule) -> None:
 
 def get(tx: Tx, schedule_id: str) -> Schedule | None:
     """Return a schedule, or None."""
-    row = tx.row(f"SELECT {COLUMNS} FROM rota_schedules WHERE id = :id", {"id": schedule_id})  # noqa: S608
+    row = tx.row(f"SELECT {COLUMNS} FROM rota_schedules WHERE id = :id", {"id": schedule_id})
     return _schedule(row) if row else None
 
 
 def lock(tx: Tx, schedule_id: str) -> Schedule | None:
     """Return a schedule as ``get`` does, kept from firing and changing until the transaction ends."""
-    row = tx.row(f"SELECT {COLUMNS} FROM rota_schedules WHERE id = :id {{pg|FOR UPDATE}}", {"id": schedule_id})  # noqa: S608
+    row = tx.row(f"SELECT {COLUMNS} FROM rota_schedules WHERE id = :id {{pg|FOR UPDATE}}", {"id": schedule_id})
     return _schedule(row) if row else None
 
 
@@ -57,7 +59,7 @@ def listed(tx: Tx, *, after: str = "", limit: int = 200, q: str | None = None) -
     SELECT {COLUMNS} FROM rota_schedules WHERE id > :after
       AND (CAST(:q AS text) IS NULL OR lower(id) LIKE :q OR lower(coalesce(type, '')) LIKE :q)
     ORDER BY id LIMIT :limit
-    """  # noqa: S608
+    """
     like = f"%{q.lower()}%" if q else None
     return [_schedule(row) for row in tx.rows(sql, {"after": after, "limit": limit, "q": like})]
 
@@ -73,10 +75,13 @@ def delete(tx: Tx, schedule_id: str) -> bool:
 
 
 def pause(tx: Tx, schedule_id: str, *, by: str | None, note: str | None, until: int | None) -> bool:
-    """Pause: its instants are still accounted for, as paused."""
+    """Pause: its instants are still accounted for, as paused.
+
+    That is a new version, so that a scheduler which has seen the schedule before it does not fire it afterwards.
+    """
     sql = """
     UPDATE rota_schedules SET paused_at = coalesce(paused_at, rota_now()), paused_by = :by, paused_note = :note,
-      resume_at = :until, updated_at = rota_now()
+      resume_at = :until, version = version + 1, updated_at = rota_now()
     WHERE id = :id
     """
     return tx.run(sql, {"id": schedule_id, "by": by, "note": note, "until": until}) == 1
@@ -86,7 +91,8 @@ def resume(tx: Tx, schedule_id: str) -> bool:
     """End a pause; instants that passed meanwhile do not fire."""
     tx.hint("schedules")
     sql = """
-    UPDATE rota_schedules SET paused_at = NULL, paused_by = NULL, paused_note = NULL, resume_at = NULL, updated_at = rota_now()
+    UPDATE rota_schedules SET paused_at = NULL, paused_by = NULL, paused_note = NULL, resume_at = NULL,
+      version = version + 1, updated_at = rota_now()
     WHERE id = :id
     """
     return tx.run(sql, {"id": schedule_id}) == 1
@@ -102,14 +108,16 @@ class Due(msgspec.Struct, frozen=True):
     """How many jobs of earlier instants have not ended."""
 
 
+ACTIVE = """
+FROM rota_jobs j WHERE j.schedule_id = rota_schedules.id AND j.schedule_id IS NOT NULL
+  AND j.status IN ('scheduled', 'pending', 'running') AND overlap <> 'allow'
+"""
+
+# The clock in a subquery of its own: see store/due.py.
 DUE = f"""
-SELECT {COLUMNS},
-  (SELECT min(CAST(j.id AS text)) FROM rota_jobs j WHERE j.schedule_id = rota_schedules.id
-    AND j.status IN ('scheduled', 'pending', 'running') AND overlap <> 'allow'),
-  (SELECT count(*) FROM rota_jobs j WHERE j.schedule_id = rota_schedules.id
-    AND j.status IN ('scheduled', 'pending', 'running') AND overlap <> 'allow')
-FROM rota_schedules WHERE next_at <= rota_now() ORDER BY next_at LIMIT :limit
-"""  # noqa: S608
+SELECT {COLUMNS}, (SELECT min(CAST(j.id AS text)) {ACTIVE}), (SELECT count(*) {ACTIVE})
+FROM rota_schedules WHERE next_at <= (SELECT rota_now()) ORDER BY next_at LIMIT :limit
+"""
 
 
 def due(tx: Tx, limit: int) -> list[Due]:
@@ -156,50 +164,100 @@ RETURNING {pg|s.}id
 # paused for a month, is one row.
 EXTEND = """
 UPDATE rota_occurrences AS o SET until_at = u.until_at, decided_at = rota_now()
-FROM {rows|u|batch|schedule_id text, scheduled_for bigint, until_at bigint, disposition text, cause text, version bigint}
+FROM {rows|u|batch|schedule_id text, scheduled_for bigint, until_at bigint, disposition text, cause text,
+  version bigint}
 WHERE o.schedule_id = u.schedule_id AND o.disposition = u.disposition AND o.job_id IS NULL
-  AND coalesce(o.cause, '') = coalesce(u.cause, '') AND o.version = u.version
-  AND o.scheduled_for = (SELECT max(l.scheduled_for) FROM rota_occurrences l
-                         WHERE l.schedule_id = u.schedule_id AND l.scheduled_for < u.scheduled_for)
-RETURNING {pg|o.}schedule_id, {pg|o.}until_at
+  AND coalesce(o.cause, '') = coalesce(u.cause, '') AND o.version = u.version AND o.until_at < u.scheduled_for
+  AND o.scheduled_for = (SELECT max(l.scheduled_for) FROM rota_occurrences l WHERE l.schedule_id = u.schedule_id)
+RETURNING {pg|o.}schedule_id
 """
 
+# An instant that a row covers already stays as it was decided: a clock set back must not fire it again.
 ACCOUNT = """
-INSERT INTO rota_occurrences (schedule_id, scheduled_for, until_at, disposition, job_id, reason, cause, version, decided_at)
+INSERT INTO rota_occurrences (schedule_id, scheduled_for, until_at, disposition, job_id, reason, cause, version,
+  decided_at)
 SELECT u.schedule_id, u.scheduled_for, u.until_at, u.disposition, u.job_id, u.reason, u.cause, u.version, rota_now()
 FROM {rows|u|batch|schedule_id text, scheduled_for bigint, until_at bigint, disposition text, job_id uuid, reason text,
   cause text, version bigint}
-WHERE true ON CONFLICT DO NOTHING RETURNING schedule_id, scheduled_for
+WHERE NOT EXISTS (SELECT 1 FROM rota_occurrences c WHERE c.schedule_id = u.schedule_id AND c.until_at >= u.scheduled_for
+  AND c.scheduled_for = (SELECT max(l.scheduled_for) FROM rota_occurrences l
+                         WHERE l.schedule_id = u.schedule_id AND l.scheduled_for <= u.scheduled_for))
+ON CONFLICT DO NOTHING RETURNING schedule_id, scheduled_for
+"""
+
+# For instants that turned out to be covered: what the compare-and-set has noted of their jobs is taken back.
+UNFIRE = """
+UPDATE rota_schedules AS s SET runs = s.runs - u.n,
+  last_job_id = (SELECT o.job_id FROM rota_occurrences o WHERE o.schedule_id = s.id AND o.job_id IS NOT NULL
+                 ORDER BY o.scheduled_for DESC LIMIT 1)
+FROM {rows|u|batch|id text, n bigint} WHERE s.id = u.id
 """
 
 
-def fire(
-    tx: Tx, firings: Sequence[Firing], occurrences: Sequence[Occurrence], new_jobs: Sequence[NewJob]
-) -> set[str]:
+def fire(tx: Tx, firings: Sequence[Firing], occurrences: Sequence[Occurrence], new_jobs: Sequence[NewJob]) -> set[str]:
     """Write decisions in one transaction; return the ids of the schedules for which this scheduler was the one.
 
     The compare-and-set on (next instant, version) decides between schedulers and against edits: whoever loses it
-    writes nothing for that schedule.  The primary key of the occurrences is the second lock.
+    writes nothing for that schedule.  The primary key of the occurrences is the second lock: a job is made only for
+    an instant that no row covered before.
     """
-    won = {row[0] for row in tx.rows(ADVANCE, {"batch": msgspec.json.encode(firings).decode()})}
+    in_order = sorted(firings, key=lambda firing: firing.id)  # so that two schedulers do not deadlock
+    won = {row[0] for row in tx.rows(ADVANCE, {"batch": batch(in_order)})}
     mine = [occurrence for occurrence in occurrences if occurrence.schedule_id in won]
-    account(tx, mine)
-    wanted = {(occurrence.schedule_id, occurrence.job_id) for occurrence in mine if occurrence.job_id}
-    chosen = [job for job in new_jobs if (job.schedule_id, job.id) in wanted]
+    stored = account(tx, mine)
+    wanted, refused = set(), Counter[str]()
+    for occurrence in mine:
+        if occurrence.job_id is not None:
+            if (occurrence.schedule_id, occurrence.scheduled_for) in stored:
+                wanted.add(occurrence.job_id)
+            else:
+                refused[occurrence.schedule_id] += 1
+    if refused:
+        tx.run(UNFIRE, {"batch": batch([{"id": schedule_id, "n": n} for schedule_id, n in refused.items()])})
+    chosen = [job for job in new_jobs if job.id in wanted]
     if chosen:
         jobs.insert(tx, chosen)
     return won
 
 
-def account(tx: Tx, occurrences: Sequence[Occurrence]) -> None:
-    """Store occurrences; the ranges that follow a range alike make it longer."""
-    ranges = [occurrence for occurrence in occurrences if occurrence.job_id is None]
-    extended: set[tuple[str, int]] = set()
+def account(tx: Tx, occurrences: Sequence[Occurrence]) -> set[tuple[str, int]]:
+    """Store occurrences, all of a schedule at once; return (schedule, instant) of those that have a row of their own.
+
+    Of runs of instants alike one row is made, and one that follows the schedule's last row alike makes that longer.
+    """
+    rows = _merged(occurrences)
+    first: dict[str, Occurrence] = {}
+    for occurrence in rows:
+        first.setdefault(occurrence.schedule_id, occurrence)
+    ranges = [occurrence for occurrence in first.values() if occurrence.job_id is None]
+    extended: set[str] = set()
     if ranges:
-        extended = {(row[0], row[1]) for row in tx.rows(EXTEND, {"batch": msgspec.json.encode(ranges).decode()})}
-    fresh = [o for o in occurrences if o.job_id is not None or (o.schedule_id, o.until_at) not in extended]
-    if fresh:
-        tx.rows(ACCOUNT, {"batch": msgspec.json.encode(fresh).decode()})
+        extended = {row[0] for row in tx.rows(EXTEND, {"batch": batch(ranges)})}
+    fresh = [row for row in rows if row.schedule_id not in extended or row is not first[row.schedule_id]]
+    if not fresh:
+        return set()
+    return {(row[0], row[1]) for row in tx.rows(ACCOUNT, {"batch": batch(fresh)})}
+
+
+def _merged(occurrences: Sequence[Occurrence]) -> list[Occurrence]:
+    """Sort by schedule and instant, and make one of neighbours alike."""
+    merged: list[Occurrence] = []
+    for occurrence in sorted(occurrences, key=lambda one: (one.schedule_id, one.scheduled_for)):
+        last = merged[-1] if merged else None
+        if last is not None and _alike(last, occurrence):
+            merged[-1] = msgspec.structs.replace(last, until_at=max(last.until_at, occurrence.until_at))
+        else:
+            merged.append(occurrence)
+    return merged
+
+
+def _alike(one: Occurrence, other: Occurrence) -> bool:
+    return (
+        one.job_id is None
+        and other.job_id is None
+        and (one.schedule_id, one.disposition, one.cause, one.version)
+        == (other.schedule_id, other.disposition, other.cause, other.version)
+    )
 
 
 OCCURRENCE_COLUMNS = columns(Occurrence.__struct_fields__)
@@ -211,7 +269,7 @@ def occurrences(tx: Tx, schedule_id: str, *, before: int | None = None, limit: i
     SELECT {OCCURRENCE_COLUMNS} FROM rota_occurrences WHERE schedule_id = :id
       AND scheduled_for < coalesce(CAST(:before AS bigint), 9223372036854775807)
     ORDER BY scheduled_for DESC LIMIT :limit
-    """  # noqa: S608
+    """
     names = Occurrence.__struct_fields__
     rows = tx.rows(sql, {"id": schedule_id, "before": before, "limit": limit})
     return [Occurrence(**dict(zip(names, row, strict=True))) for row in rows]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
@@ -27,7 +27,7 @@ _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@lru_cache(maxsize=None)
+@cache
 def render(template: str, dialect: Dialect) -> str:
     """Return ``template`` as the given database (and its driver) wants it."""
     postgres = dialect == "postgresql"

@@ -20,7 +20,7 @@ from rota.errors import (
     RotaError,
 )
 from rota.settings import DatabaseUrl
-from rota.store.database import Database, Duplicate, HintListener, Params, Pool, Row, Topic, Tx
+from rota.store.database import NO_PARAMS, Database, Duplicate, HintListener, Params, Pool, Row, Topic, Tx
 from rota.store.sql import render
 from rota.store.wake import Wake
 
@@ -86,14 +86,14 @@ class SqliteTx(Tx):
         except (OverflowError, UnicodeEncodeError) as error:  # an integer beyond 64 bits, a lone surrogate
             raise DatabaseRefused(f"SQLite: {error}") from error
 
-    def rows(self, sql: str, params: Params = {}) -> list[Row]:
+    def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
         cursor = self._execute(sql, params)
         try:
             return cursor.fetchall()
         except sqlite3.Error as error:
             raise translate(error) from error
 
-    def dicts(self, sql: str, params: Params = {}) -> list[dict[str, Any]]:
+    def dicts(self, sql: str, params: Params = NO_PARAMS) -> list[dict[str, Any]]:
         cursor = self._execute(sql, params)
         try:
             names = [column[0] for column in cursor.description]
@@ -101,7 +101,7 @@ class SqliteTx(Tx):
         except sqlite3.Error as error:
             raise translate(error) from error
 
-    def run(self, sql: str, params: Params = {}) -> int:
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         return self._execute(sql, params).rowcount
 
     def _send_hint(self, topic: Topic) -> None:
@@ -159,7 +159,7 @@ class SqliteDatabase(Database):
             self.path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.create_function("rota_now", 0, lambda: self._clock())
+            connection.create_function("rota_now", 0, self._clock)
             for pragma in SETUP:
                 connection.execute(pragma)
         except BaseException:
@@ -206,7 +206,7 @@ class SqliteDatabase(Database):
         What ``after_commit`` was given is never called: nobody here learns whether the caller commits.
         """
         try:
-            connection.create_function("rota_now", 0, lambda: self._clock())
+            connection.create_function("rota_now", 0, self._clock)
         except sqlite3.Error as error:
             raise RotaError(f"this connection cannot be used: {error}") from error
         yield SqliteTx(self, connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rota.ids import is_id
 from rota.store.database import Tx
 
 
@@ -37,17 +38,15 @@ def touch(tx: Tx, token_id: str) -> None:
 
 def listed(tx: Tx) -> list[dict[str, Any]]:
     """Return all tokens without their digests."""
-    return tx.dicts(
-        "SELECT id, name, role, created_by, created_at, expires_at, last_used_at, revoked_at FROM rota_tokens ORDER BY id"
-    )
+    return tx.dicts("""
+    SELECT id, name, role, created_by, created_at, expires_at, last_used_at, revoked_at FROM rota_tokens ORDER BY id
+    """)
 
 
 def revoke(tx: Tx, token_id: str) -> bool:
-    """End a token."""
-    return (
-        tx.run("UPDATE rota_tokens SET revoked_at = rota_now() WHERE id = :id AND revoked_at IS NULL", {"id": token_id})
-        == 1
-    )
+    """End a token; tell whether there was one to end."""
+    sql = "UPDATE rota_tokens SET revoked_at = rota_now() WHERE id = :id AND revoked_at IS NULL"
+    return is_id(token_id) and tx.run(sql, {"id": token_id}) == 1
 
 
 def remembered(tx: Tx, key: str) -> tuple[str, int, str] | None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from rota.model import JobType
 from rota.store.database import Tx, columns
+from rota.store.sql import batch
 
 COLUMNS = columns(JobType.__struct_fields__)
 
 PUT = """
 INSERT INTO rota_types (name, lane, target, args_schema, defaults, links, owner, version, created_at, updated_at)
-SELECT u.name, u.lane, {json|u.target}, {json|u.args_schema}, {json|u.defaults}, {json|u.links}, u.owner, 1, rota_now(), rota_now()
+SELECT u.name, u.lane, {json|u.target}, {json|u.args_schema}, {json|u.defaults}, {json|u.links}, u.owner, 1,
+  rota_now(), rota_now()
 FROM {rows|u|batch|name text, lane text, target text, args_schema text, defaults text, links text, owner text}
 WHERE true
 ON CONFLICT (name) DO UPDATE SET lane = excluded.lane, target = excluded.target, args_schema = excluded.args_schema,
@@ -30,18 +30,18 @@ RETURNING name
 
 def put(tx: Tx, types: Sequence[JobType]) -> list[str]:
     """Declare job types; return the names of those that are new or changed."""
-    return [row[0] for row in tx.rows(PUT, {"batch": msgspec.json.encode(types).decode()})]
+    return [row[0] for row in tx.rows(PUT, {"batch": batch(types)})]
 
 
 def get(tx: Tx, name: str) -> JobType | None:
     """Return a job type, or None."""
-    row = tx.row(f"SELECT {COLUMNS} FROM rota_types WHERE name = :name", {"name": name})  # noqa: S608
+    row = tx.row(f"SELECT {COLUMNS} FROM rota_types WHERE name = :name", {"name": name})
     return JobType(**dict(zip(JobType.__struct_fields__, row, strict=True))) if row else None
 
 
 def listed(tx: Tx) -> list[JobType]:
     """Return all job types by name."""
-    rows = tx.rows(f"SELECT {COLUMNS} FROM rota_types ORDER BY name")  # noqa: S608
+    rows = tx.rows(f"SELECT {COLUMNS} FROM rota_types ORDER BY name")
     return [JobType(**dict(zip(JobType.__struct_fields__, row, strict=True))) for row in rows]
 
 

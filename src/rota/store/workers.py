@@ -13,10 +13,10 @@ COLUMNS = columns(Worker.__struct_fields__)
 def register(tx: Tx, worker: Worker, lease_us: int) -> None:
     """Add a process, alive for ``lease_us`` from now."""
     sql = f"""
-    INSERT INTO rota_workers ({COLUMNS}) VALUES (:id, :role, :host, :pid, :version, 'running', {{json|:queues}}, {{json|:lanes}},
-      {{json|:types}}, {{json|:labels}}, {{json|:detail}}, 0, rota_now(), rota_now(), NULL, rota_now() + :lease)
+    INSERT INTO rota_workers ({COLUMNS}) VALUES (:id, :role, :host, :pid, :version, 'running', {{json|:queues}},
+      {{json|:lanes}}, {{json|:types}}, {{json|:labels}}, {{json|:detail}}, 0, rota_now(), rota_now(), NULL, rota_now() + :lease)
     ON CONFLICT (id) DO NOTHING
-    """  # noqa: S608 - column names of a struct
+    """
     tx.run(sql, {**msgspec.structs.asdict(worker), "lease": lease_us})
 
 
@@ -39,23 +39,24 @@ def declare(tx: Tx, worker_id: str, types: list[str]) -> None:
 
 def stop(tx: Tx, worker_id: str) -> None:
     """Note that the process ended in good order."""
-    tx.run(
-        "UPDATE rota_workers SET state = 'stopped', seen_at = rota_now(), running = 0 WHERE id = :id AND state <> 'lost'",
-        {"id": worker_id},
-    )
+    sql = """
+    UPDATE rota_workers SET state = 'stopped', seen_at = rota_now(), running = 0 WHERE id = :id AND state <> 'lost'
+    """
+    tx.run(sql, {"id": worker_id})
 
 
 def expire(tx: Tx) -> list[str]:
     """Mark processes whose lease ran out as lost; return their ids."""
     sql = """
-    UPDATE rota_workers SET state = 'lost' WHERE state IN ('running', 'draining') AND lease_until < rota_now() RETURNING id
+    UPDATE rota_workers SET state = 'lost' WHERE state IN ('running', 'draining') AND lease_until < rota_now()
+    RETURNING id
     """
     return [row[0] for row in tx.rows(sql)]
 
 
 def living(tx: Tx, role: str | None = None) -> list[Worker]:
     """Return the processes whose lease holds."""
-    sql = f"SELECT {COLUMNS} FROM rota_workers WHERE state IN ('running', 'draining') AND lease_until >= rota_now()"  # noqa: S608
+    sql = f"SELECT {COLUMNS} FROM rota_workers WHERE state IN ('running', 'draining') AND lease_until >= rota_now()"
     return [
         worker
         for row in tx.rows(sql)
@@ -65,7 +66,10 @@ def living(tx: Tx, role: str | None = None) -> list[Worker]:
 
 def listed(tx: Tx) -> list[Worker]:
     """Return all processes that are kept, the living first."""
-    sql = f"SELECT {COLUMNS} FROM rota_workers ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'draining' THEN 1 ELSE 2 END, started_at DESC"  # noqa: S608
+    sql = f"""
+    SELECT {COLUMNS} FROM rota_workers
+    ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'draining' THEN 1 ELSE 2 END, started_at DESC
+    """
     return [Worker(**dict(zip(Worker.__struct_fields__, row, strict=True))) for row in tx.rows(sql)]
 
 

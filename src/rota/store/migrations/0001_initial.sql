@@ -125,10 +125,12 @@ CREATE TABLE rota_jobs (
 CREATE INDEX rota_jobs_ready ON rota_jobs (queue, lane, rank, run_at, id) WHERE status = 'pending';
 CREATE INDEX rota_jobs_due ON rota_jobs (run_at) WHERE status = 'scheduled';
 CREATE INDEX rota_jobs_running ON rota_jobs (worker_id) WHERE status = 'running';
-CREATE INDEX rota_jobs_finished ON rota_jobs (completed_at) WHERE status IN ('completed', 'failed', 'cancelled');
-CREATE INDEX rota_jobs_failed ON rota_jobs (id) WHERE status = 'failed';
+CREATE INDEX rota_jobs_finished ON rota_jobs (status, origin, completed_at) WHERE status IN ('completed', 'failed', 'cancelled');
+CREATE INDEX rota_jobs_unsuccessful ON rota_jobs (status, id) WHERE status = 'failed' OR status = 'cancelled';
 CREATE INDEX rota_jobs_type ON rota_jobs (type, id);
 CREATE INDEX rota_jobs_schedule ON rota_jobs (schedule_id, scheduled_for) WHERE schedule_id IS NOT NULL;
+CREATE INDEX rota_jobs_overlap ON rota_jobs (schedule_id)
+  WHERE schedule_id IS NOT NULL AND status IN ('scheduled', 'pending', 'running');
 CREATE INDEX rota_jobs_expiring ON rota_jobs (expires_at) WHERE expires_at IS NOT NULL AND status IN ('pending', 'scheduled');
 CREATE UNIQUE INDEX rota_jobs_unique ON rota_jobs (unique_hold) WHERE unique_hold IS NOT NULL;
 
@@ -194,6 +196,7 @@ CREATE TABLE rota_idempotency (
   body {json} NOT NULL,
   created_at bigint NOT NULL
 );
+CREATE INDEX rota_idempotency_age ON rota_idempotency (created_at);
 
 CREATE TABLE rota_meta (
   key text PRIMARY KEY,
