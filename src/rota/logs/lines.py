@@ -175,6 +175,4 @@ def _json(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, str):
-        return printable(value) if _PLAIN.fullmatch(value) else _json(value)
-    return _json(value)
+    return printable(value if isinstance(value, str) and _PLAIN.fullmatch(value) else _json(value))
