@@ -9,8 +9,11 @@ from typing import Any, NoReturn
 
 import pytest
 
+from tests.support.leftovers import Leftovers
 from tests.support.postgres import Cluster, PostgresMissing, fresh_database, shared_url
+from tests.support.processes import RotaProcesses
 from tests.support.run_directory import RunDirectory
+from tests.support.target import TargetServer, running_target
 
 # What Rota or a database driver would read from the environment.
 ALIASES = {"SCHEDULER_SHARED_AUTH_SECRET", "DATABASE_URL", "POSTGRES_PRISMA_URL", "CLERK_SECRET_KEY", "HOST", "PORT"}
@@ -19,6 +22,11 @@ POSTGRES_URL = "ROTA_TEST_POSTGRES_URL"
 
 run_key = pytest.StashKey[RunDirectory]()
 postgres_url_key = pytest.StashKey[str | None]()
+leftovers_key = pytest.StashKey[Leftovers]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full-size", action="store_true", help="run the reliability tests at their full size")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,6 +59,26 @@ def _cannot_be_had(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _watch_leftovers(request: pytest.FixtureRequest) -> None:
+    """Remember the threads and processes there are; fixtures of wider scopes have made theirs by now."""
+    request.node.stash[leftovers_key] = Leftovers()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    # After all fixtures of the test, its event loop among them, have been torn down.
+    yield
+    if leftovers_key in item.stash and (left := item.stash[leftovers_key].wait()):
+        pytest.fail(f"left behind by the test: {'; '.join(left)}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def full_size(pytestconfig: pytest.Config) -> bool:
+    """Whether reliability tests run at their full size, not at the small one of every day."""
+    return bool(pytestconfig.getoption("--full-size"))
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +138,20 @@ def database_url(request: pytest.FixtureRequest) -> str:
     fixture = {"sqlite": "sqlite_url", "postgresql": "pg_database"}[request.param]
     url: str = request.getfixturevalue(fixture)
     return url
+
+
+@pytest.fixture
+def target_server() -> Iterator[TargetServer]:
+    """An HTTP server that answers as the test says and remembers every request."""
+    with running_target() as server:
+        yield server
+
+
+@pytest.fixture
+def rota_process(tmp_path: Path) -> Iterator[RotaProcesses]:
+    """Starts ``rota …`` processes; at the end all are stopped, and nothing they started may be alive."""
+    processes = RotaProcesses(tmp_path)
+    try:
+        yield processes
+    finally:
+        processes.finish()

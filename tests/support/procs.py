@@ -14,7 +14,7 @@ def alive(pid: int) -> bool:
     """Whether a process exists and is more than a zombie."""
     if LINUX:
         fields = _stat(pid)
-        return fields is not None and fields[0] not in "ZX"
+        return bool(fields) and fields[0] not in "ZX"
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -25,6 +25,14 @@ def alive(pid: int) -> bool:
 def children(pid: int) -> set[int]:
     """The living processes whose parent this is."""
     return {child for child, parent in _parents().items() if parent == pid}
+
+
+def own_children() -> set[int]:
+    """The living children of this process; cheap on Linux, where each thread lists its own."""
+    if not LINUX:
+        return children(os.getpid())
+    lists = [task.joinpath("children") for task in Path("/proc/self/task").iterdir()]
+    return {int(pid) for file in lists for pid in _read(file).split() if alive(int(pid))}
 
 
 def descendants(pid: int) -> set[int]:
@@ -40,17 +48,14 @@ def descendants(pid: int) -> set[int]:
 
 def command(pid: int) -> str:
     """The command line of a process, for messages."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    except OSError:
-        return "?"
+    return _read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ").strip() or "?"
 
 
 def _parents() -> dict[int, int]:
     if LINUX:
         table = {}
         for entry in os.listdir("/proc"):
-            if entry.isdigit() and (fields := _stat(int(entry))) is not None and fields[0] not in "ZX":
+            if entry.isdigit() and (fields := _stat(int(entry))) and fields[0] not in "ZX":
                 table[int(entry)] = int(fields[1])
         return table
     listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)
@@ -58,9 +63,13 @@ def _parents() -> dict[int, int]:
     return {int(pid): int(parent) for pid, parent, state in rows if not state.startswith("Z")}
 
 
-def _stat(pid: int) -> list[str] | None:
-    """State, parent and what follows; the name before them may hold blanks and parentheses."""
+def _stat(pid: int) -> list[str]:
+    """State, parent and what follows (nothing if there is no such process); the name before may hold anything."""
+    return _read(Path(f"/proc/{pid}/stat")).rpartition(") ")[2].split()
+
+
+def _read(file: Path) -> str:
     try:
-        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(") ")[2].split()
+        return file.read_text(errors="replace")
     except OSError:
-        return None
+        return ""

@@ -8,7 +8,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import pytest
 
@@ -17,30 +17,36 @@ Value = TypeVar("Value")
 POLL = 0.01
 
 
-def wait_until(predicate: Callable[[], Value], timeout: float = 10, what: str = "the awaited state") -> Value:
-    """Poll until the predicate is true and return its value; fail the test after ``timeout`` seconds."""
+def wait_until(
+    predicate: Callable[[], Value], timeout: float = 10, what: str | Callable[[], str] = "the awaited state"
+) -> Value:
+    """Poll until the predicate is true and return its value; fail the test after ``timeout`` seconds.
+
+    ``what`` is for the message; a function is called only then, and can tell the state as it is then.
+    """
     deadline = time.monotonic() + timeout
-    while True:
-        value = predicate()
-        if value:
-            return value
+    while not (value := predicate()):
         if time.monotonic() > deadline:
-            pytest.fail(f"{what}: not within {timeout:g} s (last seen: {value!r})")
+            _fail(what, timeout, value)
         time.sleep(POLL)
+    return value
 
 
 async def wait_until_async(
-    predicate: Callable[[], Value], timeout: float = 10, what: str = "the awaited state"
+    predicate: Callable[[], Value], timeout: float = 10, what: str | Callable[[], str] = "the awaited state"
 ) -> Value:
     """As ``wait_until``, on an event loop that must go on turning meanwhile."""
     deadline = time.monotonic() + timeout
-    while True:
-        value = predicate()
-        if value:
-            return value
+    while not (value := predicate()):
         if time.monotonic() > deadline:
-            pytest.fail(f"{what}: not within {timeout:g} s (last seen: {value!r})")
+            _fail(what, timeout, value)
         await asyncio.sleep(POLL)
+    return value
+
+
+def _fail(what: str | Callable[[], str], timeout: float, value: object) -> NoReturn:
+    text = what if isinstance(what, str) else what()
+    pytest.fail(f"waited {timeout:g} s in vain for: {text} (last seen: {value!r})")
 
 
 def free_port() -> int:

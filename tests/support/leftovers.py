@@ -1,0 +1,38 @@
+"""What a test leaves behind: threads that keep a process alive, and child processes."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from tests.support import procs
+
+PATIENCE = 2.0
+
+
+class Leftovers:
+    """What there was when this object was made, to tell from it what has come since and stays."""
+
+    def __init__(self) -> None:
+        self._threads = _threads()
+        self._children = procs.own_children()
+
+    def wait(self) -> list[str]:
+        """What has come and not gone, in words, after a little patience; nothing, at once, when all is gone."""
+        deadline = time.monotonic() + PATIENCE
+        while left := self._now():
+            if time.monotonic() > deadline:
+                return left
+            time.sleep(0.01)
+        return []
+
+    def _now(self) -> list[str]:
+        threads = [f"thread {thread.name}" for thread in _threads() - self._threads]
+        children = {pid: procs.command(pid) for pid in procs.own_children() - self._children}
+        # Python's own helper of `multiprocessing`, which lives as long as the process.
+        processes = [f"process {pid} {text}" for pid, text in children.items() if "resource_tracker" not in text]
+        return sorted(threads) + sorted(processes)
+
+
+def _threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.is_alive() and not thread.daemon}
