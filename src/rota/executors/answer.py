@@ -32,30 +32,33 @@ class _Answer(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_Answer)
 _checker = msgspec.json.Decoder()
+_skipper = msgspec.json.Decoder(msgspec.Raw)
 
 
-def judge(result_json: str) -> Outcome:
+def judge(result_json: str, *, max_bytes: int = MAX_RESULT_BYTES, max_depth: int = MAX_DEPTH) -> Outcome:
     """Return the outcome that a result (JSON text) stands for.
 
-    Text that is no JSON, or is nested deeper than ``MAX_DEPTH``, fails for good: the work is done, and another
-    attempt would only repeat it.  A result above ``MAX_RESULT_BYTES`` completes, cut to its head.
+    Text that is no JSON, or is nested deeper than ``max_depth``, fails for good: the work is done, and another
+    attempt would only repeat it.  A result above ``max_bytes`` completes, cut to its head.
     """
     try:
-        answer = _read(result_json)
+        answer = _read(result_json, whole=len(result_json) <= max_bytes)
+        if len(result_json) <= max_bytes and depth_exceeds(result_json, max_depth):
+            return not_json(f"nested deeper than {max_depth} levels")
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         return not_json(str(error))
-    if depth_exceeds(result_json, MAX_DEPTH):
-        return not_json(f"nested deeper than {MAX_DEPTH} levels")
     if answer is not None:
         if answer.status == "retry":
             return _snoozed(answer.delayMs)
         if answer.status == "failed":
             text = _words(answer.error) or _words(answer.errors) or _words(answer.message)
-            return _failed(text or "the answer says status failed", result_json, permanent=True)
+            line = text or "the answer says status failed"
+            return bounded(_failed(line, result_json, permanent=True), max_bytes=max_bytes)
         if answer.success is False:
             text = _words(answer.errors) or _words(answer.error) or _words(answer.message)
-            return _failed(text or "the answer says success false", result_json, permanent=False)
-    return bounded(Outcome("completed", result=result_json))
+            line = text or "the answer says success false"
+            return bounded(_failed(line, result_json, permanent=False), max_bytes=max_bytes)
+    return bounded(Outcome("completed", result=result_json), max_bytes=max_bytes)
 
 
 def not_json(reason: str) -> Outcome:
@@ -64,15 +67,15 @@ def not_json(reason: str) -> Outcome:
     return Outcome("failed", error=line, detail=ErrorDetail("result-not-json", message=line), permanent=True)
 
 
-def bounded(outcome: Outcome) -> Outcome:
-    """Return ``outcome`` with its result cut to ``{"bytes", "head"}`` when it is above ``MAX_RESULT_BYTES``."""
+def bounded(outcome: Outcome, *, max_bytes: int = MAX_RESULT_BYTES) -> Outcome:
+    """Return ``outcome`` with its result cut to ``{"bytes", "head"}`` when it is above ``max_bytes``."""
     text = outcome.result
-    if text is None or len(text) * 4 <= MAX_RESULT_BYTES:
+    if text is None or len(text) * 4 <= max_bytes:
         return outcome
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size <= MAX_RESULT_BYTES:
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    if size <= max_bytes:
         return outcome
-    head = text[:_HEAD_CHARS].encode("utf-8", "replace").decode()
+    head = text[: min(_HEAD_CHARS, max_bytes // 8)].encode("utf-8", "replace").decode()
     short = msgspec.json.encode({"bytes": size, "head": head}).decode()
     return msgspec.structs.replace(outcome, result=short, truncated=size)
 
@@ -107,11 +110,14 @@ def _children(value: Any) -> list[Any]:
     return [item for item in value if isinstance(item, (dict, list))] if isinstance(value, list) else []
 
 
-def _read(text: str) -> _Answer | None:
-    """Return what the text says beside its value; None unless it is an object."""
-    if text.lstrip()[:1] == "{":
+def _read(text: str, *, whole: bool) -> _Answer | None:
+    """Return what the text says beside its value; None unless it is an object.
+
+    Without ``whole`` values are only skipped over: a result that is cut anyway is not built in memory.
+    """
+    if text[:64].lstrip()[:1] == "{":
         return _decoder.decode(text)
-    _checker.decode(text)
+    (_checker if whole else _skipper).decode(text)
     return None
 
 
@@ -125,7 +131,7 @@ def _snoozed(delay: object) -> Outcome:
 def _failed(text: str, result: str, *, permanent: bool) -> Outcome:
     line = one_line(text)
     detail = ErrorDetail("answer-failed", message=line)
-    return bounded(Outcome("failed", result=result, error=line, detail=detail, permanent=permanent))
+    return Outcome("failed", result=result, error=line, detail=detail, permanent=permanent)
 
 
 def _words(value: object) -> str:

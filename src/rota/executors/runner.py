@@ -1,0 +1,69 @@
+"""The main program of a runner: ``python -m rota.executors.runner``, started by the worker and by nobody else.
+
+User code lives in such processes, so that a crash, a leak or a held interpreter costs one runner, not the worker.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import mmap
+import socket
+import sys
+
+import msgspec
+
+from rota.executors import runner_frames as frames
+from rota.executors.runner_app import Functions, load
+from rota.executors.runner_async import AsyncLane
+from rota.executors.runner_call import Limits
+from rota.executors.runner_frames import Hello
+from rota.executors.runner_life import die_with, ignore_polite_signals
+from rota.executors.runner_link import Link
+from rota.executors.runner_output import capture
+from rota.executors.runner_sync import SyncLane
+
+MARKER_BYTES = 8
+
+
+class Setup(msgspec.Struct, kw_only=True):
+    """What the worker gives to a runner, as one JSON argument."""
+
+    lane: str
+    socket: int
+    marker: int
+    worker_pid: int
+    apps: tuple[str, ...]
+    modules: tuple[str, ...]
+    limits: Limits = Limits()
+
+
+def main() -> None:
+    """Load the applications, say hello, work until the worker has enough or is gone."""
+    setup = msgspec.json.decode(sys.argv[1], type=Setup)
+    sys.argv = ["rota-runner"]  # an application may look at its arguments when it is imported
+    die_with(setup.worker_pid)
+    ignore_polite_signals()
+    faulthandler.enable(sys.__stderr__ or sys.stderr)
+    capture()
+    connection = socket.socket(fileno=setup.socket)
+    if setup.lane == "sync":
+        sync_lane = SyncLane(connection, setup.limits)
+        functions = load(setup.apps, setup.modules)
+        sync_lane.link.send(frames.HELLO, Hello(functions.errors, [], []))
+        sync_lane.run(functions)
+    else:
+        link = Link(connection)
+        link.watch()
+        functions = load(setup.apps, setup.modules)
+        link.send(frames.HELLO, _hello(functions))
+        marker = memoryview(mmap.mmap(setup.marker, MARKER_BYTES)).cast("Q")
+        AsyncLane(link, functions, setup.limits, marker).run()
+
+
+def _hello(functions: Functions) -> Hello:
+    types = functions.declared()
+    return Hello(functions.errors, types, functions.schedules)
+
+
+if __name__ == "__main__":
+    main()
