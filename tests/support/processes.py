@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 ROTA = str(Path(sys.executable).with_name("rota"))
 ROOT = Path(__file__).parents[2]
 KEEPER = f"import sys; sys.path.append({str(ROOT)!r}); from tests.support.keeper import main; main()"
-INHERITED = ("PATH", "LANG", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+INHERITED = ("PATH", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 class KeptProcess:
@@ -38,9 +38,7 @@ class KeptProcess:
             [sys.executable, "-I", "-S", "-c", KEEPER, str(directory), *command],
             stdin=subprocess.PIPE,
             cwd=work,
-            env={name: os.environ[name] for name in INHERITED if name in os.environ}
-            | {"HOME": str(work)}
-            | dict(env or {}),
+            env=inherited | {"HOME": str(work)} | dict(env or {}),
             start_new_session=True,
         )
         wait_until(lambda: (directory / "pid").exists() or self._keeper.poll() is not None, what="the process started")
