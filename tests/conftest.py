@@ -7,13 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import hypothesis
 import pytest
 
+from rota import logs
 from tests.support.leftovers import Leftovers
 from tests.support.postgres import Cluster, PostgresMissing, fresh_database, shared_url
 from tests.support.processes import RotaProcesses
 from tests.support.run_directory import RunDirectory
 from tests.support.target import TargetServer, running_target
+
+# An example takes longer when the machine is busy; the time-out of the test is the bound.
+hypothesis.settings.register_profile("rota", deadline=None)
+hypothesis.settings.load_profile("rota")
 
 # What Rota or a database driver would read from the environment.
 ALIASES = {"SCHEDULER_SHARED_AUTH_SECRET", "DATABASE_URL", "POSTGRES_PRISMA_URL", "CLERK_SECRET_KEY", "HOST", "PORT"}
@@ -34,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(PREFIXES) or name in ALIASES:
             del os.environ[name]
+    os.environ["ROTA_TEST_STRICT_EVENTS"] = "1"  # for the processes that tests start
+    logs.strict(True)
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     if workerinput is None:
         config.stash[run_key] = RunDirectory.create()

@@ -38,7 +38,7 @@ _DUE = ("scheduledFor", "disposition", "reason")
 
 EVENTS: dict[str, Event] = {
     # Jobs
-    "job/enqueued": Event("A job was accepted.", ("runAt", "startedBy", "count", "uniqueKey")),
+    "job/enqueued": Event("A job was accepted.", ("runAt", "startedBy", "count", "uniqueKey", "origin")),
     "job/started": Event("An attempt of a job began.", ("scheduledFor", "waitedMs")),
     "job/completed": Event("A job completed.", ("waitedMs",)),
     "job/failed": Event("A job failed and is not tried again by itself.", ("code", "reason")),
@@ -50,6 +50,7 @@ EVENTS: dict[str, Event] = {
     "job/interrupted": Event("A run was cut short through no fault of its own; the job is given back.", ("reason",)),
     "job/cancelled": Event("A job was cancelled.", ("reason", "by", "count")),
     "job/expired": Event("A job waited longer than its `expiresIn` and was cancelled."),
+    "job/deleted": Event("A job was deleted.", ("by", "count")),
     "job/lost": Event("The worker of a job is gone: it starts again, or fails if it may not repeat.", ("status",)),
     "job/result-refused": Event("A result came too late: the job belongs to another attempt by now.", ("count",)),
     "job/output": Event("A line of a job's output, where `ROTA_LOG_OUTPUT` is on.", ("stream", "n")),

@@ -6,6 +6,8 @@ import logging
 
 from rota.logs.service import LEVELS, LogSettings, current, event, event_limited
 
+_level_before: list[int] = []
+
 
 class LibraryHandler(logging.Handler):
     """Turns each record into an event ``log/<logger>``; warnings and errors that repeat are counted."""
@@ -40,6 +42,7 @@ def route_libraries(settings: LogSettings) -> None:
         if type(handler) in (LibraryHandler, logging.StreamHandler):
             root.removeHandler(handler)
     root.addHandler(LibraryHandler())
+    _level_before.append(root.level)
     threshold = LEVELS[settings.log_level]
     root.setLevel(threshold if threshold == logging.DEBUG else max(threshold, logging.WARNING))
     logging.captureWarnings(capture=True)
@@ -56,6 +59,8 @@ def release_libraries() -> None:
     for handler in list(root.handlers):
         if isinstance(handler, LibraryHandler):
             root.removeHandler(handler)
+            root.setLevel(_level_before[0])
+            _level_before.clear()
     logging.captureWarnings(capture=False)
 
 

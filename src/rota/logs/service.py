@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import sys
@@ -14,14 +15,14 @@ from typing import Any, Protocol
 
 from rota.errors import SettingInvalid
 from rota.logs.events import COMMON_FIELDS, EVENTS
-from rota.logs.limiter import Limiter, Repeated
+from rota.logs.limiter import FIRST_WINDOW_S, Limiter, Repeated
 from rota.logs.lines import JsonLines, Lines, TextLines
 from rota.logs.secrets import Masker
 from rota.logs.sink import QUIET_S, Sink
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _URGENT = frozenset(("warning", "error"))
-_HELD_LOOK_S = 1.0
+_LOOK_S = 1.0
 
 MASKER = Masker()
 """The secrets of this process."""
@@ -52,6 +53,7 @@ class Log:
         self.role = role
         self.threshold = LEVELS[settings.log_level]
         self._limiter = Limiter()
+        self._next_report = 0.0
         try:
             self._sink = Sink(settings.log_file)
         except OSError as error:
@@ -85,7 +87,8 @@ class Log:
 
     def close(self) -> None:
         """Tell what was held back, write everything and end the thread."""
-        self._emit_held(float("inf"))
+        self._emit_held(math.inf)
+        self._report_dropped(math.inf)
         self._closed = True
         self._arm()
         self._sink.close()
@@ -128,20 +131,25 @@ class Log:
     def _write_on(self) -> None:
         wake = self._wake
         while not self._closed:
-            wake.acquire(timeout=_HELD_LOOK_S if self._limiter.is_holding() else -1)
+            wake.acquire(timeout=_LOOK_S if self._sink.dropped or self._limiter.is_holding() else -1)
             time.sleep(QUIET_S)
-            self._emit_held(time.monotonic())
-            self._report_dropped()
+            now = time.monotonic()
+            self._emit_held(now)
+            self._report_dropped(now)
             self._sink.drain(wait=True)
 
     def _emit_held(self, now: float) -> None:
         for held in self._limiter.due(now):
             self.emit(held.level, held.name, held.msg, {**held.fields, "repeated": held.count})
 
-    def _report_dropped(self) -> None:
-        count = self._sink.take_dropped()
-        if count:
-            self.emit("warning", "log/dropped", f"{count} log lines could not be written", {"count": count})
+    def _report_dropped(self, now: float) -> None:
+        count = self._sink.dropped
+        if count and now >= self._next_report:
+            self._next_report = now + FIRST_WINDOW_S
+            self._sink.dropped = 0
+            self.emit("warning", "log/dropped", f"lines that could not be written: {count}", {"count": count})
+            if self._sink.dropped:  # this one neither
+                self._sink.dropped += count - 1
 
 
 _log: Log | None = None
@@ -182,10 +190,14 @@ def is_on(level: str) -> bool:
     return _log is not None and LEVELS[level] >= _log.threshold
 
 
-def strict(on: bool) -> None:
-    """Make every event that is not listed in `EVENTS`, or has a field not listed there, an error: for tests."""
-    global _strict  # noqa: PLW0603 - a switch
-    _strict = on
+def strict(on: bool) -> bool:
+    """Make every event that `EVENTS` does not list, or with a field not listed there, an error; return what was.
+
+    Tests do so, in this process and by ``ROTA_TEST_STRICT_EVENTS`` in those that it starts.
+    """
+    global _strict
+    former, _strict = _strict, on
+    return former
 
 
 def event(

@@ -29,6 +29,7 @@ class Sink:
         """Open a file to add to, else standard error.  Raises `OSError` when the file cannot be opened."""
         self.path = path
         self.dropped = 0
+        """How many lines were lost; whoever reports them sets it back."""
         self._lines: deque[str] = deque()
         self._carry = b""
         self._lock = threading.Lock()
@@ -44,7 +45,7 @@ class Sink:
         return self._fd >= 0 and os.isatty(self._fd)
 
     def put(self, line: str, urgent: bool) -> bool:
-        """Take a line.  Returns whether something waits, so that `drain` must be called within `QUIET_S`."""
+        """Take a line.  Returns whether something waits, lines or news of lost ones, for `drain` within `QUIET_S`."""
         lines = self._lines
         waiting = len(lines)
         if urgent or not waiting % _BATCH or waiting >= MOST_LINES:
@@ -61,7 +62,7 @@ class Sink:
         # Whoever logs much writes the batches himself: a thread that did it would wait 5 ms for the interpreter's
         # lock after each write, and fall behind.
         if urgent or waiting or time.monotonic() - self._last_write >= QUIET_S:
-            return not self.drain(wait=False)
+            return not self.drain(wait=False) or self.dropped > 0
         return True
 
     def drain(self, *, wait: bool) -> bool:
@@ -81,11 +82,6 @@ class Sink:
         finally:
             self._last_write = time.monotonic()
             self._lock.release()
-
-    def take_dropped(self) -> int:
-        """Return how many lines were lost since the last call."""
-        count, self.dropped = self.dropped, 0
-        return count
 
     def close(self) -> None:
         """Write what waits, for a second at most, and let go of the descriptor."""
