@@ -14,7 +14,8 @@ def register(tx: Tx, worker: Worker, lease_us: int) -> None:
     """Add a process, alive for ``lease_us`` from now."""
     sql = f"""
     INSERT INTO rota_workers ({COLUMNS}) VALUES (:id, :role, :host, :pid, :version, 'running', {{json|:queues}},
-      {{json|:lanes}}, {{json|:types}}, {{json|:labels}}, {{json|:detail}}, 0, rota_now(), rota_now(), NULL, rota_now() + :lease)
+      {{json|:lanes}}, {{json|:types}}, {{json|:labels}}, {{json|:detail}}, 0, rota_now(), rota_now(), NULL,
+      rota_now() + :lease)
     ON CONFLICT (id) DO NOTHING
     """
     tx.run(sql, {**msgspec.structs.asdict(worker), "lease": lease_us})
