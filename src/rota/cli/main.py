@@ -27,7 +27,26 @@ GROUPS: dict[str, dict[str, Place]] = {
         "scheduler": Place("rota.cli.roles", "Fire schedules and look after leases."),
         "worker": Place("rota.cli.roles", "Execute jobs."),
     },
+    "Work": {
+        "enqueue": Place("rota.cli.work", "Enqueue a job of a declared type."),
+        "exec": Place("rota.cli.work", "Run a command as a job now, and stream its output."),
+        "jobs": Place("rota.cli.jobs", "Look at jobs, and change them."),
+        "schedules": Place("rota.cli.schedules", "Look at schedules, add them, change them."),
+        "queues": Place("rota.cli.queues", "Look at queues, set limits, pause them."),
+        "types": Place("rota.cli.inventory", "Look at the declared job types."),
+        "workers": Place("rota.cli.inventory", "Look at the processes of the service."),
+    },
+    "Move in": {
+        "next": Place("rota.cli.next", "Show what a cron expression means, and its next instants."),
+    },
+    "Look after": {
+        "db": Place("rota.cli.db", "Look after the database."),
+        "token": Place("rota.cli.inventory", "Make, list and revoke API tokens."),
+        "selftest": Place("rota.cli.selftest", "Prove a running service end to end."),
+        "doctor": Place("rota.cli.doctor", "Check settings, database, clock and zone data."),
+    },
 }
+ATTRIBUTES = {"exec": "exec_", "next": "next_"}
 
 
 class LazyGroup(click.Group):
@@ -39,7 +58,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         for commands in GROUPS.values():
             if cmd_name in commands:
-                command = getattr(import_module(commands[cmd_name].module), cmd_name.replace("-", "_"))
+                command = getattr(import_module(commands[cmd_name].module), ATTRIBUTES.get(cmd_name, cmd_name))
                 assert isinstance(command, click.Command)
                 return command
         return None
@@ -52,7 +71,11 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="rota")
-def rota() -> None:
+@click.option(
+    "--url", metavar="URL", help="Talk to the service there (ROTA_URL); else to the database of the settings."
+)
+@click.option("--token", metavar="TOKEN", help="Token for that service (ROTA_TOKEN).")
+def rota(url: str | None, token: str | None) -> None:  # noqa: ARG001 - read by `rota.cli.connection`
     """The scheduler that accounts for every run."""
 
 
