@@ -198,7 +198,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         _duration(
             "ROTA_STALL",
             "15s",
-            "How long a worker's own work may stand still before it renews its lease no more and its jobs go to others.",
+            "How long a worker's own work may stand still before its lease ends and its jobs go to others.",
             SECOND // 10,
         ),
         _list(
