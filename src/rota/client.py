@@ -112,7 +112,7 @@ class Client:
             else:
                 if answer.status_code != 503 or last:
                     return _decode(answer)
-            time.sleep(0.1 * 2**attempt * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            time.sleep(0.1 * 2**attempt * random.uniform(0.5, 1.0))  # jitter
         raise AssertionError("unreachable")
 
     def _unreachable(self, error: httpx.TransportError) -> ServiceUnavailable:

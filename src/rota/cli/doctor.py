@@ -1,4 +1,4 @@
-"""``rota doctor``: is everything as it must be here?"""
+"""``rota doctor``: look whether everything is as it must be here."""
 
 from __future__ import annotations
 

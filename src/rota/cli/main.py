@@ -75,7 +75,7 @@ class LazyGroup(click.Group):
     "--url", metavar="URL", help="Talk to the service there (ROTA_URL); else to the database of the settings."
 )
 @click.option("--token", metavar="TOKEN", help="Token for that service (ROTA_TOKEN).")
-def rota(url: str | None, token: str | None) -> None:  # noqa: ARG001 - read by `rota.cli.connection`
+def rota(url: str | None, token: str | None) -> None:
     """The scheduler that accounts for every run."""
 
 

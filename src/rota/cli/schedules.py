@@ -29,7 +29,7 @@ JOB = (
     click.option("--timeout", metavar="5m", help="End an attempt after so long."),
     click.option("--max-attempts", type=int, help="Most attempts of each run."),
     click.option("--overlap", type=click.Choice(["skip", "allow"]), help="While the run before goes on (skip)."),
-    click.option("--catchup", type=click.Choice(["none", "latest", "all"]), help="After a time without scheduler (latest)."),
+    click.option("--catchup", type=click.Choice(["none", "latest", "all"]), help="After a standstill (latest)."),
     click.option("--jitter", metavar="30s", help="Spread the starts over so long."),
     click.option("--note", help="What it is for."),
 )  # fmt: skip
@@ -50,8 +50,8 @@ def _body(options: dict[str, Any]) -> Json:
         target = {"kind": "http", "method": options["http"][0].upper(), "url": options["http"][1]}
     args = options["args"]
     names = {
-        "cron": "cron", "every": "every", "at": "at", "timezone": "timezone", "seconds": "seconds", "job_type": "jobType",
-        "queue": "queue", "priority": "priority", "timeout": "timeout", "max_attempts": "maxAttempts",
+        "cron": "cron", "every": "every", "at": "at", "timezone": "timezone", "seconds": "seconds",
+        "job_type": "jobType", "queue": "queue", "priority": "priority", "timeout": "timeout", "max_attempts": "maxAttempts",
         "overlap": "overlap", "catchup": "catchup", "jitter": "jitter", "note": "note",
     }  # fmt: skip
     body = given(**{field: options[name] for name, field in names.items()})
@@ -74,7 +74,8 @@ def list_(ctx: click.Context, as_json: bool) -> None:
         print_json(found)
         return
     rows = [
-        (one["id"], one["description"], _runs(one), "paused" if one["paused"] else ago(one["nextAt"]), ago(one["lastAt"]), one["owner"])
+        (one["id"], one["description"], _runs(one), "paused" if one["paused"] else ago(one["nextAt"]),
+         ago(one["lastAt"]), one["owner"])
         for one in found
     ]  # fmt: skip
     empty = "No schedules.  Add one: rota schedules add hello --every 10m --command 'echo hello'"
@@ -204,8 +205,8 @@ def edit(ctx: click.Context, /, schedule_id: str, as_json: bool, **options: Any)
 
 
 EDITABLE = (
-    "jobType", "target", "args", "cron", "every", "at", "seconds", "dayMatch", "timezone", "startAt", "endAt", "maxRuns",
-    "jitter", "overlap", "catchup", "catchupWindow", "queue", "priority", "retry", "maxAttempts", "timeout",
+    "jobType", "target", "args", "cron", "every", "at", "seconds", "dayMatch", "timezone", "startAt", "endAt",
+    "maxRuns", "jitter", "overlap", "catchup", "catchupWindow", "queue", "priority", "retry", "maxAttempts", "timeout",
     "concurrencyKey", "onLost", "tags", "note", "owner",
 )  # fmt: skip
 
