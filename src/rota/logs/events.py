@@ -55,7 +55,8 @@ EVENTS: dict[str, Event] = {
     "job/result-refused": Event("A result came too late: the job belongs to another attempt by now.", ("count",)),
     "job/output": Event("A line of a job's output, where `ROTA_LOG_OUTPUT` is on.", ("stream", "n")),
     # Job types
-    "type/declared": Event("Running code declared a job type."),
+    "type/declared": Event("A job type was declared, by running code or by a person.", ("by",)),
+    "type/removed": Event("A job type was removed.", ("by",)),
     "type/no-worker": Event("Jobs of a type wait, and no live worker has its code.", ("count", "oldestMs")),
     # Schedules
     "schedule/fired": Event("A due instant made a job.", (*_DUE, "latenessMs")),
@@ -69,6 +70,7 @@ EVENTS: dict[str, Event] = {
     # Queues
     "queue/paused": Event("A queue was paused.", ("by", "reason", "until")),
     "queue/resumed": Event("A queue was resumed.", ("by",)),
+    "queue/changed": Event("Limits or defaults of a queue were changed.", ("by",)),
     "queue/rate-limited": Event("A queue waits for its rate limit.", ("until", "limit", "per")),
     "queue/no-worker": Event("Jobs of a queue wait, and no live worker takes it.", ("count", "oldestMs")),
     # Processes
@@ -105,6 +107,7 @@ EVENTS: dict[str, Event] = {
         "A request was refused: no credential, a bad one, or too weak a one.",
         ("status", "method", "path", "client", "reason", "subject"),
     ),
+    "auth/changed": Event("An API token was made or revoked.", ("by", "tokenName")),
     "request/failed": Event("A request ended in an error of the service.", ("method", "path", "status", "code")),
     # The log itself
     "log/*": Event("A record of a library's logger; the name behind the slash is the logger's."),
