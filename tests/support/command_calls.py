@@ -23,7 +23,8 @@ def command_call(*argv: str, args: str = "{}", **fields: Any) -> Call:
     own |= {"timeout_us": None, "created_at": 0}
     own |= {name: fields.pop(name) for name in list(fields) if name in Call.__struct_fields__}
     target = {"kind": "command", **({"command": argv} if argv else {}), **fields}
-    return Call(**own, lane="command", target=msgspec.json.encode(target).decode(), args=args)
+    own.setdefault("target", msgspec.json.encode(target).decode())
+    return Call(**own, lane="command", args=args)
 
 
 def python_call(code: str, *argv: str, **fields: Any) -> Call:
@@ -69,11 +70,8 @@ class Running:
 
     async def pids(self, call: Call, count: int) -> list[int]:
         """Wait until the command has written that many process ids, one on a line; return them."""
-        return [int(text) for text in await self._lines(call, count)]
-
-    async def _lines(self, call: Call, count: int) -> list[str]:
         await self.host.wait(lambda: len(self.output(call, "stdout")) >= count)
-        return self.output(call, "stdout")[:count]
+        return [int(text) for text in self.output(call, "stdout")[:count]]
 
 
 def exists(pid: int) -> bool:
@@ -91,10 +89,10 @@ async def all_gone(pids: list[int], timeout: float = 5) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(**options: Any) -> AsyncIterator[Running]:
+async def running(host: RecordingHost | None = None, **options: Any) -> AsyncIterator[Running]:
     """Start an executor with ``options``; close it at the end."""
     executor = CommandExecutor(**options)
-    host = RecordingHost()
+    host = host or RecordingHost()
     await executor.start(host)
     try:
         yield Running(executor, host)

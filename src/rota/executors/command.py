@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from rota.durations import SECOND
 from rota.errors import Invalid
 from rota.executor import Call, ErrorDetail, Host, Line, Outcome, Stop
 from rota.executors import frames, proctree
@@ -30,7 +31,7 @@ LEASE_GRACE_S = 1.0
 FORCE_S = 5.0
 """After the grace time: how long a keeper may take to report before it is killed itself."""
 STABLE_S = 1.0
-"""A shepherd that lived shorter is not started again at once."""
+"""When two shepherds in a row lived shorter, the next is not started at once."""
 
 
 def default_slots() -> int:
@@ -71,10 +72,13 @@ class CommandExecutor:
         self._environ: dict[str, str] = {}
         self._shepherd: Shepherd | None = None
         self._restart_at = 0.0
+        self._short_lived = 0
         self._waiting: deque[Call] = deque()
         self._idle: list[_Keeper] = []
         self._keepers: set[_Keeper] = set()
         self._running: dict[tuple[str, int], _Keeper] = {}
+        self._moved: deque[Call] = deque(maxlen=100)
+        """Calls whose keeper died before they began: they get another, but only once."""
         self._closing = False
 
     async def start(self, host: Host) -> None:
@@ -140,6 +144,13 @@ class CommandExecutor:
         run = keeper.run
         if run is None:
             return
+        if not run.begun and run.why is None and not self._closing and run.call not in self._moved:
+            # It died idle, a moment before its next command reached it.
+            self._moved.append(run.call)
+            del self._running[run.call.job_id, run.call.attempt]
+            self._waiting.appendleft(run.call)
+            self._begin_waiting()
+            return
         alive = keeper.shepherd.alive()
         if not alive:
             proctree.end_marked(marks(run.call))
@@ -197,8 +208,9 @@ class CommandExecutor:
         shepherd, self._shepherd = self._shepherd, None
         if shepherd is not None:
             now = asyncio.get_running_loop().time()
-            if now - shepherd.started_at < STABLE_S:
-                self._restart_at = now + BUSY_US / 1e6
+            self._short_lived = self._short_lived + 1 if now - shepherd.started_at < STABLE_S else 0
+            if self._short_lived > 1:
+                self._restart_at = now + BUSY_US / SECOND
             for keeper in [*self._idle]:
                 self._retire(keeper)
 

@@ -41,6 +41,8 @@ class CommandRun:
         """Why it was told to end."""
         self.closing = False
         """The executor itself is being closed."""
+        self.begun = False
+        """Its keeper has taken it."""
         self.outcome: Outcome | None = None
         self.clean = True
         """Nothing is left of it, so that its keeper may take the next."""
@@ -68,6 +70,7 @@ class CommandRun:
     def take(self, found: Sequence[tuple[bytes, bytes]]) -> None:
         """Report what arrived together."""
         progress: bytes | None = None
+        self.begun = True
         for kind, payload in found:
             if kind == frames.OUTPUT:
                 self._output(payload)

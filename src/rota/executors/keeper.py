@@ -51,6 +51,8 @@ class Run:
         self.killed: set[int] = set()
         self.kill_at: float | None = None
         self.give_up_at: float | None = None
+        self.cut_off = False
+        """Killed because worker or shepherd is gone: how it ended says nothing about it."""
         self._lines = {stream: lines.Lines(self._long_result) for stream in self.pipes.values()}
         self._progress: bytes | None = None
         self._result: tuple[int, bytes] | None = None
@@ -233,6 +235,7 @@ class Keeper:
             refusal = {"step": error.step, "errno": error.errno, "text": error.text}
             self._send(frames.pack(frames.REFUSED, json.dumps(refusal).encode()))
             return
+        self._send(frames.pack(frames.BEGUN))
         for pipe in self._run.pipes:
             self._poll.register(pipe, select.POLLIN)
 
@@ -250,6 +253,7 @@ class Keeper:
             self._poll.unregister(self._life)
         if self._run is not None:
             self._run.kill_at = 0.0
+            self._run.cut_off = self._run.status is None
 
     def _reap(self, run: Run) -> None:
         gone = run.reap()
@@ -275,8 +279,9 @@ class Keeper:
         for pipe in run.pipes:
             self._poll.unregister(pipe)
         run.drain()
-        report = frames.pack(frames.EXIT, json.dumps(run.report(gone=gone)).encode())
-        self._send(run.flush(time.monotonic(), everything=True) + report)
+        self._send(run.flush(time.monotonic(), everything=True))
+        if not run.cut_off:
+            self._send(frames.pack(frames.EXIT, json.dumps(run.report(gone=gone)).encode()))
         self._run = None
 
     def _timeout_ms(self) -> float | None:

@@ -17,9 +17,7 @@ LINUX = sys.platform == "linux"
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
-_PR_CAPBSET_DROP = 24
 _PR_SET_CHILD_SUBREAPER = 36
-_CAP_SYS_PTRACE = 19
 
 
 class Process(NamedTuple):
@@ -37,17 +35,10 @@ class Process(NamedTuple):
 def make_undumpable() -> bool:
     """Forbid processes of the same user to read this one's memory and environment; tell whether it worked.
 
-    Every process that holds secrets calls this before it starts what could look.
+    Every process that holds secrets calls this before it starts what could look.  It holds against root in a
+    container too, but not against root with all its privileges.
     """
     return _prctl(_PR_SET_DUMPABLE, 0)
-
-
-def deny_ptrace() -> bool:
-    """Forbid all that this process starts to read the processes of root, which else no root may be refused.
-
-    Needs the privilege that it takes away; an unprivileged process has nothing to take.
-    """
-    return _prctl(_PR_CAPBSET_DROP, _CAP_SYS_PTRACE)
 
 
 def become_subreaper() -> bool:

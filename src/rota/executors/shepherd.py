@@ -172,7 +172,6 @@ def main() -> None:
         signal.signal(number, _ignore)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     proctree.make_undumpable()
-    proctree.deny_ptrace()
     proctree.become_subreaper()
     proctree.name_process("rota-shepherd")
     control = socket.socket(fileno=int(sys.argv[-1]))
