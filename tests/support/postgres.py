@@ -54,9 +54,10 @@ class Cluster:
         self.directory.mkdir(mode=0o700)
         if self._identity:
             os.chown(self.directory, self._identity["user"], self._identity["group"])
-            found = postgres_binaries.reachable(
-                found, self._identity["user"], self._identity["group"], run.path / f"programs-{name}"
-            )
+            with run.locked("programs"):
+                found = postgres_binaries.reachable(
+                    found, self._identity["user"], self._identity["group"], run.path / "programs"
+                )
         self._programs = found
         self._run(
             "initdb", "--pgdata", str(self.data), "--username", "postgres", "--auth", "trust", "--encoding", "UTF8",
@@ -157,7 +158,7 @@ def _unprivileged() -> dict[str, Any]:
 def shared_url(run: RunDirectory) -> str:
     """The address of the run's shared server, started by the first process that asks."""
     address = run.path / "postgres-url"
-    with run.locked():
+    with run.locked("postgres"):
         if not address.exists():
             cluster = Cluster(run, name="shared", durable=False)
             cluster.start_first()

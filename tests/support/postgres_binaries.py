@@ -63,10 +63,11 @@ def reachable(directory: Path, uid: int, gid: int, copy_to: Path) -> Path:
     install = directory.parent
     package = install.parent
     target = copy_to / package.name
-    shutil.copytree(install, target / install.name, ignore=shutil.ignore_patterns("include"))
-    libraries = package.with_name(package.name + ".libs")
-    if libraries.is_dir():
-        shutil.copytree(libraries, target.with_name(libraries.name))
+    if not target.exists():
+        shutil.copytree(install, target / install.name, ignore=shutil.ignore_patterns("include"))
+        libraries = package.with_name(package.name + ".libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, target.with_name(libraries.name))
     return target / install.name / directory.name
 
 

@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 ROTA = str(Path(sys.executable).with_name("rota"))
 ROOT = Path(__file__).parents[2]
 KEEPER = f"import sys; sys.path.append({str(ROOT)!r}); from tests.support.keeper import main; main()"
-INHERITED = ("PATH", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+INHERITED = ("PATH", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "ROTA_TEST_STRICT_EVENTS")
 
 
 class KeptProcess:

@@ -40,9 +40,9 @@ class RunDirectory:
         return run
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Only one process of the run at a time."""
-        with open(self.path / "lock", "w") as lock:
+    def locked(self, name: str) -> Iterator[None]:
+        """Only one process of the run at a time does what has this name."""
+        with open(self.path / f"{name}.lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
