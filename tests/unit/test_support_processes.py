@@ -62,7 +62,7 @@ def test_a_signal_is_a_negative_exit_code(kept: list[KeptProcess], tmp_path: Pat
 def test_one_who_escapes_its_session_is_found_and_ended(kept: list[KeptProcess], tmp_path: Path) -> None:
     process = start(kept, tmp_path, sys.executable, "-c", ESCAPES)
     assert process.wait() == 0
-    process.wait_for_output("escaped")
+    wait_until(lambda: "escaped" in process.stdout, what="the word of the one who escapes")
     left = process.family()
     assert len(left) == 1
     with pytest.raises(pytest.fail.Exception, match="the end of .*escaped"):
