@@ -17,6 +17,13 @@ T = TypeVar("T")
 
 ABSENT = msgspec.Raw()
 """A document that was not given: msgspec knows no optional Raw."""
+
+
+def _absent() -> msgspec.Raw:
+    """As a factory, since a default that is no JSON has no place in a JSON schema."""
+    return ABSENT
+
+
 Duration = str | int | float
 """``500ms 30s 5m 2h 7d``; a number counts seconds."""
 
@@ -66,8 +73,8 @@ class JobIn(JobDefaults):
     """A job to enqueue: of a declared type, or with a target of its own."""
 
     job_type: str | None = None
-    target: msgspec.Raw = ABSENT
-    args: msgspec.Raw = ABSENT
+    target: msgspec.Raw = msgspec.field(default_factory=_absent)
+    args: msgspec.Raw = msgspec.field(default_factory=_absent)
     delay_ms: int | None = None
     run_at: str | None = None
     unique_key: str | None = None
@@ -88,7 +95,7 @@ class TriggerIn(Spec):
 
     job_type: str
     triggered_by: str | None = None
-    args: msgspec.Raw = ABSENT
+    args: msgspec.Raw = msgspec.field(default_factory=_absent)
 
 
 class FilterIn(Spec):
@@ -117,7 +124,7 @@ class TypeIn(Spec):
     """A job type declared over the API."""
 
     target: msgspec.Raw
-    args_schema: msgspec.Raw = ABSENT
+    args_schema: msgspec.Raw = msgspec.field(default_factory=_absent)
     defaults: JobDefaults | None = None
 
 
@@ -139,8 +146,8 @@ class ScheduleIn(RuleIn):
 
     id: str | None = None
     job_type: str | None = None
-    target: msgspec.Raw = ABSENT
-    args: msgspec.Raw = ABSENT
+    target: msgspec.Raw = msgspec.field(default_factory=_absent)
+    args: msgspec.Raw = msgspec.field(default_factory=_absent)
     max_runs: int | None = None
     jitter: Duration | None = None
     overlap: Literal["skip", "allow"] | None = None

@@ -49,6 +49,7 @@ EVENTS: dict[str, Event] = {
     "job/snoozed": Event("The target asked to be called later; no attempt is used.", ("delayMs",)),
     "job/interrupted": Event("A run was cut short through no fault of its own; the job is given back.", ("reason",)),
     "job/cancelled": Event("A job was cancelled.", ("reason", "by", "count")),
+    "job/cancel-requested": Event("A running job was asked to stop.", ("by",)),
     "job/expired": Event("A job waited longer than its `expiresIn` and was cancelled."),
     "job/deleted": Event("A job was deleted.", ("by", "count")),
     "job/lost": Event("The worker of a job is gone: it starts again, or fails if it may not repeat.", ("status",)),
@@ -59,6 +60,8 @@ EVENTS: dict[str, Event] = {
     "type/removed": Event("A job type was removed.", ("by",)),
     "type/no-worker": Event("Jobs of a type wait, and no live worker has its code.", ("count", "oldestMs")),
     # Schedules
+    "schedule/saved": Event("A schedule was made, changed, paused or resumed.", ("by", "version")),
+    "schedule/removed": Event("A schedule was deleted.", ("by",)),
     "schedule/fired": Event("A due instant made a job.", (*_DUE, "latenessMs")),
     "schedule/skipped": Event("A due instant made no job, since an earlier run still runs.", _DUE),
     "schedule/paused": Event("A due instant made no job, since the schedule is paused.", _DUE),

@@ -1,0 +1,112 @@
+"""The application: every operation behind the gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+
+from rota.api import demo as demo_endpoints
+from rota.api import health, job_actions, job_logs, job_types, jobs, queues, schedules, system, tokens
+from rota.api.access import Access
+from rota.api.gate import Gate
+from rota.api.login import Login
+from rota.api.network import NetworkAccess
+from rota.api.openapi import describe, document
+from rota.api.operations import Operations, add_operations
+from rota.api.pages import page_operations
+from rota.api.reply import problem, refusal
+from rota.api.service import Service
+from rota.local_token import ensure_local_token
+from rota.settings import Settings
+from rota.store.database import Database
+from rota.version import __version__
+
+
+def create_app(
+    db: Database,
+    settings: Settings,
+    *,
+    access: Access | None = None,
+    demo: bool = False,
+    service: Service | None = None,
+) -> FastAPI:
+    """Return the application over an open, migrated database.
+
+    ``access`` decides who asks; by default what the settings say, with a local admin token where they say nothing.
+    `rota.api.access.trusted` lets the own process do everything.  Threads end with ``app.state.service.close()``.
+    """
+    service = service or Service(db, settings)
+    access = access or network_access(service)
+    app = FastAPI(
+        title="Rota", version=__version__, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    groups = _groups(access, demo=demo)
+    described: dict[str, Any] = {}
+
+    def describe_all() -> dict[str, Any]:
+        if not described:
+            described.update(document(app.routes, groups, settings))
+        return described
+
+    groups.append(page_operations(describe_all))
+    for group in groups:
+        add_operations(app.router, group, service, describe)
+    app.state.service = service
+    app.state.operations = [operation for group in groups for operation in group.all]
+    app.add_middleware(Gate, service=service, access=access)
+    app.add_exception_handler(HTTPException, _unrouted)
+    return app
+
+
+def network_access(service: Service) -> NetworkAccess:
+    """Return the access that the settings ask for; makes the local token where they name no other way in."""
+    settings = service.settings
+    has_other_way = settings.auth_secret is not None or settings.auth_jwks_url is not None
+    return NetworkAccess(service, None if has_other_way else ensure_local_token(settings.database_url))
+
+
+def _groups(access: Access, *, demo: bool) -> list[Operations]:
+    groups = [
+        jobs.operations,
+        job_actions.operations,
+        job_logs.operations,
+        schedules.operations,
+        queues.operations,
+        job_types.operations,
+        system.operations,
+        tokens.operations,
+        health.operations,
+    ]
+    if isinstance(access, NetworkAccess):
+        groups.append(Login(access).operations)
+    if demo:
+        groups.append(demo_endpoints.operations)
+    return groups
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Answer for an address that is none, or a method that it has not."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == 405:
+        methods = _methods(request)
+        detail = f"{request.method} is not possible here"
+        found = problem(405, detail, "method-not-allowed", hint=f"possible: {', '.join(methods)}")
+        return refusal(found, {"Allow": ", ".join(methods)})
+    if error.status_code == 404:
+        return refusal(problem(404, "There is nothing here", "not-found", hint="see /api/docs"))
+    return refusal(problem(error.status_code, str(error.detail), "refused"))
+
+
+def _methods(request: Request) -> list[str]:
+    app: FastAPI = request.app
+    found: set[str] = set()
+    for route in app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)

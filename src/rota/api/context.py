@@ -1,0 +1,122 @@
+"""A request as a handler sees it: its values decoded, the database at hand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+
+from rota.actions.specs import Caller, decode
+from rota.api.access import Identity
+from rota.api.bodies import read_body
+from rota.api.gate import IDENTITY
+from rota.api.service import Service
+from rota.errors import Invalid, NotFound, Unauthorized
+from rota.settings import Settings
+from rota.store.database import Tx
+
+T = TypeVar("T")
+_LONGEST_NAME = 500
+
+
+class Context:
+    """One request."""
+
+    __slots__ = ("_raw", "request", "service")
+
+    def __init__(self, request: Request, service: Service) -> None:
+        self.request = request
+        self.service = service
+        self._raw: bytes | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self.service.settings
+
+    @property
+    def identity(self) -> Identity:
+        """Who asks; raises Unauthorized on an open path when nobody said so."""
+        identity: Identity | None = self.request.scope.get(IDENTITY)
+        if identity is None:
+            raise Unauthorized
+        return identity
+
+    @property
+    def known_identity(self) -> Identity | None:
+        """Who asks, or None on an open path."""
+        identity: Identity | None = self.request.scope.get(IDENTITY)
+        return identity
+
+    @property
+    def caller(self) -> Caller:
+        return self.identity.caller
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run ``work`` on a database thread."""
+        return await self.service.read(work)
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        """Commit ``work``; it may run more than once."""
+        return await self.service.write(work)
+
+    def path(self, name: str) -> str:
+        """Return a part of the address; one that nothing can be called by is a NotFound."""
+        value: str = self.request.path_params[name]
+        if "\0" in value or len(value) > _LONGEST_NAME:
+            raise NotFound(f"there is no such {name}")
+        return value
+
+    def header(self, name: str) -> str | None:
+        """Return a header."""
+        return self.request.headers.get(name)
+
+    def query(self, kind: type[T]) -> T:
+        """Return the query, decoded; raises Invalid with the field that is wrong."""
+        return decode_query(self.request, kind)
+
+    async def raw_body(self) -> bytes:
+        """Return the body; raises TooLarge."""
+        if self._raw is None:
+            self._raw = await read_body(self.request.receive, self.settings.limit_body)
+        return self._raw
+
+    async def body(self, kind: type[T]) -> T:
+        """Return the body, decoded; raises Invalid with the field that is wrong."""
+        raw = await self.raw_body()
+        if not raw.strip():
+            raise Invalid("body", "is empty", hint="send a JSON object")
+        return decode(raw, kind)
+
+    async def optional_body(self, kind: type[T]) -> T:
+        """Return the body, decoded; nothing sent is an empty object."""
+        raw = await self.raw_body()
+        return decode(raw if raw.strip() else b"{}", kind)
+
+    def fingerprint(self, raw: bytes) -> str:
+        """Return what tells this request from another with the same idempotency key."""
+        url = self.request.url
+        return hashlib.sha256(f"{self.request.method} {url.path}\0".encode() + raw).hexdigest()
+
+
+def decode_query(request: Request, kind: type[T]) -> T:
+    """Return the query of a request as a struct: numbers from text, unknown names refused."""
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in given:
+            raise Invalid(name, "is given more than once", hint="divide several values by commas")
+        given[name] = value
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+
+
+def _invalid(error: msgspec.ValidationError) -> Invalid:
+    reason, _, path = str(error).partition(" - at `$")
+    field = path.strip("`.")
+    if not field and "field `" in reason:
+        field = reason.partition("field `")[2].partition("`")[0]
+    return Invalid(field or "query", reason[0].lower() + reason[1:])

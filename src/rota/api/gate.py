@@ -1,0 +1,207 @@
+"""The way in: Host, credentials, origin and size are checked before a body is read, and no trace gets out."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from rota import logs
+from rota.api.access import Access, Identity
+from rota.api.bodies import drain
+from rota.api.hosts import is_same_origin
+from rota.api.reply import internal_error, refusal_of
+from rota.api.service import Service
+from rota.errors import Conflict, DatabaseError, Forbidden, RotaError, TooLarge, Unauthorized
+from rota.store.database import Duplicate
+
+OPEN_PATHS = frozenset(("/live", "/ready", "/health", "/hello", "/scheduler/hello", "/login", "/logout"))
+OPEN_FOLDERS = ("/assets/", "/demo/")
+DOCS_PATH = "/api/docs"
+IDENTITY = "rota.identity"
+_READING = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
+_FORM_PATHS = frozenset(("/login", "/logout"))
+_FORM = "application/x-www-form-urlencoded"
+
+
+class Gate:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, service: Service, access: Access) -> None:
+        self._app = app
+        self._service = service
+        self._access = access
+        self._root_path = service.settings.root_path
+        self._limit_body = service.settings.limit_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = Answer(send, self._service.watermark())
+        scope = self._placed(scope)
+        try:
+            refused = await self._refused(scope)
+            if refused is not None:
+                if refused.status_code == TooLarge.status:
+                    await drain(receive)
+                await refused(scope, receive, answer.send)
+            else:
+                await self._app(scope, receive, answer.send)
+        except Exception as error:  # noqa: BLE001 - the last line of defence
+            await self._broken(error, scope, receive, answer)
+
+    def _placed(self, scope: Scope) -> Scope:
+        """Take the root path off, whether the proxy in front has left it there or not."""
+        path, method = scope["path"], scope["method"]
+        if method == "HEAD" and not path.endswith("/stream"):
+            method = "GET"  # the server leaves the content out
+        if self._root_path and (path == self._root_path or path.startswith(f"{self._root_path}/")):
+            path = path[len(self._root_path) :] or "/"
+        return {**scope, "path": path, "root_path": "", "method": method}
+
+    async def _refused(self, scope: Scope) -> Response | None:
+        """Return the refusal of a request that may not go on."""
+        headers = Headers(scope=scope)
+        is_open = _is_open(scope["path"])
+        try:
+            if not self._access.is_host_allowed(headers):
+                raise Forbidden("Host not allowed", hint="call it as localhost, or set ROTA_ALLOWED_HOSTS")
+            identity = await self._identity(scope, headers, is_open=is_open)
+            scope[IDENTITY] = identity
+            if identity is not None and not is_open:
+                identity.require("viewer")
+            if self._access.over_network and scope["method"] not in _READING:
+                _check_change(scope, headers, identity)
+            self._check_size(headers)
+        except RotaError as error:
+            return self._refusal(error, scope, headers)
+        return None
+
+    async def _identity(self, scope: Scope, headers: Headers, *, is_open: bool) -> Identity | None:
+        try:
+            return await self._access.identify(scope, headers)
+        except (Unauthorized, DatabaseError):
+            if is_open:
+                return None
+            raise
+
+    def _check_size(self, headers: Headers) -> None:
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or len(length) > 18 or int(length) > self._limit_body:
+            raise TooLarge("body", f"is larger than {self._limit_body} bytes")
+
+    def _refusal(self, error: RotaError, scope: Scope, headers: Headers) -> Response:
+        if error.status in (401, 403):
+            _tell_refused(error, scope)
+        if isinstance(error, Unauthorized) and _wants_page(scope, headers):
+            return RedirectResponse(login_address(self._root_path, scope["path"]), 303)
+        return refusal_of(error)
+
+    async def _broken(self, error: Exception, scope: Scope, receive: Receive, answer: Answer) -> None:
+        if answer.begun:
+            raise error
+        if isinstance(error, Duplicate):
+            error = Conflict("the same was stored a moment ago", hint="look whether it is what you wanted")
+        if isinstance(error, RotaError):
+            await refusal_of(error)(scope, receive, answer.send)
+            return
+        logs.event(
+            "request/failed",
+            "a request ended in an error of the service",
+            level="error",
+            exc_info=error,
+            method=scope["method"],
+            path=scope["path"],
+            status=500,
+        )
+        await internal_error()(scope, receive, answer.send)
+
+
+class UnsupportedMediaType(RotaError):
+    """The body must be JSON."""
+
+    code = "unsupported-media-type"
+    status = 415
+
+
+class Answer:
+    """Adds to every answer what each must have."""
+
+    def __init__(self, send: Send, watermark: str | None) -> None:
+        self._send = send
+        self._watermark = watermark
+        self.begun = False
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the answer."""
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = MutableHeaders(scope=message)
+            headers["x-content-type-options"] = "nosniff"
+            headers.setdefault("cache-control", "no-store")
+            headers.setdefault("referrer-policy", "same-origin")
+            if self._watermark is not None:
+                headers["rota-accounted-to"] = self._watermark
+        await self._send(message)
+
+
+def login_address(root_path: str, path: str) -> str:
+    """Return where a browser logs in, and comes back from."""
+    return f"{root_path}/login" if path == "/" else f"{root_path}/login?next={quote(path, safe='/')}"
+
+
+def _wants_page(scope: Scope, headers: Headers) -> bool:
+    path = scope["path"]
+    is_page = path == DOCS_PATH or not path.startswith("/api/")
+    return is_page and scope["method"] == "GET" and "text/html" in headers.get("accept", "")
+
+
+def _is_open(path: str) -> bool:
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
+
+
+def _check_change(scope: Scope, headers: Headers, identity: Identity | None) -> None:
+    """A page of another origin must not change anything in the name of who looks at it."""
+    by_cookie = identity is not None and identity.by_cookie
+    if by_cookie or scope["path"] in _FORM_PATHS:
+        _check_origin(scope, headers, required=by_cookie)
+    if scope["method"] not in _WITH_BODY:
+        return
+    has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if scope["path"] in _FORM_PATHS and kind in (_FORM, ""):
+        return
+    if kind != "application/json" and (has_body or kind):
+        raise UnsupportedMediaType(hint="send Content-Type: application/json")
+
+
+def _check_origin(scope: Scope, headers: Headers, *, required: bool) -> None:
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if origin is not None:
+        same = is_same_origin(origin, headers.get("host", ""), scope.get("scheme", "http"))
+    elif site is not None:
+        same = site == "same-origin"
+    else:
+        same = not required
+    if not same:
+        raise Forbidden("Origin not allowed", hint="a session may be used by its own pages only")
+
+
+def _tell_refused(error: RotaError, scope: Scope) -> None:
+    identity: Identity | None = scope.get(IDENTITY)
+    client = scope.get("client") or ("", 0)
+    logs.event_limited(
+        f"refused/{client[0]}/{error.status}",
+        "auth/refused",
+        error.message,
+        status=error.status,
+        method=scope["method"],
+        path=scope["path"][:200],
+        client=client[0],
+        reason=error.hint,
+        subject=identity.subject if identity else None,
+    )

@@ -1,0 +1,135 @@
+"""Logs of jobs over REST: pages, a live stream, plain text."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from rota.api.answers import LogPage
+from rota.api.context import Context
+from rota.api.job_view import known_job
+from rota.api.jobs import ID
+from rota.api.log_stream import PAGE_LINES, LogStream, is_over, read_lines, shown_line
+from rota.api.operations import Operations, Parameter
+from rota.api.reply import JsonReply
+from rota.errors import Invalid, NotFound
+from rota.model import FINAL
+from rota.store import logs, watch
+from rota.store.database import Tx
+from rota.store.watch import Seen
+
+operations = Operations("Logs", ID)
+
+_LARGEST = 2**53
+_LAST_EVENT_ID = Parameter(
+    name="Last-Event-ID",
+    place="header",
+    description="Number of the last line that was received; browsers send it by themselves when they come back.",
+    example="42",
+    type=int,
+)
+_After = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST, description="Only lines with a greater number.")]
+
+
+class LogQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which part of a log."""
+
+    after: _After = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_LINES, description="Most lines to answer with.")] = PAGE_LINES
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST, description="Only lines of this attempt.")] | None = None
+
+
+class StreamQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Where a stream begins."""
+
+    after: _After = 0
+
+
+class RawQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Which part of a log, as text."""
+
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST, description="Only lines of this attempt.")] | None = None
+
+
+@operations.add("GET", "/api/jobs/{id}/logs", "getJobLogs", query=LogQuery, answer=LogPage)
+async def get_logs(context: Context) -> Response:
+    """Read lines of a job's log, over all its attempts.
+
+    `nextAfter` is null once a job has ended and all of its lines were read.
+    """
+    job_id, query = context.path("id"), context.query(LogQuery)
+
+    def look(tx: Tx) -> dict[str, Any]:
+        seen = _seen(tx, job_id)  # before the lines: what is written between is asked for next
+        lines = logs.lines(tx, job_id, after=query.after, limit=query.limit, attempt=query.attempt)
+        last = lines[-1]["n"] if lines else query.after
+        more = len(lines) == query.limit or seen.status not in FINAL
+        return {
+            "lines": [shown_line(line) for line in lines],
+            "status": seen.status,
+            "lastLine": seen.last_line,
+            "nextAfter": last if more else None,
+        }
+
+    return JsonReply(await context.read(look))
+
+
+@operations.add(
+    "GET",
+    "/api/jobs/{id}/logs/stream",
+    "streamJobLogs",
+    query=StreamQuery,
+    headers=(_LAST_EVENT_ID,),
+    media_type="text/event-stream",
+    also={204: "The job has ended, and every line was received before"},
+)
+async def stream_logs(context: Context) -> Response:
+    """Follow a job's log as server-sent events.
+
+    Each line is an event `line` whose id is its number; `end` with the status comes once the job has ended and all its
+    lines were sent. A comment each 15 seconds keeps the connection open.
+    """
+    job_id, after = context.path("id"), _start(context)
+    seen = await context.read(lambda tx: _seen(tx, job_id))
+    if after > 0 and is_over(seen, after):
+        return Response(status_code=204)  # tells a browser not to come back
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    events = LogStream(context.service, job_id, after).events(seen)
+    return StreamingResponse(events, headers=headers, media_type="text/event-stream")
+
+
+@operations.add("GET", "/api/jobs/{id}/logs/raw", "getRawJobLogs", query=RawQuery, media_type="text/plain")
+async def raw_logs(context: Context) -> Response:
+    """Read a job's whole log as plain text."""
+    job_id, query = context.path("id"), context.query(RawQuery)
+    await context.read(lambda tx: known_job(tx, job_id))
+    return StreamingResponse(_texts(context, job_id, query.attempt), media_type="text/plain; charset=utf-8")
+
+
+def _start(context: Context) -> int:
+    after = context.query(StreamQuery).after
+    given = context.header("last-event-id")
+    if given is None or given == "":
+        return after
+    if not given.isascii() or not given.isdigit() or len(given) > 15:
+        raise Invalid("Last-Event-ID", "is no number of a line", hint="send the id of the last event received")
+    return int(given)
+
+
+def _seen(tx: Tx, job_id: str) -> Seen:
+    seen = watch.look(tx, [known_job(tx, job_id).id], frozenset((job_id,))).get(job_id)
+    if seen is None:
+        raise NotFound(f"there is no job {job_id}")
+    return seen
+
+
+async def _texts(context: Context, job_id: str, attempt: int | None) -> AsyncIterator[bytes]:
+    after = 0
+    while lines := await read_lines(context.service, job_id, after, attempt):
+        yield "".join(f"{line['text']}\n" for line in lines).encode("utf-8", "replace")
+        after = lines[-1]["n"]
+        if len(lines) < PAGE_LINES:
+            return

@@ -1,0 +1,85 @@
+"""Job types over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import Response
+
+from rota import logs
+from rota.actions import present
+from rota.actions import types as type_actions
+from rota.actions.specs import TypeIn
+from rota.api.answers import JobTypeList, JobTypeOut
+from rota.api.context import Context
+from rota.api.operations import Operations, Parameter
+from rota.api.paging import whole_list
+from rota.api.reply import JsonReply
+from rota.errors import NotFound
+from rota.store import types
+from rota.store.database import Tx
+
+NAME = Parameter(name="name", description="Name of the job type; it may hold `/`.", example="crawl_pending")
+operations = Operations("Job types", NAME)
+
+
+@operations.add("GET", "/api/job-types", "listJobTypes", answer=JobTypeList)
+async def list_job_types(context: Context) -> Response:
+    """List all job types by name."""
+    found = await context.read(types.listed)
+    return JsonReply(whole_list("jobTypes", [present.job_type(one) for one in found]))
+
+
+@operations.add("GET", "/api/job-types/{name:path}", "getJobType", answer=JobTypeOut)
+async def get_job_type(context: Context) -> Response:
+    """Look at one job type."""
+    name = context.path("name")
+
+    def look(tx: Tx) -> dict[str, Any]:
+        found = types.get(tx, name)
+        if found is None:
+            raise NotFound(f"there is no job type {name[:100]}")
+        return present.job_type(found)
+
+    return JsonReply(await context.read(look))
+
+
+@operations.add(
+    "PUT",
+    "/api/job-types/{name:path}",
+    "putJobType",
+    role="admin",
+    body=TypeIn,
+    example={
+        "target": {"kind": "http", "service": "crawler", "path": "/api/crawl/batch"},
+        "defaults": {"queue": "crawl", "maxAttempts": 3},
+    },
+    answer=JobTypeOut,
+    problems=(409,),
+)
+async def put_job_type(context: Context) -> Response:
+    """Declare a job type with a target, or change it.
+
+    What code declares is changed there.
+    """
+    name, spec, settings, caller = context.path("name"), await context.body(TypeIn), context.settings, context.caller
+
+    def work(tx: Tx) -> dict[str, Any]:
+        saved = type_actions.put(tx, name, spec, settings)
+        tx.after_commit(lambda: logs.event("type/declared", jobType=name, by=caller.subject))
+        return present.job_type(saved)
+
+    return JsonReply(await context.write(work))
+
+
+@operations.add("DELETE", "/api/job-types/{name:path}", "deleteJobType", role="admin", status=204)
+async def delete_job_type(context: Context) -> Response:
+    """Delete a job type; jobs that wait keep their target."""
+    name, caller = context.path("name"), context.caller
+
+    def work(tx: Tx) -> None:
+        type_actions.delete(tx, name)
+        tx.after_commit(lambda: logs.event("type/removed", jobType=name, by=caller.subject))
+
+    await context.write(work)
+    return Response(status_code=204)

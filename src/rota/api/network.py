@@ -1,0 +1,80 @@
+"""Access over the network: bearer tokens, and cookies where the Host is known."""
+
+from __future__ import annotations
+
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from rota.api.access import INVALID, MISSING, Bearer, Identity, bearer_token
+from rota.api.hosts import is_allowed, is_loopback, listens_on_loopback, split_host
+from rota.api.providers import ApiTokens, make_providers
+from rota.api.service import Service
+from rota.api.sessions import Sessions
+from rota.errors import Unauthorized
+
+
+class NetworkAccess:
+    """What a service that listens asks of its callers."""
+
+    over_network = True
+
+    def __init__(self, service: Service, local_token: str | None) -> None:
+        settings = service.settings
+        providers = make_providers(service, local_token)
+        self._settings = settings
+        self._on_loopback = listens_on_loopback(settings)
+        self.local_token = local_token
+        self.bearer = Bearer(providers)
+        self.api_tokens = next(provider for provider in providers if isinstance(provider, ApiTokens))
+        self.sessions = Sessions((settings.secret_key, settings.auth_secret, local_token), root_path=settings.root_path)
+
+    async def identify(self, scope: Scope, headers: Headers) -> Identity:
+        token = bearer_token(headers)
+        if token is not None:
+            return await self.bearer.identify(token)
+        found = await self._by_cookie(headers)
+        if found is None:
+            raise Unauthorized(MISSING)
+        return found
+
+    def is_host_allowed(self, headers: Headers) -> bool:
+        """Tell whether the Host may be called: on loopback a name of it, so that no page of another name gets in."""
+        return not self._on_loopback or self.is_host_known(headers)
+
+    def is_host_known(self, headers: Headers) -> bool:
+        """Tell whether browsers may have a session under this Host."""
+        given = headers.getlist("host")
+        if len(given) != 1:
+            return False
+        found = split_host(given[0])
+        if found is None:
+            return False
+        return is_loopback(found[0]) or is_allowed(given[0], self._settings.allowed_hosts)
+
+    async def _by_cookie(self, headers: Headers) -> Identity | None:
+        value = cookie_value(headers, self.sessions.cookie)
+        if value is None or not self.is_host_known(headers):
+            return None
+        found = self.sessions.read(value)
+        if found is None:
+            return None
+        if found.digest is not None and await self.api_tokens.find(found.digest) is None:
+            raise Unauthorized(INVALID, hint="the token of this session was revoked or has expired")
+        return found
+
+
+def cookie_value(headers: Headers, name: str) -> str | None:
+    """Return the value of a cookie, or None."""
+    for header in headers.getlist("cookie"):
+        if name not in header:
+            continue
+        cookies: SimpleCookie = SimpleCookie()
+        try:
+            cookies.load(header)
+        except CookieError:
+            continue
+        if name in cookies:
+            return cookies[name].value
+    return None

@@ -1,0 +1,195 @@
+"""The API as a server: bind, greet, serve, stop in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from rota import logs
+from rota.api.app import create_app, network_access
+from rota.api.hosts import is_loopback, listens_on_loopback
+from rota.api.service import Service
+from rota.errors import SettingInvalid
+from rota.local_token import CODE_VALID_S, new_login_code
+from rota.settings import Settings
+from rota.store.database import Database
+
+BACKLOG = 2048
+KEEP_ALIVE_S = 65
+"""Longer than the usual 60 s of a proxy in front, so that it is never the service that hangs up first."""
+LARGEST_HEADERS = 64 * 1024
+
+
+def check_listen(settings: Settings, *, insecure: bool) -> None:
+    """Raise SettingInvalid where others could connect and nothing but the local token was set up."""
+    has_access = settings.auth_secret is not None or settings.auth_jwks_url is not None
+    if not (insecure or has_access or listens_on_loopback(settings)):
+        raise SettingInvalid(
+            "ROTA_HOST",
+            f"listening on {settings.host} without access control is refused",
+            hint="set ROTA_AUTH_SECRET, or listen on 127.0.0.1; --insecure serves with the local token alone",
+        )
+
+
+def serve(db: Database, settings: Settings, *, demo: bool = False, insecure: bool = False, greet: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code.
+
+    ``greet`` prints the address with a login link.  Raises SettingInvalid when the address cannot be had.
+    """
+    check_listen(settings, insecure=insecure)
+    sockets = bind(settings)
+    try:
+        asyncio.run(_serve(db, settings, sockets, demo=demo, greet=greet))
+    finally:
+        for bound in sockets:
+            bound.close()
+    logs.event("server/stopped", "Server stopped")
+    return 0
+
+
+def bind(settings: Settings) -> list[socket.socket]:
+    """Return listening sockets for every address of the host; raises SettingInvalid with what is in the way."""
+    host, port = settings.host, settings.port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise SettingInvalid("ROTA_HOST", f"{host!r} is no address of this machine: {error}") from error
+    bound: list[socket.socket] = []
+    trouble: OSError | None = None
+    for family, _, _, _, address in dict.fromkeys(found):
+        chosen = bound[0].getsockname()[1] if bound else port
+        try:
+            bound.append(_bind(family, (address[0], chosen, *address[2:]), alone=len(found) == 1))
+        except OSError as error:
+            trouble = error
+            if error.errno != errno.EADDRNOTAVAIL and error.errno != errno.EAFNOSUPPORT:
+                break
+    if trouble is not None and (not bound or trouble.errno == errno.EADDRINUSE):
+        for one in bound:
+            one.close()
+        raise _cannot_bind(trouble, host, port) from trouble
+    return bound
+
+
+def _bind(family: int, address: tuple[Any, ...], *, alone: bool) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # ``::`` alone serves IPv4 too; beside an IPv4 socket of the same name it must not.
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if alone else 1)
+        bound.bind(address)
+        bound.listen(BACKLOG)
+        bound.setblocking(False)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def _cannot_bind(error: OSError, host: str, port: int) -> SettingInvalid:
+    if error.errno == errno.EADDRINUSE:
+        return SettingInvalid("ROTA_PORT", f"port {port} of {host} is in use", hint="stop what uses it, or set --port")
+    if error.errno == errno.EACCES:
+        return SettingInvalid("ROTA_PORT", f"port {port} may not be used by this user", hint="take one above 1023")
+    return SettingInvalid("ROTA_HOST", f"{host}:{port} cannot be listened on: {error.strerror}")
+
+
+async def _serve(db: Database, settings: Settings, sockets: list[socket.socket], *, demo: bool, greet: bool) -> None:
+    service = Service(db, settings)
+    access = network_access(service)
+    app = create_app(db, settings, access=access, demo=demo, service=service)
+    server = Server(
+        _config(app, settings), service, lambda: _welcome(settings, sockets, access.local_token, greet=greet)
+    )
+    try:
+        await server.serve(sockets=sockets)
+    finally:
+        await asyncio.to_thread(service.close)
+
+
+def _config(app: Any, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="none",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, settings.grace_us // 1_000_000),
+        h11_max_incomplete_event_size=LARGEST_HEADERS,
+    )
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which tells when it listens, ends streams when it stops, and leaves the exit code to its caller."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, when_listening: Any) -> None:
+        super().__init__(config)
+        self._service = service
+        self._when_listening = when_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._when_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._service.begin_stop()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at the first signal, at once at the second; unlike uvicorn's own, do not die of it afterwards."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        numbers = [n for n in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(n) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self.handle_exit) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def _welcome(settings: Settings, sockets: list[socket.socket], local_token: str | None, *, greet: bool) -> None:
+    port = sockets[0].getsockname()[1]
+    url = address_of(settings.host, port) + settings.root_path
+    logs.event(
+        "server/listening", f"Server listening on {settings.host}:{port}", host=settings.host, port=port, url=url
+    )
+    if not greet:
+        return
+    lines = [f"Rota is running at {url}"]
+    if local_token is not None:
+        minutes = CODE_VALID_S // 60
+        lines.append(f"Log in with {url}/login?code={new_login_code(local_token)} (once, within {minutes} minutes)")
+    lines.append("Stop it with Ctrl-C")
+    print("\n".join(lines), flush=True)  # noqa: T201 - the person who started it reads this
+
+
+def address_of(host: str, port: int) -> str:
+    """Return the address by which this machine reaches a server that listens on ``host``."""
+    if host in ("0.0.0.0", "::", "") or (is_loopback(host) and ":" not in host):  # noqa: S104 - compared, not bound
+        host = "127.0.0.1" if host != "localhost" else host
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

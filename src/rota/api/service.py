@@ -1,0 +1,98 @@
+"""What every handler needs: the database without blocking the event loop, and those who wait for jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from rota.actions import present
+from rota.api.watch import JobWatch
+from rota.api.wellbeing import Checkup
+from rota.errors import DatabaseError, DatabaseUnavailable
+from rota.settings import Settings
+from rota.store import meta, watch
+from rota.store.database import Database, Tx
+from rota.store.watch import Seen
+from rota.store.writer import GroupWriter
+
+T = TypeVar("T")
+
+READERS = 6
+ANSWER_WITHIN_S = 4.0
+"""How long a request waits for the database: a client must hear of an outage within 5 s."""
+WATERMARK_FOR_S = 1.0
+
+
+class Service:
+    """The database and the settings behind one API; its methods belong to one event loop."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self.db = db
+        self.settings = settings
+        self.writer = GroupWriter(db)
+        self.watch = JobWatch(self._look)
+        self.checkup = Checkup(self.read)
+        self.schema_checked = False
+        self.when_token_ends: list[Callable[[], None]] = []
+        self.stopping = asyncio.Event()
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="rota-read")
+        self._watermark: str | None = None
+        self._watermark_due = 0.0
+        self._watermark_task: asyncio.Task[None] | None = None
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        """Run ``work`` on a database thread, outside of a transaction."""
+        future = asyncio.get_running_loop().run_in_executor(self._readers, self.db.read, work)
+        try:
+            return await asyncio.wait_for(future, ANSWER_WITHIN_S)
+        except TimeoutError:
+            raise DatabaseUnavailable("the database does not answer in time", hint="try again later") from None
+
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        """Commit ``work`` together with whatever else waits; it may run more than once."""
+        try:
+            return await asyncio.wait_for(self.writer.run(work), ANSWER_WITHIN_S)
+        except TimeoutError:
+            raise DatabaseUnavailable(
+                "the database does not answer in time",
+                hint="whether it was done is not known; repeat it with an Idempotency-Key",
+            ) from None
+
+    async def think(self, work: Callable[[], T]) -> T:
+        """Run what takes a while without the database, so that the event loop turns on."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    def later(self, work: Callable[[Tx], object]) -> None:
+        """Have ``work`` committed with the next group; nobody waits for it, and a failure is nobody's."""
+        with contextlib.suppress(DatabaseError):
+            self.writer.submit(work)
+
+    def watermark(self) -> str | None:
+        """Return up to when every due instant is accounted for, as known a second ago."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._watermark_due and (self._watermark_task is None or self._watermark_task.done()):
+            self._watermark_due = now + WATERMARK_FOR_S
+            self._watermark_task = asyncio.create_task(self._refresh_watermark())
+        return self._watermark
+
+    def begin_stop(self) -> None:
+        """End streams and waits, so that their connections can close."""
+        self.stopping.set()
+        self.watch.stop()
+
+    def close(self) -> None:
+        """Commit what waits and end the threads; the database itself stays open."""
+        self.writer.close()
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    async def _look(self, ids: Sequence[str], with_log: frozenset[str]) -> dict[str, Seen]:
+        return await self.read(lambda tx: watch.look(tx, ids, with_log))
+
+    async def _refresh_watermark(self) -> None:
+        try:
+            self._watermark = present.instant(await self.read(meta.accounted_to))
+        except DatabaseError:
+            self._watermark = None

@@ -1,0 +1,91 @@
+"""One true sentence on what a job waits for, or how it ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rota.actions import present
+from rota.model import Job, Worker
+from rota.store import queues, workers
+from rota.store.database import Tx
+from rota.store.vitals import CODE_LANES
+
+_AGAIN = {"failed": "failed", "timeout": "ran out of time", "snoozed": "asked to be called later"}
+
+
+def why(tx: Tx, job: Job) -> dict[str, Any]:
+    """Return ``{text, until, causes}``."""
+    if job.status == "pending":
+        code, text = _pending(tx, job)
+        return _shown(code, text)
+    if job.status == "scheduled":
+        return _scheduled(job)
+    if job.status == "running":
+        return _shown(*_running(tx, job))
+    return _shown(*_ended(job))
+
+
+def _shown(code: str, text: str, until: int | None = None) -> dict[str, Any]:
+    return {"text": text, "until": present.instant(until), "causes": [{"code": code, "text": text}]}
+
+
+def _scheduled(job: Job) -> dict[str, Any]:
+    at = present.instant(job.run_at)
+    if job.attempt == 0:
+        return _shown("not-due", f"it is due at {at}", job.run_at)
+    what = _AGAIN.get(job.reason or "", "ended")
+    return _shown("retrying", f"attempt {job.attempt} {what}; it starts again at {at}", job.run_at)
+
+
+def _running(tx: Tx, job: Job) -> tuple[str, str]:
+    worker = next((one for one in workers.listed(tx) if one.id == job.worker_id), None)
+    where = f" on {worker.host} (process {worker.pid})" if worker else ""
+    text = f"attempt {job.attempt} runs{where} since {present.instant(job.started_at)}"
+    if job.cancel_requested_at is not None:
+        return "cancelling", f"{text}; it was asked to stop{_by(job.cancel_requested_by)}"
+    return "running", text
+
+
+def _ended(job: Job) -> tuple[str, str]:
+    at = present.instant(job.completed_at)
+    if job.status == "completed":
+        return "completed", f"it completed at {at}"
+    if job.status == "failed":
+        return "failed", f"it failed at {at}: {job.error or job.reason or 'no reason was given'}"
+    if job.reason == "expired":
+        return "expired", f"it was cancelled at {at}, since it waited longer than its expiresIn"
+    return "cancelled", f"it was cancelled at {at}{_by(job.cancel_requested_by)}"
+
+
+def _pending(tx: Tx, job: Job) -> tuple[str, str]:
+    queue = queues.get(tx, job.queue)
+    if queue is not None and queue.paused_at is not None:
+        note = f": {queue.paused_note}" if queue.paused_note else ""
+        return "queue-paused", f"queue {job.queue} is paused{_by(queue.paused_by)}{note}"
+    living = [worker for worker in workers.living(tx, "worker") if worker.state == "running"]
+    if not living:
+        return "no-worker", "no worker lives"
+    serving = [one for one in living if not one.queues or job.queue in msgspec.json.decode(one.queues)]
+    if not serving:
+        return "no-worker", f"no live worker takes queue {job.queue}"
+    able = [one for one in serving if job.lane in msgspec.json.decode(one.lanes or "[]")]
+    if not able or (job.lane in CODE_LANES and job.type and not _with_code(able, job.type)):
+        what = f"runs job type {job.type}" if job.type else f"runs {job.lane} jobs"
+        return "no-worker", f"no live worker {what}"
+    if queue is not None and queue.concurrency is not None:
+        running = tx.value(
+            "SELECT count(*) FROM rota_jobs WHERE status = 'running' AND queue = :queue", {"queue": job.queue}
+        )
+        if int(running) >= queue.concurrency:
+            return "queue-full", f"queue {job.queue} runs as many jobs as it may, {queue.concurrency}"
+    return "ready", "it is ready and waits for a free slot of a worker"
+
+
+def _with_code(able: list[Worker], type_name: str) -> bool:
+    return any(type_name in msgspec.json.decode(worker.types or "[]") for worker in able)
+
+
+def _by(who: str | None) -> str:
+    return f" by {who}" if who else ""
