@@ -10,6 +10,7 @@ from rota.errors import Invalid
 from rota.ids import is_id, least_id
 from rota.model import STATUSES, Job
 from rota.store.database import Tx, columns
+from rota.store.sql import containing
 
 LIST_COLUMNS = columns(Job.__struct_fields__)
 COUNT_CAP = 10_000
@@ -77,7 +78,6 @@ def _where(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
         each = "{pg|json_array_elements_text(tags) AS t(value)}{lite|json_each(tags) AS t}"
         narrow(f"EXISTS (SELECT 1 FROM {each} WHERE t.value = :tag)", tag=wanted.tag)
     if wanted.q is not None:
-        like = "%" + wanted.q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         texts = (
             "CAST(id AS text)",
             "type",
@@ -87,7 +87,7 @@ def _where(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
             "CAST(args AS text)",
             "CAST(target AS text)",
         )
-        narrow("(" + " OR ".join(f"lower({text}) LIKE :q ESCAPE '\\'" for text in texts) + ")", q=like)
+        narrow("(" + " OR ".join(f"lower({text}) LIKE :q ESCAPE '\\'" for text in texts) + ")", q=containing(wanted.q))
     return " AND ".join(parts), params
 
 

@@ -11,7 +11,7 @@ import msgspec
 from rota.model import NewJob, Occurrence, Schedule
 from rota.store import jobs
 from rota.store.database import Tx, columns
-from rota.store.sql import batch
+from rota.store.sql import batch, containing
 
 COLUMNS = columns(Schedule.__struct_fields__)
 _JSON = {"target", "args", "rule", "job", "calendars"}
@@ -57,11 +57,10 @@ def listed(tx: Tx, *, after: str = "", limit: int = 200, q: str | None = None) -
     """Return schedules in the order of their ids, those after ``after``, whose id or type contains ``q``."""
     sql = f"""
     SELECT {COLUMNS} FROM rota_schedules WHERE id > :after
-      AND (CAST(:q AS text) IS NULL OR lower(id) LIKE :q OR lower(coalesce(type, '')) LIKE :q)
+      AND (CAST(:q AS text) IS NULL OR lower(id) LIKE :q ESCAPE '\\' OR lower(coalesce(type, '')) LIKE :q ESCAPE '\\')
     ORDER BY id LIMIT :limit
     """
-    like = f"%{q.lower()}%" if q else None
-    return [_schedule(row) for row in tx.rows(sql, {"after": after, "limit": limit, "q": like})]
+    return [_schedule(row) for row in tx.rows(sql, {"after": after, "limit": limit, "q": containing(q) if q else None})]
 
 
 def count(tx: Tx) -> int:

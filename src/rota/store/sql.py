@@ -65,6 +65,12 @@ def _rows(alias: str, parameter: str, columns: str, *, postgres: bool) -> str:
     return f"(SELECT {fields} FROM json_each(:{parameter})) AS {alias}"
 
 
+def containing(text: str) -> str:
+    r"""Return the pattern for ``lower(column) LIKE :p ESCAPE '\'`` that finds ``text`` anywhere, in any case."""
+    escaped = text.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
 def batch(rows: Any) -> str:
     """Return rows as the JSON array that ``{rows|…}`` reads.
 
