@@ -18,9 +18,9 @@ Factory = Callable[[Settings, Sequence[str]], Executor]
 
 
 def load_executors(settings: Settings, apps: Sequence[str]) -> list[Executor]:
-    """Return the executors that the settings name.  Raises SettingInvalid for an unknown one."""
+    """Return the executors that the settings name, else all.  Raises SettingInvalid for an unknown one."""
     found: list[Executor] = []
-    for name in settings.executors:
+    for name in settings.executors or _known():
         if name == "function" and not (apps or settings.function_modules):
             continue  # no code to run: jobs of functions wait for a worker that has it
         found.append(_factory(name)(settings, apps))
