@@ -11,9 +11,7 @@ from rota.executors.runner import Setup
 from rota.executors.runner_call import Limits
 from rota.executors.runner_frames import Hello
 from rota.executors.runner_process import Runner
-from rota.executors.runners import AsyncRunners, Care, SyncRunners
-
-_MAINTAIN_S = 5.0
+from rota.executors.runners import AsyncRunners, Care, Complaints, SyncRunners
 
 
 class FunctionExecutor:
@@ -57,8 +55,9 @@ class FunctionExecutor:
         """Begin; calls may be submitted at once, and run when the applications are loaded."""
         self._host = host
         self._loop = asyncio.get_running_loop()
-        self._async = AsyncRunners(self, self._setup, self._care)
-        self._sync = SyncRunners(self, self._setup, self._care, self._sync_slots)
+        complaints = Complaints()
+        self._async = AsyncRunners(self, self._setup, self._care, complaints)
+        self._sync = SyncRunners(self, self._setup, self._care, complaints, self._sync_slots)
         if self.lanes:
             self._async.start()
             self._maintain()
@@ -128,4 +127,4 @@ class FunctionExecutor:
     def _maintain(self) -> None:
         self._async.maintain()
         self._sync.maintain()
-        self._maintenance = self._loop.call_later(_MAINTAIN_S, self._maintain)
+        self._maintenance = self._loop.call_later(self._care.look_s, self._maintain)

@@ -35,6 +35,8 @@ class Care(msgspec.Struct, frozen=True, kw_only=True):
     """How long the applications may take to load."""
     idle_s: float = 60.0
     """How long a sync runner stays without work; one always stays."""
+    look_s: float = 5.0
+    """How often that is looked at."""
     backoff_s: float = 1.0
     """Pause before a runner that could not load is tried again; it doubles, to a minute."""
 
@@ -58,12 +60,33 @@ class Reports(Protocol):
         """The runner that takes the async calls has loaded the applications, perhaps not all."""
 
 
+class Complaints:
+    """Says once what is wrong with the applications, and once that it is mended."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def say(self, errors: Sequence[LoadError]) -> None:
+        """Log the errors, unless they are those that were said last."""
+        complaint = "; ".join(error.line for error in errors)
+        if complaint != self.last:
+            for error in errors:
+                _log.error("%s", error.line, extra={"trace": error.trace})
+            if not errors:
+                _log.info("the applications are loaded again")
+        self.last = complaint
+
+    def say_line(self, line: str) -> None:
+        """Log one error."""
+        self.say([LoadError("", one_line(line), "")])
+
+
 class Pool:
     """What both lanes have in common."""
 
     lane = ""
 
-    def __init__(self, reports: Reports, setup: Setup, care: Care) -> None:
+    def __init__(self, reports: Reports, setup: Setup, care: Care, complaints: Complaints) -> None:
         self.runners: set[Runner] = set()
         self._reports = reports
         self._setup = setup
@@ -72,7 +95,7 @@ class Pool:
         self._failures = 0
         self._not_before = 0.0
         self._deaths: Counter[str] = Counter()
-        self._complaint = ""
+        self._complaints = complaints
         self._closed = False
 
     def find(self, job_id: str, attempt: int) -> tuple[Runner, int] | None:
@@ -115,22 +138,21 @@ class Pool:
     def ready(self, runner: Runner, hello: Hello) -> None:
         if not hello.errors:
             self._failures = 0
-        self._complain(hello.errors)
+        self._complaints.say(hello.errors)
 
     def gone(self, runner: Runner, how: str) -> None:
         self.runners.discard(runner)
         if runner.hello is None and not runner.killed:
             self._back_off()
             words = runner.last_words().strip().splitlines()
-            reason = f"a runner ended before it was ready ({how}){': ' + words[-1] if words else ''}"
-            self._complain([LoadError("", one_line(reason), "")])
+            self._complaints.say_line(f"a runner ended before it was ready ({how}){': ' + words[-1] if words else ''}")
         for call, outcome in [*self._settle(runner, how)]:
             self._reports.ended(call, outcome)
 
     def give_back(self, calls: Sequence[Call]) -> None:
         """Return calls that nobody can take now; they come again when a runner is there."""
         delay_us = int(max(1.0, self._not_before - time.monotonic()) * _SECOND_US)
-        detail = ErrorDetail("no-runner", message=self._complaint)
+        detail = ErrorDetail("no-runner", message=self._complaints.last)
         outcome = Outcome("interrupted", error="no runner is ready", detail=detail, delay_us=delay_us)
         for call in calls:
             self._loop.call_soon(self._reports.ended, call, outcome)
@@ -143,7 +165,7 @@ class Pool:
             runner = Runner(self, self.lane, self._setup)
         except OSError as error:
             self._back_off()
-            self._complain([LoadError("", one_line(f"cannot start a runner: {error}"), "")])
+            self._complaints.say_line(f"cannot start a runner: {error}")
             return None
         self.runners.add(runner)
         self._loop.call_later(self._care.boot_s, self._boot_overdue, runner)
@@ -152,7 +174,7 @@ class Pool:
     def _boot_overdue(self, runner: Runner) -> None:
         if runner.hello is None and runner in self.runners and not self._closed:
             apps = ", ".join(self._setup.apps) or "the application"
-            self._complain([LoadError("", f"{apps} did not load within {self._care.boot_s:g} s", "")])
+            self._complaints.say_line(f"{apps} did not load within {self._care.boot_s:g} s")
             self._back_off()
             runner.kill()
 
@@ -166,16 +188,6 @@ class Pool:
         pause = min(self._care.backoff_s * 2**self._failures, _MAX_BACKOFF_S)
         self._failures = min(self._failures + 1, 16)
         self._not_before = time.monotonic() + pause
-
-    def _complain(self, errors: Sequence[LoadError]) -> None:
-        """Say once what is wrong with the applications, and once that it is mended."""
-        complaint = "; ".join(error.line for error in errors)
-        if complaint != self._complaint:
-            for error in errors:
-                _log.error("%s", error.line, extra={"trace": error.trace})
-            if not errors:
-                _log.info("the applications are loaded again")
-        self._complaint = complaint
 
     def _worn(self, runner: Runner) -> bool:
         if runner.taken >= self._care.recycle_jobs:
@@ -220,8 +232,8 @@ class AsyncRunners(Pool):
 
     lane = "async"
 
-    def __init__(self, reports: Reports, setup: Setup, care: Care) -> None:
-        super().__init__(reports, setup, care)
+    def __init__(self, reports: Reports, setup: Setup, care: Care, complaints: Complaints) -> None:
+        super().__init__(reports, setup, care, complaints)
         self._current: Runner | None = None
         self._successor: Runner | None = None
 
@@ -297,8 +309,8 @@ class SyncRunners(Pool):
 
     lane = "sync"
 
-    def __init__(self, reports: Reports, setup: Setup, care: Care, slots: int) -> None:
-        super().__init__(reports, setup, care)
+    def __init__(self, reports: Reports, setup: Setup, care: Care, complaints: Complaints, slots: int) -> None:
+        super().__init__(reports, setup, care, complaints)
         self._slots = slots
         self._expects_errors = False
         self._idle: list[Runner] = []
