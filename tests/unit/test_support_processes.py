@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from rota import __version__
 from tests.support import procs
 from tests.support.leftovers import Leftovers
-from tests.support.processes import ROOT, KeptProcess
+from tests.support.processes import ROOT, KeptProcess, RotaProcesses
 from tests.support.waiting import wait_until
 
 ESCAPES = """
@@ -51,6 +52,12 @@ def test_output_exit_code_and_environment(
     assert process.stdout == f"out\nhere-none\n{tmp_path / 'work'}\n"
     assert process.stderr == "err\n"
     process.assert_nothing_left()
+
+
+def test_rota_runs_to_its_end(rota_process: RotaProcesses) -> None:
+    finished = rota_process.run("--version")
+    assert (finished.code, finished.stderr) == (0, "")
+    assert __version__ in finished.stdout
 
 
 def test_a_signal_is_a_negative_exit_code(kept: list[KeptProcess], tmp_path: Path) -> None:
