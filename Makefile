@@ -43,7 +43,7 @@ types: $(VENV)/.stamp-test
 
 contracts: $(VENV)/.stamp-test
 	@echo "import-linter: layers"
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.stamp-test ## put the code into its format
 	@$(BIN)/ruff check --fix-only --quiet .
