@@ -116,6 +116,11 @@ def end_lease(db: Database, worker: str) -> None:
     assert db.run(lambda tx: tx.run(sql, {"id": worker})) == 1
 
 
+def stop(db: Database, worker: str) -> None:
+    """Let a worker end in good order."""
+    db.run(lambda tx: workers.stop(tx, worker))
+
+
 def lose(db: Database, worker: str) -> list[results.Lost]:
     """Let a worker be lost, and its jobs be given back."""
     end_lease(db, worker)

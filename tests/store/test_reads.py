@@ -1,0 +1,165 @@
+"""Lists of jobs: filters, pages, capped counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rota.errors import Invalid
+from rota.ids import least_id, new_id
+from rota.store import jobs, reads
+from rota.store.database import Database
+from rota.store.reads import JobFilter
+from tests.store import builders
+from tests.store.builders import HOUR, SECOND, backdate, claim, end, insert, insert_one, new_job
+
+
+def listed(db: Database, **given: Any) -> list[str]:
+    page = db.read(lambda tx: reads.jobs(tx, JobFilter(**given), limit=100))
+    ids = [job.id for job in page.jobs]
+    assert (page.total, page.total_is_estimate, page.next_cursor) == (len(ids), False, None)
+    assert db.read(lambda tx: reads.ids(tx, JobFilter(**given), limit=100)) == sorted(ids)
+    assert db.read(lambda tx: reads.count(tx, JobFilter(**given))) == len(ids)
+    return ids
+
+
+def test_the_latest_come_first_and_whole(db: Database) -> None:
+    ids = insert(db, *[new_job(args=f"[{number}]") for number in range(5)])
+    assert listed(db) == ids[::-1]
+    page = db.read(lambda tx: reads.jobs(tx, JobFilter(), limit=1))
+    assert page.jobs == [builders.get(db, ids[-1])]
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ({"type": "mail"}, "b"),
+        ({"queue": "q"}, "c"),
+        ({"schedule": "nightly"}, "d"),
+        ({"tag": "it's"}, "e"),
+        ({"started_by": "ann"}, "f"),
+        ({"statuses": ("scheduled",)}, "g"),
+        ({"statuses": ("scheduled", "running", "failed")}, "g"),
+        ({"statuses": ("pending",)}, "fedcba"),
+        ({"type": "report", "queue": "q"}, "c"),
+        ({"type": "mail", "queue": "q"}, ""),
+        ({"type": "no such"}, ""),
+    ],
+)
+def test_filters_narrow(db: Database, given: dict[str, Any], wanted: str) -> None:
+    given_jobs = {
+        "a": new_job(tags='["its"]'),
+        "b": new_job(type="mail"),
+        "c": new_job(queue="q"),
+        "d": new_job(schedule_id="nightly"),
+        "e": new_job(tags='["x", "it\'s"]'),
+        "f": new_job(started_by="ann"),
+        "g": new_job(delay_us=HOUR),
+    }
+    insert(db, *given_jobs.values())
+    names = {job.id: name for name, job in given_jobs.items()}
+    assert "".join(names[job_id] for job_id in listed(db, **given)) == wanted
+
+
+@pytest.mark.parametrize("status", ["running", "completed", "failed", "cancelled"])
+def test_filters_by_later_statuses(db: Database, worker: str, status: str) -> None:
+    ids = insert(db, *[new_job() for _ in range(4)])
+    for claimed, ended in zip(claim(db, worker), ("completed", "failed", "cancelled", None), strict=True):
+        if ended:
+            end(db, worker, claimed, status=ended)
+    place = ["completed", "failed", "cancelled", "running"].index(status)
+    assert listed(db, statuses=(status,)) == [ids[place]]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("boom", True), ("BOOM", True), ("needle", True), ("100%", True), ("a_b", True), ("axb", False), ("%", True),
+     ("_", True), ("report", True), ("no such", False), ("\\", False), ("'", False)],
+)  # fmt: skip
+def test_the_search_takes_texts_as_they_are(db: Database, worker: str, text: str, found: bool) -> None:
+    job_id = insert_one(db, args='{"x": "Needle 100% a_b"}')
+    (claimed,) = claim(db, worker)
+    end(db, worker, claimed, status="failed", error="Boom!")
+    assert listed(db, q=text) == ([job_id] if found else [])
+    assert listed(db, q=job_id[9:23].upper()) == [job_id]
+
+
+def test_since_and_until_are_of_creation_by_the_databases_clock(db: Database) -> None:
+    old, new = insert(db, new_job(), new_job())
+    backdate(db, old, created_at=-HOUR // 2)
+    now = db.read(lambda tx: tx.now())
+    assert listed(db, since=now - 60 * SECOND) == [new]
+    assert listed(db, until=now - 60 * SECOND) == [old]
+    assert listed(db, since=now - 2 * HOUR, until=now + SECOND) == [new, old]
+    at = builders.get(db, old).created_at
+    assert (listed(db, since=at, until=at + 1), listed(db, since=at, until=at)) == ([old], [])
+    assert len(listed(db, since=-(2**62), until=2**62)) == 2
+
+
+def test_callers_clocks_may_be_wrong(db: Database) -> None:
+    """The id says when by the caller's clock, ``created_at`` by the database's."""
+    now = db.read(lambda tx: tx.now())
+    slow, fast = least_id(now - 50 * 60 * SECOND), least_id(now + 50 * 60 * SECOND)
+    insert(db, new_job(id=slow), new_job(id=fast))
+    assert listed(db, since=now - SECOND, until=now + 60 * SECOND) == [fast, slow]
+
+
+class TestPages:
+    @pytest.mark.parametrize("wanted", [JobFilter(), JobFilter(type="a")])
+    def test_cursors_are_stable_while_jobs_come_and_go(self, db: Database, wanted: JobFilter) -> None:
+        ids = insert(db, *[new_job(type=("a", "b")[number % 2]) for number in range(20)])
+        seen: list[str] = []
+        page = db.read(lambda tx: reads.jobs(tx, wanted, limit=3))
+        while True:
+            seen += [job.id for job in page.jobs]
+            insert_one(db, type="a")
+            db.run(lambda tx: jobs.delete(tx, [seen[0]]))
+            if page.next_cursor is None:
+                break
+            cursor = page.next_cursor
+            page = db.read(lambda tx: reads.jobs(tx, wanted, limit=3, cursor=cursor))
+        assert seen == (ids if wanted.empty() else ids[::2])[::-1]
+
+    def test_by_number(self, db: Database) -> None:
+        ids = insert(db, *[new_job() for _ in range(5)])[::-1]
+
+        def page(number: int) -> tuple[list[str], int, str | None]:
+            found = db.read(lambda tx: reads.jobs(tx, JobFilter(), limit=2, page=number))
+            return [job.id for job in found.jobs], found.total, found.next_cursor
+
+        pages = [page(number) for number in (1, 2, 3, 4)]
+        assert pages == [(ids[:2], 5, ids[1]), (ids[2:4], 5, ids[3]), (ids[4:], 5, None), ([], 5, None)]
+
+    def test_ids_go_forward(self, db: Database) -> None:
+        ids = insert(db, *[new_job() for _ in range(5)])
+        first = db.read(lambda tx: reads.ids(tx, JobFilter(), limit=3))
+        assert first + db.read(lambda tx: reads.ids(tx, JobFilter(), limit=3, after=first[-1])) == ids
+
+    def test_counts_are_capped(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(reads, "COUNT_CAP", 4)
+        insert(db, *[new_job() for _ in range(4)])
+        page = db.read(lambda tx: reads.jobs(tx, JobFilter(), limit=2))
+        assert (page.total, page.total_is_estimate) == (4, False)
+        insert_one(db)
+        page = db.read(lambda tx: reads.jobs(tx, JobFilter(), limit=2))
+        assert (page.total, page.total_is_estimate) == (4, True)
+        assert db.read(lambda tx: reads.count(tx, JobFilter())) == 5
+
+
+class TestRefused:
+    @pytest.mark.parametrize("status", ["", "Pending", "x'; DROP TABLE rota_jobs; --", "pending' OR '1'='1"])
+    def test_unknown_statuses(self, db: Database, status: str) -> None:
+        insert_one(db)
+        with pytest.raises(Invalid, match="status"):
+            db.read(lambda tx: reads.jobs(tx, JobFilter(statuses=("pending", status)), limit=5))
+
+    @pytest.mark.parametrize("cursor", ["", "next", new_id() + "0", "\0"])
+    def test_cursors_that_are_none(self, db: Database, cursor: str) -> None:
+        with pytest.raises(Invalid, match="cursor"):
+            db.read(lambda tx: reads.jobs(tx, JobFilter(), limit=5, cursor=cursor))
+
+    def test_only_the_empty_filter_is_empty(self) -> None:
+        assert JobFilter().empty()
+        assert not JobFilter(q="x").empty()
+        assert not JobFilter(statuses=("failed",)).empty()

@@ -1,0 +1,105 @@
+"""Retention: what is old goes, by kind, in small batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rota.model import LogChunk
+from rota.store import retention, schedules
+from rota.store.database import Database
+from tests.store import builders
+from tests.store.builders import DAY, HOUR, backdate, claim, end, give_back, insert_one, ledger, occurrence, run_one
+
+
+@pytest.fixture
+def now(db: Database) -> int:
+    return db.read(lambda tx: tx.now())
+
+
+def ended(db: Database, worker: str, age: int = DAY, status: str = "completed", **given: Any) -> str:
+    """A job that ended so long ago."""
+    claimed = run_one(db, worker, **given)
+    end(db, worker, claimed, status=status)
+    backdate(db, claimed.call.job_id, completed_at=-age)
+    return claimed.call.job_id
+
+
+def old(db: Database, before: int, **given: Any) -> list[str]:
+    wanted = {"failed": False, "runs": False, "keep_last": 100, "limit": 100, **given}
+    return db.read(lambda tx: retention.old_jobs(tx, before=before, **wanted))
+
+
+def test_old_jobs_by_kind(db: Database, worker: str, now: int) -> None:
+    plain = ended(db, worker)
+    cancelled, failed = ended(db, worker, status="cancelled"), ended(db, worker, status="failed")
+    triggered, executed = ended(db, worker, origin="trigger"), ended(db, worker, origin="exec", status="cancelled")
+    failed_run = ended(db, worker, origin="trigger", status="failed")
+    ended(db, worker, age=HOUR)
+    insert_one(db)
+    run_one(db, worker)
+
+    before = now - 2 * HOUR
+    assert set(old(db, before)) == {plain, cancelled}
+    assert old(db, before, failed=True) == [failed]
+    assert set(old(db, before, runs=True)) == {triggered, executed}
+    assert old(db, before, failed=True, runs=True) == [failed_run]
+
+
+def test_the_oldest_first_and_not_too_many(db: Database, worker: str, now: int) -> None:
+    ids = [ended(db, worker, age=age * DAY) for age in (3, 5, 4)]
+    cancelled = ended(db, worker, status="cancelled")
+    assert old(db, now, limit=2) == [ids[1], ids[2]]
+    assert old(db, now, limit=4) == [ids[1], ids[2], ids[0], cancelled]
+
+
+def test_the_last_runs_of_each_schedule_stay(db: Database, worker: str, now: int) -> None:
+    def run(schedule_id: str, at: int | None, status: str = "completed", origin: str = "schedule") -> str:
+        return ended(db, worker, schedule_id=schedule_id, scheduled_for=at, origin=origin, status=status)
+
+    daily = [run("daily", at) for at in (10, 20, 30, 40)]
+    yearly = run("yearly", 10)
+    triggered = run("daily", None, origin="trigger")
+    assert set(old(db, now, runs=True, keep_last=2)) == {*daily[:2], triggered}
+    assert set(old(db, now, runs=True, keep_last=4)) == {triggered}
+    assert set(old(db, now, runs=True, keep_last=0)) == {*daily[:3], triggered}
+    assert yearly in builders.column(db, "id")
+
+
+def test_the_last_good_run_stays_however_many_failed_after_it(db: Database, worker: str, now: int) -> None:
+    runs = [
+        ended(db, worker, schedule_id="s", scheduled_for=at, origin="schedule", status=status)
+        for at, status in enumerate(["completed", "completed", "failed", "failed", "failed"], 1)
+    ]
+    assert old(db, now, runs=True, keep_last=2) == [runs[0]]
+    assert old(db, now, runs=True, failed=True, keep_last=2) == [runs[2]]
+
+
+def test_jobs_go_with_their_history(db: Database, worker: str) -> None:
+    claimed = run_one(db, worker)
+    job_id = claimed.call.job_id
+    builders.log(db, LogChunk(job_id, 1, 1, 1, 0, '[[0,"log","x"]]'))
+    give_back(db, worker, claimed, log_lines=1)
+    end(db, worker, *claim(db, worker))
+    running = run_one(db, worker).call.job_id
+
+    assert db.run(lambda tx: retention.delete_jobs(tx, [job_id, running])) == 1
+    assert db.run(lambda tx: retention.delete_jobs(tx, [])) == 0
+    assert builders.column(db, "id") == [running]
+    assert (builders.column(db, "job_id", "rota_attempts"), builders.column(db, "job_id", "rota_logs")) == ([], [])
+
+
+def test_occurrences_go_by_the_time_of_their_decision(db: Database, now: int) -> None:
+    rows = [occurrence(at, cause=str(at)) for at in (1, 2, 3)]
+    db.run(lambda tx: schedules.account(tx, rows))
+    db.run(lambda tx: tx.run("UPDATE rota_occurrences SET decided_at = scheduled_for WHERE scheduled_for < 3"))
+    assert [db.run(lambda tx: retention.delete_occurrences(tx, now, 1)) for _ in range(3)] == [1, 1, 0]
+    assert ledger(db) == [(3, 3, "paused")]
+
+
+def test_logs_go_by_age_in_parts(db: Database, worker: str) -> None:
+    job_id = run_one(db, worker).call.job_id
+    builders.log(db, *[LogChunk(job_id, 1, first, 1, first * 10, '[[0,"log","x"]]') for first in (1, 2, 3)])
+    assert [db.run(lambda tx: retention.delete_logs(tx, 30, 1)) for _ in range(3)] == [1, 1, 0]
+    assert builders.column(db, "first_line", "rota_logs") == [3]
