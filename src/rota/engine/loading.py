@@ -33,12 +33,11 @@ def _factory(name: str) -> Factory:
     for point in entry_points(group=GROUP, name=name):
         factory: Factory = point.load()
         return factory
-    known = [*BUILT_IN, *sorted(point.name for point in entry_points(group=GROUP))]
-    raise SettingInvalid(
-        "ROTA_EXECUTORS",
-        f"no executor is called {name!r}",
-        hint=f"known: {', '.join(known)}",
-    )
+    raise SettingInvalid("ROTA_EXECUTORS", f"no executor is called {name!r}", hint=f"known: {', '.join(_known())}")
+
+
+def _known() -> list[str]:
+    return [*BUILT_IN, *sorted(point.name for point in entry_points(group=GROUP))]
 
 
 def _http(settings: Settings, _apps: Sequence[str]) -> Executor:
