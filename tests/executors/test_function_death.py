@@ -92,20 +92,6 @@ async def test_terminate_and_interrupt_are_left_to_the_worker(functions: Functio
     assert [(await functions.result(function_call(name)))["pid"] for name in ("where", "async_where")] == pids
 
 
-async def test_a_loop_held_for_long_does_not_hold_the_worker(functions: Functions) -> None:
-    held = function_call("hold_loop", seconds=0.5)
-    await functions.begin(held, "holding")
-    loop = asyncio.get_running_loop()
-    before = loop.time()
-    assert await functions.result(function_call("sync_answer", value=1)) == 1
-    turns = 0
-    while not functions.host.reports[held.job_id, 1]:
-        await asyncio.sleep(0)
-        turns += 1
-    assert turns > 100 and loop.time() - before < 5
-    assert functions.host.outcome(held).kind == "completed"
-
-
 WORKER = f"""
 import asyncio, sys
 sys.path.insert(0, {str(ROOT)!r})

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rota.executors.function import FunctionExecutor
-from rota.executors.runners import Care
+from rota.executors.runner_care import Care
 from tests.support import procs
 from tests.support.function_calls import APP, Functions, function_call, make_call, running_functions
 from tests.support.host import RecordingHost
@@ -93,7 +93,7 @@ async def test_runners_are_small_and_load_nothing_heavy() -> None:
         ("app = 3", "cannot load mine:rota: AttributeError: module 'mine' has no attribute 'rota'"),
         ("import sys; sys.exit('usage: …')", "cannot load mine:rota: SystemExit: usage: …"),
         ("import os; os._exit(5)", "a runner ended before it was ready (exit code 5)"),
-        ("import time; time.sleep(600)", "mine:rota did not load within 1 s"),
+        ("import time; time.sleep(600)", "mine:rota did not load within 3 s"),
     ],
 )
 async def test_jobs_of_an_application_that_does_not_load_wait_until_it_is_mended(
@@ -101,7 +101,9 @@ async def test_jobs_of_an_application_that_does_not_load_wait_until_it_is_mended
 ) -> None:
     write_app(folder, "mine", text)
     caplog.set_level(logging.INFO, "rota")
-    async with running_functions(["mine:rota"], care=Care(backoff_s=0.05, boot_s=1)) as functions:
+    async with running_functions(
+        ["mine:rota"], care=Care(backoff_s=0.05, boot_s=3 if "sleep" in text else 60)
+    ) as functions:
         for lane in ("async", "sync"):
             outcome = await functions.run(make_call("here", lane))
             assert (outcome.kind, outcome.error is None) == ("interrupted", False)

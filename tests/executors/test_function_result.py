@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+
 import pytest
 
 from rota.executors.runner_call import Limits
@@ -49,11 +50,9 @@ async def test_what_a_result_says_is_judged(functions: Functions, name: str) -> 
     assert (outcome.kind, outcome.permanent, outcome.error) == ("failed", True, "gone")
 
 
-@pytest.mark.parametrize(
-    "call", [inline_call("tests.support.odd_results:an_object"), inline_call("tests.support.odd_results:itself")]
-)
-async def test_a_result_that_is_no_json_fails_for_good(functions: Functions, call: Any) -> None:
-    outcome = await functions.run(call)
+@pytest.mark.parametrize("name", ["an_object", "itself"])
+async def test_a_result_that_is_no_json_fails_for_good(functions: Functions, name: str) -> None:
+    outcome = await functions.run(inline_call(f"tests.support.odd_results:{name}"))
     assert outcome.kind == "failed" and outcome.permanent
     assert outcome.detail is not None and outcome.detail.code == "result-not-json"
 

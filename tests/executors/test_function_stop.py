@@ -84,6 +84,7 @@ async def test_who_does_not_end_is_killed_and_the_others_start_again(
         await functions.begin(call)
     stubborn = function_call(name, **args)
     await functions.begin(stubborn, said)
+    assert await functions.result(function_call("sync_answer", value=1)) == 1
     functions.stop(stubborn, "timeout")
     assert (await functions.outcome(stubborn)).kind == "stopped"
     for call in patient:

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from rota.executor import Call, Declared, Host, Line, Outcome, Stop
 from rota.executors.runner import Setup
 from rota.executors.runner_call import Limits
+from rota.executors.runner_care import Care, Complaints
 from rota.executors.runner_frames import Hello
 from rota.executors.runner_process import Runner
-from rota.executors.runners import AsyncRunners, Care, Complaints, SyncRunners
+from rota.executors.runners import AsyncRunners, SyncRunners
 
 
 class FunctionExecutor:
