@@ -41,7 +41,7 @@ def advise_on_clock(expression: CronExpression, wall: WallClock, zone_name: str,
     end = min(instant + _YEAR, LAST_SECOND)
     while instant < end:
         stretch = stretch_at(zone_name, instant)
-        if after < stretch.start <= end and stretch.change and not (hourly and stretch.change % 3600 == 0):
+        if after < stretch.start == instant and stretch.change and not (hourly and stretch.change % 3600 == 0):
             sentence = _effect(wall, zone_name, stretch, expression.fixed)
             if sentence:
                 yield sentence

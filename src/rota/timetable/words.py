@@ -27,7 +27,9 @@ def describe_cron(expression: CronExpression) -> str:
     """Say when a cron expression fires, without its zone."""
     days = _describe_days(expression.days)
     times = _describe_times(expression)
-    around_the_clock = expression.hours == _ALL_DAY or (times.startswith("every") and " to " not in times)
+    around_the_clock = expression.hours == _ALL_DAY or (
+        times.startswith("every") and _even_step(members(expression.hours), 24) > 0
+    )
     if days or around_the_clock:
         return f"{times} {days}".rstrip()
     return f"{times} every day"
