@@ -21,7 +21,7 @@ FINISH = f"""
 UPDATE rota_jobs AS j SET status = u.status, result = {{json|u.result}}, result_truncated = u.truncated,
   error = u.error, error_detail = {{json|u.error_detail}}, reason = u.reason, attempts_used = j.attempts_used + u.used,
   completed_at = n.now, updated_at = n.now, unique_hold = NULL, log_lines = u.log_lines
-FROM (SELECT rota_now() AS now) n CROSS JOIN {{rows|u|batch|id uuid, attempt bigint, status text, result text,
+FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, status text, result text,
   truncated bigint, error text, error_detail text, reason text, used bigint, log_lines bigint}}
 WHERE {FENCE}
 RETURNING {{pg|j.}}id
@@ -32,7 +32,7 @@ UPDATE rota_jobs AS j SET status = CASE WHEN u.delay_us > 0 THEN 'scheduled' ELS
   run_at = CASE WHEN u.delay_us > 0 THEN n.now + u.delay_us ELSE j.run_at END,
   error = u.error, error_detail = {{json|u.error_detail}}, reason = u.outcome, attempts_used = j.attempts_used + u.used,
   worker_id = NULL, updated_at = n.now, log_lines = u.log_lines, progress = NULL, progress_note = NULL
-FROM (SELECT rota_now() AS now) n CROSS JOIN {{rows|u|batch|id uuid, attempt bigint, outcome text, delay_us bigint,
+FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, outcome text, delay_us bigint,
   error text, error_detail text, used bigint, log_lines bigint}}
 WHERE {FENCE}
 RETURNING {{pg|j.}}id, {{pg|j.}}attempt, {{pg|j.}}reason, {{pg|j.}}started_at,
@@ -60,7 +60,7 @@ UPDATE rota_jobs AS j SET status = u.status, reason = u.reason, error = u.error,
   worker_id = CASE WHEN u.status = 'pending' THEN NULL ELSE j.worker_id END,
   unique_hold = CASE WHEN u.status = 'pending' THEN j.unique_hold END, error_detail = NULL,
   log_lines = coalesce((SELECT max(l.first_line + l.lines - 1) FROM rota_logs l WHERE l.job_id = j.id), j.log_lines)
-FROM (SELECT rota_now() AS now) n CROSS JOIN {{rows|u|batch|id uuid, attempt bigint, status text, reason text,
+FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, status text, reason text,
   error text}}
 WHERE j.id = u.id AND j.attempt = u.attempt AND {RUNNING}
 RETURNING {{pg|j.}}id
