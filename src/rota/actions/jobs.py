@@ -30,11 +30,20 @@ class Enqueued(msgspec.Struct, frozen=True):
     existing: bool = False
 
 
-def prepare(tx: Tx, specs: Sequence[JobIn], caller: Caller, settings: Settings) -> list[NewJob]:
-    """Check jobs and fill in the defaults; nothing is stored.  Ids are made here, so that storing can be repeated."""
+def prepare(
+    tx: Tx,
+    specs: Sequence[JobIn],
+    caller: Caller,
+    settings: Settings,
+    known: dict[str, JobType | None] | None = None,
+) -> list[NewJob]:
+    """Check jobs and fill in the defaults; nothing is stored.  Ids are made here, so that storing can be repeated.
+
+    ``known`` remembers the job types that were read, for several calls in one transaction.
+    """
     if len(specs) > MAX_BULK:
         raise Invalid("jobs", f"{len(specs)} jobs are too many at once", hint=f"at most {MAX_BULK}")
-    known: dict[str, JobType | None] = {}
+    known = {} if known is None else known
     prepared = []
     for place, spec in enumerate(specs):
         try:

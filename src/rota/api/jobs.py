@@ -15,7 +15,8 @@ from rota.actions.specs import BulkIn, FilterIn, JobIn, TriggerIn
 from rota.api import rights, waiting
 from rota.api.answers import Enqueued, EnqueuedMany, JobDetail, JobList, Triggered, Why
 from rota.api.context import Context
-from rota.api.idempotency import create_once
+from rota.api.enqueuing import MOST_SHARED, Order, tell_enqueued
+from rota.api.idempotency import HEADER, create_once
 from rota.api.job_view import detail, known_job
 from rota.api.operations import IDEMPOTENCY_KEY, Operations, Parameter
 from rota.api.reply import JsonReply
@@ -66,7 +67,7 @@ async def enqueue(context: Context) -> Response:
     wait_s = waiting.seconds(context)
     spec = await context.body(JobIn)
     rights.check_jobs(context.identity, [spec])
-    answers, headers = await create_once(context, _enqueue(context, [spec]))
+    answers, headers = await _enqueue(context, [spec])
     shown = answers[0]
     if wait_s is not None:
         shown = {**await waiting.for_end(context, shown["id"], wait_s), "existing": shown["existing"]}
@@ -92,58 +93,16 @@ async def enqueue_many(context: Context) -> Response:
     """
     spec = await context.body(BulkIn)
     rights.check_jobs(context.identity, spec.jobs)
-    answers, headers = await create_once(context, _enqueue(context, spec.jobs))
+    answers, headers = await _enqueue(context, spec.jobs)
     return JsonReply({"jobs": answers}, 201, headers)
 
 
-def _enqueue(context: Context, specs: Sequence[JobIn]) -> Any:
-    """Return the work that stores jobs; their ids are made once, however often it runs."""
-    caller, settings = context.caller, context.settings
-    prepared: list[NewJob] = []
-
-    def work(tx: Tx) -> list[dict[str, Any]]:
-        if not prepared:
-            prepared.extend(job_actions.prepare(tx, specs, caller, settings))
-        stored = job_actions.store(tx, prepared)
-        _tell_enqueued(tx, prepared)
-        return [
-            _existing(tx, found.id) if found.existing else _accepted(job)
-            for job, found in zip(prepared, stored, strict=True)
-        ]
-
-    return work
-
-
-def _accepted(job: NewJob) -> dict[str, Any]:
-    status = "scheduled" if job.run_at is not None or job.delay_us else "pending"
-    return {"id": job.id, "existing": False, "jobType": job.type, "status": status, "queue": job.queue}
-
-
-def _existing(tx: Tx, job_id: str) -> dict[str, Any]:
-    found = known_job(tx, job_id)
-    return {"id": job_id, "existing": True, "jobType": found.type, "status": found.status, "queue": found.queue}
-
-
-def _tell_enqueued(tx: Tx, prepared: Sequence[NewJob]) -> None:
-    first = prepared[0] if prepared else None
-    if first is None or not logs.is_on("info"):
-        return
-    count = len(prepared)
-
-    def tell() -> None:
-        logs.event(
-            "job/enqueued",
-            f"{first.type or first.lane} enqueued" if count == 1 else f"{count} jobs enqueued",
-            queue=first.queue if count == 1 else None,
-            jobType=first.type if count == 1 else None,
-            jobId=first.id if count == 1 else None,
-            priority=-first.rank if count == 1 else None,
-            startedBy=first.started_by,
-            origin=first.origin,
-            count=count if count > 1 else None,
-        )
-
-    tx.after_commit(tell)
+async def _enqueue(context: Context, specs: Sequence[JobIn]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Store jobs; return what is answered for each, and headers."""
+    enqueuing, order = context.service.enqueuing, Order(specs, context.caller)
+    if context.header(HEADER) is None and len(specs) <= MOST_SHARED:
+        return await context.service.write_together(enqueuing.store_together, order), {}
+    return await create_once(context, lambda tx: enqueuing.store(tx, order))
 
 
 @operations.add(
@@ -193,7 +152,7 @@ def _trigger(context: Context, spec: TriggerIn) -> Any:
         if not prepared:
             prepared.append(job_actions.trigger(tx, spec, caller, settings))
         stored = job_actions.store(tx, prepared)
-        _tell_enqueued(tx, prepared)
+        tell_enqueued(tx, prepared[0])
         return {"id": stored[0].id}
 
     return work

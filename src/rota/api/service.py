@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rota.actions import present
+from rota.api.enqueuing import Enqueuing
 from rota.api.watch import JobWatch
 from rota.api.wellbeing import Checkup
 from rota.errors import DatabaseError, DatabaseUnavailable
@@ -16,7 +17,7 @@ from rota.settings import Settings
 from rota.store import meta, watch
 from rota.store.database import Database, Tx
 from rota.store.watch import Seen
-from rota.store.writer import GroupWriter
+from rota.store.writer import GroupWriter, Together
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class Service:
         self.db = db
         self.settings = settings
         self.writer = GroupWriter(db)
+        self.enqueuing = Enqueuing(settings)
         self.watch = JobWatch(self._look)
         self.checkup = Checkup(self.read)
         self.schema_checked = False
@@ -53,13 +55,11 @@ class Service:
 
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Commit ``work`` together with whatever else waits; it may run more than once."""
-        try:
-            return await asyncio.wait_for(self.writer.run(work), ANSWER_WITHIN_S)
-        except TimeoutError:
-            raise DatabaseUnavailable(
-                "the database does not answer in time",
-                hint="whether it was done is not known; repeat it with an Idempotency-Key",
-            ) from None
+        return await _in_time(self.writer.run(work))
+
+    async def write_together(self, together: Together, item: Any) -> Any:
+        """Have ``together`` store ``item`` with all others that wait for the same."""
+        return await _in_time(self.writer.run_together(together, item))
 
     async def think(self, work: Callable[[], T]) -> T:
         """Run what takes a while without the database, so that the event loop turns on."""
@@ -96,3 +96,13 @@ class Service:
             self._watermark = present.instant(await self.read(meta.accounted_to))
         except DatabaseError:
             self._watermark = None
+
+
+async def _in_time(writing: Awaitable[T]) -> T:
+    try:
+        return await asyncio.wait_for(writing, ANSWER_WITHIN_S)
+    except TimeoutError:
+        raise DatabaseUnavailable(
+            "the database does not answer in time",
+            hint="whether it was done is not known; repeat it with an Idempotency-Key",
+        ) from None

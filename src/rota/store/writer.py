@@ -24,20 +24,28 @@ MOST_WAITING = 10_000
 _TRANSIENT = (DatabaseUnavailable, DatabaseBusy)
 
 
+Together = Callable[[Tx, Sequence[Any]], Sequence[Any]]
+"""Does the same for several items at once; returns for each its result, or the exception that is its answer."""
+
+
 class _Waiting:
     """A closure that waits to be committed, and where its answer goes."""
 
-    __slots__ = ("answer", "error", "loop", "result", "work")
+    __slots__ = ("answer", "error", "item", "loop", "result", "together", "work")
 
     def __init__(
         self,
         work: Callable[[Tx], Any],
         answer: Future[Any] | asyncio.Future[Any],
         loop: asyncio.AbstractEventLoop | None = None,
+        together: Together | None = None,
+        item: Any = None,
     ) -> None:
         self.work = work
         self.answer = answer
         self.loop = loop
+        self.together = together
+        self.item = item
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -77,6 +85,16 @@ class GroupWriter:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
         self._add(_Waiting(work, answer, loop))
+        return await answer
+
+    async def run_together(self, together: Together, item: Any) -> Any:
+        """Have ``together`` called once for all the items that wait for it; return, or raise, its answer for ``item``.
+
+        One statement can then serve many callers, where ``run`` gives each its own.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._add(_Waiting(lambda tx: _only(together(tx, [item])), answer, loop, together, item))
         return await answer
 
     def close(self, timeout_s: float = 10.0) -> None:
@@ -121,8 +139,10 @@ class GroupWriter:
 
     def _commit_together(self, group: Sequence[_Waiting]) -> None:
         def work(tx: Tx) -> None:
-            for waiting in group:
-                _attempt(tx, waiting)
+            for together, members in _by_together(group).items():
+                if together is None or len(members) == 1 or not _attempt_together(tx, together, members):
+                    for waiting in members:
+                        _attempt(tx, waiting)
 
         try:
             self._db.run(work)
@@ -154,6 +174,35 @@ def _attempt(tx: Tx, waiting: _Waiting) -> None:
         raise
     except Exception as error:  # noqa: BLE001 - it is the answer
         waiting.error = error
+
+
+def _attempt_together(tx: Tx, together: Together, members: Sequence[_Waiting]) -> bool:
+    """Serve several at once; False when that failed, so that each must be tried for itself."""
+    try:
+        with tx.savepoint():
+            answers = together(tx, [waiting.item for waiting in members])
+    except _TRANSIENT:
+        raise
+    except Exception:  # noqa: BLE001 - whose error it is shows when each is tried
+        return False
+    for waiting, found in zip(members, answers, strict=True):
+        waiting.error = found if isinstance(found, BaseException) else None
+        waiting.result = found
+    return True
+
+
+def _by_together(group: Sequence[_Waiting]) -> dict[Together | None, list[_Waiting]]:
+    found: dict[Together | None, list[_Waiting]] = {}
+    for waiting in group:
+        found.setdefault(waiting.together, []).append(waiting)
+    return found
+
+
+def _only(answers: Sequence[Any]) -> Any:
+    (answer,) = answers
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
 
 
 def _fail(group: Sequence[_Waiting], error: BaseException) -> None:
