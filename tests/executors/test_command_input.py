@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rota.ids import new_id
 from tests.support.command_calls import command_call, python_call, running
 from tests.support.command_tree import comm
 from tests.support.command_worker import worker
@@ -134,11 +135,11 @@ print(sorted(ignored), signal.pthread_sigmask(signal.SIG_BLOCK, ()), os.getsid(0
 @pytest.mark.skipif(sys.platform != "linux", reason="what is read here is Linux's")
 async def test_commands_cannot_read_the_processes_that_hold_secrets() -> None:
     look = """
-import glob
+import glob, sys
 for path in glob.glob('/proc/[0-9]*/environ'):
     try:
         with open(path, 'rb') as file:
-            found = b'canary-' + b'7f3a' in file.read()
+            found = sys.argv[1].encode() in file.read()
     except OSError:
         continue
     if found:
@@ -146,11 +147,12 @@ for path in glob.glob('/proc/[0-9]*/environ'):
 """
     # Root as it is in a container: without what would let it read every process.
     reduced = ["setpriv", "--bounding-set", "-sys_ptrace,-sys_admin,-cap_38"] if os.geteuid() == 0 else []
-    env = {"ROTA_SECRET_KEY": "canary-7f3a"}
+    canary = new_id()
+    env = {"ROTA_SECRET_KEY": canary}
     readable = await asyncio.create_subprocess_exec(*reduced, "sleep", "60", env={**os.environ, **env})
     try:
         await wait_until_async(lambda: comm(readable.pid) == "sleep")
-        async with worker([python_call(look)], env=env, prefix=reduced) as started:
+        async with worker([python_call(look, canary)], env=env, prefix=reduced) as started:
             lines = await started.lines_until("exit code")
     finally:
         readable.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 
@@ -29,7 +30,8 @@ async def test_what_a_command_leaves_behind_is_killed_and_its_exit_code_stands(h
         [pid] = await rota.pids(call, 1)
         assert not exists(pid)
         assert outcome.error == "exit code 7"
-        assert "killed 1 process that the command left behind" in rota.system(call)
+        # Of two forks, the first may not have ended yet.
+        assert re.search("killed (1 process|2 processes) that the command left behind", rota.system(call))
         assert await rota.call(python_call(DAEMON, how, "0")) == Outcome("completed", result='{"exitCode":0}')
 
 
@@ -86,11 +88,11 @@ told = []
 signal.signal(signal.SIGTERM, lambda *_: told.append(1))
 if sys.argv[1:]:
     os.setsid()
-print('ready', flush=True)
+os.write(1, b'ready\\n')
 while not told:
     time.sleep(0.01)
 time.sleep(0.2)
-print('asked', len(told))
+os.write(1, b'asked %d\\n' % len(told))
 """
     async with running(grace_s=10) as rota:
         text = f'"{sys.executable}" -c "$CODE" & "{sys.executable}" -c "$CODE" apart & trap "" TERM; wait; wait'
