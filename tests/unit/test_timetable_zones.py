@@ -15,9 +15,9 @@ from rota.timetable.instant import FIRST_US, LAST_US
 from rota.timetable.zones import FIRST_SECOND, LAST_SECOND, stretch_at
 
 SAMPLE = [
-    "Africa/Cairo", "Africa/Casablanca", "Africa/Freetown", "Africa/Monrovia", "America/Boa_Vista",
+    "Africa/Cairo", "Africa/Casablanca", "Africa/Tunis", "Africa/Monrovia", "America/Boa_Vista",
     "America/Danmarkshavn", "America/Juneau", "America/New_York", "America/Sao_Paulo", "Antarctica/Casey",
-    "Antarctica/Troll", "Asia/Gaza", "Asia/Kathmandu", "Asia/Manila", "Asia/Pyongyang", "Australia/Lord_Howe",
+    "Asia/Gaza", "Asia/Kathmandu", "Asia/Manila", "Asia/Pyongyang", "Australia/Lord_Howe",
     "Europe/Dublin", "Europe/London", "Europe/Paris", "Pacific/Apia", "Pacific/Kiritimati", "Pacific/Kwajalein",
 ]  # fmt: skip
 

@@ -47,7 +47,8 @@ class Daylight:
             stretch = self._stretch_at(instant)
             found = self._last_in(stretch, instant + stretch.offset)
             if found is not None:
-                return (found - stretch.offset) * _SECOND
+                found -= stretch.offset
+                return found * _SECOND if found >= FIRST_SECOND else None
             instant = self._before(stretch)
         return None
 
