@@ -13,7 +13,7 @@ from rota.store.sql import Dialect, render
 LOCK = 7_005_7005
 CLOCK = """
 CREATE OR REPLACE FUNCTION rota_now() RETURNS bigint LANGUAGE sql VOLATILE AS
-$$ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$
+$$ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$;
 """
 VIEW_TIME: dict[Dialect, str] = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%fZ', {} / 1000000.0, 'unixepoch')",
@@ -166,5 +166,7 @@ def _make_view(tx: Tx) -> None:
 
 def _has(tx: Tx, name: str) -> bool:
     if tx.dialect == "postgresql":
-        return tx.value("SELECT to_regclass(:name)", {"name": name}) is not None
+        # Not to_regclass: it may answer from before the wait for another process's migration.
+        visible = "SELECT 1 FROM pg_class WHERE relname = :name AND pg_table_is_visible(oid)"
+        return tx.value(visible, {"name": name}) is not None
     return tx.value("SELECT 1 FROM sqlite_master WHERE name = :name", {"name": name}) is not None

@@ -115,12 +115,13 @@ class SqliteTx(Tx):
 def _statements(script: str) -> Iterator[str]:
     """Split a script; ``executescript`` would commit the open transaction."""
     part = ""
-    for line in script.splitlines(keepends=True):
-        part += line
+    for piece in script.split(";"):
+        part += piece + ";"
         if sqlite3.complete_statement(part):
-            yield part
+            if piece.strip():
+                yield part
             part = ""
-    if part.strip():
+    if part:
         yield part
 
 
