@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from rota.actions import jobs, schedules
-from rota.actions.specs import Caller, JobIn, PauseIn, ScheduleIn, convert
+from rota.actions.specs import Caller, JobIn, PauseIn, ScheduleIn, convert, encode
 from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid, NotFound
 from rota.handle import Job
@@ -154,7 +154,7 @@ class Rota:
         """
         spec = self._schedule_spec(what, args, cron=cron, every=every, at=at, tz=tz, **fields)
         spec.id = str(id)
-        self.schedules.append(msgspec.json.encode(spec).decode())
+        self.schedules.append(encode(spec))
 
     def job_request(
         self,

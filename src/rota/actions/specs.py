@@ -220,6 +220,13 @@ def convert(value: Any, kind: type[T], prefix: str = "") -> T:
     return decode(document, kind, prefix)
 
 
+def encode(spec: Spec) -> str:
+    """Return a spec as JSON; what was not given is left out."""
+    names = zip(spec.__struct_fields__, spec.__struct_encode_fields__, strict=True)
+    values = {name: getattr(spec, field) for field, name in names}
+    return msgspec.json.encode({name: value for name, value in values.items() if value not in (None, ABSENT)}).decode()
+
+
 def _invalid(text: str, prefix: str) -> Invalid:
     match = _FIELD.match(text)
     reason, path = (match[1], match[2]) if match else (text, None)

@@ -18,6 +18,8 @@ from rota import logs
 RESTART_S = (0.5, 30.0)
 STEADY_S = 30.0
 """A child that lived this long starts again without delay."""
+WRONG_USAGE = 2
+"""Exit code of a child that was given a wrong setting."""
 LIFE_VARIABLE = "_ROTA_LIFE_FD"
 
 
@@ -80,7 +82,10 @@ class Supervisor:
             for child in self.children:
                 child.start(self._life_read)
             while self._stops == 0:
-                self._look_after()
+                hopeless = self._look_after()
+                if hopeless is not None:
+                    self._drain()
+                    return hopeless
                 self._event.wait(0.5)
                 self._event.clear()
             return self._drain()
@@ -91,16 +96,20 @@ class Supervisor:
         self._stops += 1
         self._event.set()
 
-    def _look_after(self) -> None:
+    def _look_after(self) -> int | None:
+        """Restart the dead; return an exit code where that is hopeless."""
         for child in self.children:
             if child.process is not None and not child.running:
                 code = child.ended()
+                if code == WRONG_USAGE:  # it will not go away by itself; the child has said what is wrong
+                    return code
                 logs.event(
                     "supervisor/child-died", f"{child.name} ended with {code}, starting it again", level="error",
                     child=child.name, exitCode=code,
                 )  # fmt: skip
             if child.process is None and time.monotonic() >= child.start_at and self._stops == 0:
                 child.start(self._life_read)
+        return None
 
     def _drain(self) -> int:
         for child in self.children:
