@@ -146,6 +146,28 @@ async def test_a_type_declared_twice_is_told(folder: Path, caplog: pytest.LogCap
     assert "declared twice, one:here and two:here" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("setup", "line"),
+    [
+        ("pass", "INFO lib: told"),
+        ("logging.basicConfig(format='MINE %(message)s', level=logging.DEBUG)", "MINE told"),
+        ("logging.basicConfig(format='MINE %(message)s')", "MINE loud"),
+        ("logging.root.addHandler(logging.NullHandler())", "WARNING lib: loud"),
+    ],
+)
+async def test_the_logging_that_an_application_sets_up_counts(folder: Path, setup: str, line: str) -> None:
+    body = "    logging.getLogger('lib').info('told'); logging.getLogger('lib').warning('loud'); ctx.log.info('always')"
+    text = GOOD.replace("async def here():", f"import logging\n{setup}\nasync def here(ctx: Context):\n{body}\n   ")
+    write_app(folder, "mine", "from rota.context import Context\n" + text)
+    async with running_functions(["mine:rota"]) as functions:
+        call = make_call("here", "async")
+        await functions.result(call)
+    lines = functions.host.text(call).splitlines()
+    assert lines[0] == line
+    assert lines[-1].endswith("always")
+    assert len(lines) == len(set(lines)) == (3 if line.endswith("told") else 2)
+
+
 @pytest.mark.usefixtures("from_root")
 async def test_a_runner_is_replaced_after_so_many_jobs_and_none_is_lost() -> None:
     async with running_functions(care=Care(recycle_jobs=100)) as functions:

@@ -19,7 +19,7 @@ from rota.executors.runner_call import Limits
 from rota.executors.runner_frames import Hello
 from rota.executors.runner_life import die_with, ignore_polite_signals
 from rota.executors.runner_link import Link
-from rota.executors.runner_output import capture
+from rota.executors.runner_output import capture_logging, capture_streams
 from rota.executors.runner_sync import SyncLane
 
 MARKER_BYTES = 8
@@ -44,17 +44,19 @@ def main() -> None:
     die_with(setup.worker_pid)
     ignore_polite_signals()
     faulthandler.enable(sys.__stderr__ or sys.stderr)
-    capture()
+    capture_streams()
     connection = socket.socket(fileno=setup.socket)
     if setup.lane == "sync":
         sync_lane = SyncLane(connection, setup.limits)
         functions = load(setup.apps, setup.modules)
+        capture_logging()
         sync_lane.link.send(frames.HELLO, Hello(functions.errors, [], []))
         sync_lane.run(functions)
     else:
         link = Link(connection)
         link.watch()
         functions = load(setup.apps, setup.modules)
+        capture_logging()
         link.send(frames.HELLO, _hello(functions))
         marker = memoryview(mmap.mmap(setup.marker, MARKER_BYTES)).cast("Q")
         AsyncLane(link, functions, setup.limits, marker).run()

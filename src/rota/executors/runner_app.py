@@ -90,7 +90,11 @@ class Functions:
     def find(self, work: Work) -> JobFunction[..., Any]:
         """Return the function of a call; raises `Refused`."""
         if work.target is not None:
-            return self._resolve(_decode_target(work.target).function)
+            try:
+                path = _decode_target(work.target).function
+            except msgspec.MsgspecError as error:
+                raise Refused(_failed("target-invalid", f"the target is malformed: {error}", permanent=True)) from error
+            return self._resolve(path)
         function = self._named.get(work.type or "")
         if function is None:
             reason = self.errors[0].line if self.errors else f"this worker has no function for job type {work.type}"

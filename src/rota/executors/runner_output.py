@@ -181,11 +181,17 @@ def _shown_besides() -> bool:
     )
 
 
-def capture() -> None:
-    """Begin to take what is printed and logged."""
+def capture_streams() -> None:
+    """Begin to take what is printed."""
     for name in ("stdout", "stderr"):
         original = getattr(sys, name)
         original.reconfigure(line_buffering=True, errors="backslashreplace")
         setattr(sys, name, CapturedStream("stdout" if name == "stdout" else "stderr", original))
+
+
+def capture_logging() -> None:
+    """Begin to take what is logged; called when the applications are loaded, so that what they set up counts."""
+    if not logging.root.handlers:
+        logging.root.setLevel(logging.INFO)
     logging.root.addHandler(JobLogHandler())
-    logging.root.setLevel(logging.INFO)
+    logging.getLogger("rota.job").setLevel(min(logging.INFO, logging.root.level))

@@ -11,7 +11,7 @@ from rota.executor import Stream
 
 _READ = 64 * 1024
 _LINE_BYTES = 64 * 1024
-_BURST = 1 << 20
+_BURST = 8 << 20
 _PAUSE_S = 0.02
 
 Take = Callable[[Stream, list[str]], None]

@@ -203,7 +203,7 @@ class AsyncRunners(Pool):
 
     def submit(self, calls: Sequence[Call]) -> None:
         """Begin calls."""
-        if self._current is None:
+        if self._current is None or self._closed:
             self.give_back(calls)
             return
         self._current.begin(calls)
@@ -283,6 +283,9 @@ class SyncRunners(Pool):
 
     def submit(self, calls: Sequence[Call]) -> None:
         """Begin calls, as far as there are runners."""
+        if self._closed:
+            self.give_back(calls)
+            return
         self._waiting.extend(calls)
         self._serve()
 
