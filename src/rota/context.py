@@ -83,7 +83,7 @@ class Context:
     def progress(self, value: float, message: str | None = None) -> None:
         """Report how much is done, from 0 to 1, and in what the run is just now."""
         # Progress is for the eye: a share that is slightly off must not fail the work.  The test drops NaN.
-        share = min(max(float(value), 0.0), 1.0) if value == value else None  # noqa: PLR0124
+        share = min(max(float(value), 0.0), 1.0) if value == value else None
         self._running.progress(share, message)
 
 

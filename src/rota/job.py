@@ -186,7 +186,7 @@ class JobFunction(Generic[P, R]):
             raise Invalid(min(unknown), "is no option of a job", hint=f"known: {known}")
         changed = copy.copy(self)
         merged: Mapping[str, Any] = {**self._options, **options}
-        changed._options = JobOptions(**merged)  # type: ignore[typeddict-item]  # the keys were just checked
+        changed._options = JobOptions(**merged)  # type: ignore[typeddict-item]  # noqa: SLF001 - the keys were just checked
         return changed
 
     def enqueue(self, *args: Any, **kwargs: Any) -> Any:

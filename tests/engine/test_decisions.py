@@ -22,8 +22,8 @@ def every(seconds: int) -> Rule:
 
 def schedule(**fields: object) -> Schedule:
     base: dict[str, object] = {
-        "id": "s", "type": "t", "lane": "async", "target": None, "args": "{}", "rule": "{}", "timezone": "UTC", "job": "{}",
-        "anchor_at": T0, "next_at": T0, "owner": "api",
+        "id": "s", "type": "t", "lane": "async", "target": None, "args": "{}", "rule": "{}", "timezone": "UTC",
+        "job": "{}", "anchor_at": T0, "next_at": T0, "owner": "api",
     }  # fmt: skip
     return Schedule(**{**base, **fields})  # type: ignore[arg-type]
 

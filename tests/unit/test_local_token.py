@@ -70,7 +70,9 @@ def test_a_link_is_not_followed(url: DatabaseUrl, tmp_path: Path) -> None:
         read_local_token(url)
 
 
-@pytest.mark.parametrize("content", ["", "rota_local_short", "something else that is quite long, but is no token at all"])
+@pytest.mark.parametrize(
+    "content", ["", "rota_local_short", "something else that is quite long, but is no token at all"]
+)
 def test_a_file_without_a_token_is_refused(url: DatabaseUrl, content: str) -> None:
     token_path(url).write_text(content)
     token_path(url).chmod(0o600)

@@ -79,14 +79,19 @@ class Loop(ABC):
     def _turn(self) -> float:
         try:
             pause = self.run_once()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a loop outlives whatever one turn meets
             self._failures += 1
             self.last_error = f"{type(error).__name__}: {error}"
             kind = "database/lost" if isinstance(error, DatabaseError) else "loop/failed"
             logs.event_limited(
-                f"{kind}/{self.name}", kind, f"{self.name}: {error}", level="error", loop=self.name, error=self.last_error,
+                f"{kind}/{self.name}",
+                kind,
+                f"{self.name}: {error}",
+                level="error",
+                loop=self.name,
+                error=self.last_error,
                 exc_info=not isinstance(error, DatabaseError),
-            )  # fmt: skip
+            )
             return self._back_off()
         if self._failures:
             self._failures, self.last_error = 0, None

@@ -136,7 +136,7 @@ class Worker:
 
     async def _until_idle(self, seconds: float, stop_now: asyncio.Event | None) -> None:
         end = time.monotonic() + seconds
-        while self.running and time.monotonic() < end and not (stop_now and stop_now.is_set()):
+        while self.running and time.monotonic() < end and not (stop_now and stop_now.is_set()):  # noqa: ASYNC110 - three conditions
             await asyncio.sleep(0.02)
 
     def _finish_threads(self) -> None:
