@@ -8,7 +8,7 @@ from rota.actions import policy
 from rota.actions.specs import JobDefaults, decode
 from rota.actions.targets import Target, check_target
 from rota.errors import Invalid, UnknownJobType
-from rota.jsontext import check_json, check_name, check_text
+from rota.jsontext import check_json, check_queue, check_text, check_type
 from rota.model import ANY_TYPE_LANES, JobType, NewJob
 from rota.settings import Settings
 
@@ -37,7 +37,7 @@ def what_to_run(
         checked = check_target(target, settings)
         return checked.lane, checked
     if job_type is None:
-        check_name(str(type_name), "jobType")
+        check_type(str(type_name), "jobType")
         raise UnknownJobType(
             "jobType",
             f"{type_name!r} was never declared",
@@ -62,7 +62,7 @@ def build(
     lane, checked = what_to_run(type_name, target, job_type, settings)
     wanted = policy.merge(given, decode(job_type.defaults, JobDefaults, "defaults") if job_type else None)
     attempts, retry = policy.attempts_and_retry(wanted, lane)
-    queue = check_name(wanted.queue, "queue", max_length=100) if wanted.queue else policy.DEFAULT_QUEUE
+    queue = check_queue(wanted.queue) if wanted.queue else policy.DEFAULT_QUEUE
     if wanted.concurrency_key is not None:
         check_text(wanted.concurrency_key, "concurrencyKey", max_length=500)
     return NewJob(

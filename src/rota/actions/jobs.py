@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rota.actions import building, targets
+from rota.actions.arguments import check_fit
 from rota.actions.specs import Caller, FilterIn, JobIn, TriggerIn, given
 from rota.errors import Conflict, Invalid, NotFound
 from rota.ids import new_id
@@ -65,6 +66,7 @@ def _storable(name: str) -> bool:
 def _prepare(spec: JobIn, job_type: JobType | None, caller: Caller, settings: Settings) -> NewJob:
     takes_object = job_type is not None and building.needs_object(job_type.lane)
     args = building.check_args(given(spec.args), settings, must_be_object=takes_object)
+    check_fit(args, job_type.args_schema if job_type else None)
     job = building.build(
         new_id(),
         type_name=spec.job_type,

@@ -41,10 +41,10 @@ def duration(value: Duration | None, field: str, *, minimum_us: int = 0) -> int 
 def priority_rank(priority: int | str | None, settings: Settings) -> int:
     """Return the rank that is stored: the negated priority.  Names are those that the settings give."""
     if isinstance(priority, str):
-        if priority not in settings.priorities:
+        if priority.lower() not in settings.priorities:
             known = ", ".join(settings.priorities) or "none is set"
             raise Invalid("priority", f"no priority is called {priority!r}", hint=f"an integer, or a name ({known})")
-        priority = settings.priorities[priority]
+        priority = settings.priorities[priority.lower()]
     value = priority or 0
     if abs(value) > MAX_PRIORITY:
         raise Invalid("priority", f"{value} is out of range", hint=f"from -{MAX_PRIORITY} to {MAX_PRIORITY}")

@@ -6,7 +6,7 @@ import msgspec
 
 from rota.actions.specs import Caller, PauseIn, QueueIn
 from rota.errors import Invalid, NotFound
-from rota.jsontext import check_name, check_text
+from rota.jsontext import check_queue, check_text
 from rota.model import Queue
 from rota.store import queues
 from rota.store.database import Tx
@@ -16,7 +16,7 @@ MAX_CONCURRENCY = 1_000_000
 
 def change(tx: Tx, name: str, spec: QueueIn) -> Queue:
     """Set limits; the queue comes into being where it is not there."""
-    check_name(name, "name", max_length=100)
+    check_queue(name, "name")
     values: dict[str, object] = {}
     if spec.concurrency is not msgspec.UNSET:
         if spec.concurrency is not None and not 1 <= spec.concurrency <= MAX_CONCURRENCY:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from rota.actions import building, policy, rules
+from rota.actions.arguments import check_fit
 from rota.actions.specs import Caller, JobDefaults, PauseIn, PreviewIn, ScheduleIn, decode, given
 from rota.errors import Conflict, Invalid, NotFound
 from rota.ids import new_id
@@ -118,6 +119,7 @@ def _job_part(tx: Tx, spec: ScheduleIn, settings: Settings) -> tuple[JobDefaults
     job_type = types.get(tx, spec.job_type) if spec.job_type and "\0" not in spec.job_type else None
     takes_object = job_type is not None and building.needs_object(job_type.lane)
     args = building.check_args(given(spec.args), settings, must_be_object=takes_object)
+    check_fit(args, job_type.args_schema if job_type else None)
     job = building.build(
         "",
         type_name=spec.job_type,

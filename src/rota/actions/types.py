@@ -5,10 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from rota.actions import building
+from rota.actions.arguments import check_schema
 from rota.actions.specs import JobDefaults, TypeIn, given
 from rota.actions.targets import check_target
 from rota.errors import Conflict, Invalid, NotFound
-from rota.jsontext import check_json, check_name
+from rota.jsontext import check_json, check_type
 from rota.model import JobType
 from rota.settings import Settings
 from rota.store import types
@@ -19,7 +20,7 @@ MAX_SCHEMA_BYTES = 64 * 1024
 
 def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
     """Declare a job type with a target; code declares its own and is not overwritten."""
-    check_name(name, "name")
+    check_type(name, "name")
     existing = types.get(tx, name)
     if existing is not None and existing.owner == "code":
         raise Conflict(f"job type {name} is declared by code", hint="change it there, or choose another name")
@@ -30,6 +31,7 @@ def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
         schema = check_json(bytes(document), "argsSchema", max_bytes=MAX_SCHEMA_BYTES, max_depth=settings.limit_depth)
         if not isinstance(msgspec.json.decode(schema), dict):
             raise Invalid("argsSchema", "must be a JSON schema object")
+        check_schema(schema, "argsSchema")
     defaults = spec.defaults or JobDefaults()
     declared = JobType(
         name=name,
