@@ -77,6 +77,7 @@ class CommandExecutor:
         self._idle: list[_Keeper] = []
         self._keepers: set[_Keeper] = set()
         self._running: dict[tuple[str, int], _Keeper] = {}
+        self._busy = 0
         self._moved: deque[Call] = deque(maxlen=100)
         """Calls whose keeper died before they began: they get another, but only once."""
         self._closing = False
@@ -129,8 +130,7 @@ class CommandExecutor:
 
     def ended(self, keeper: _Keeper, run: CommandRun) -> None:
         """Report a run that has ended, and give its keeper the next."""
-        keeper.run = None
-        del self._running[run.call.job_id, run.call.attempt]
+        self._release(keeper)
         if not run.clean:
             self._retire(keeper)
         elif keeper in self._keepers:
@@ -147,7 +147,7 @@ class CommandExecutor:
         if not run.begun and run.why is None and not self._closing and run.call not in self._moved:
             # It died idle, a moment before its next command reached it.
             self._moved.append(run.call)
-            del self._running[run.call.job_id, run.call.attempt]
+            self._release(keeper)
             self._waiting.appendleft(run.call)
             self._begin_waiting()
             return
@@ -158,7 +158,7 @@ class CommandExecutor:
         self.ended(keeper, run)
 
     def _begin_waiting(self) -> None:
-        while self._waiting and len(self._running) < self._slots and not self._closing:
+        while self._waiting and self._busy < self._slots and not self._closing:
             call = self._waiting.popleft()
             try:
                 self._begin(call, read_target(call.target or "null"))
@@ -179,6 +179,7 @@ class CommandExecutor:
         keeper = self._idle_keeper() or self._new_keeper()
         keeper.run = run
         self._running[call.job_id, call.attempt] = keeper
+        self._busy += 1
         keeper.channel.send(frames.RUN, spec)
 
     def _idle_keeper(self) -> _Keeper | None:
@@ -196,6 +197,12 @@ class CommandExecutor:
         keeper = _Keeper(self._shepherd, self)
         self._keepers.add(keeper)
         return keeper
+
+    def _release(self, keeper: _Keeper) -> None:
+        run, keeper.run = keeper.run, None
+        self._busy -= 1
+        if run is not None and self._running.get((run.call.job_id, run.call.attempt)) is keeper:
+            del self._running[run.call.job_id, run.call.attempt]
 
     def _retire(self, keeper: _Keeper) -> None:
         keeper.channel.close()
