@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import struct
 import zoneinfo
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rota.timetable import tzdata_release, zone
-from rota.timetable.instant import FIRST_US, LAST_US
-from rota.timetable.zones import FIRST_SECOND, LAST_SECOND, stretch_at
+from rota.timetable.instant import EPOCH, FIRST_US, LAST_US
+from rota.timetable.stretches import FIRST_SECOND, LAST_SECOND, stretch_at
 
 SAMPLE = [
     "Africa/Cairo", "Africa/Casablanca", "Africa/Tunis", "Africa/Monrovia", "America/Boa_Vista",
@@ -76,6 +79,28 @@ def test_stretches_follow_each_other_without_other_changes(name: str) -> None:
             seen.append(instant)
         instant = stretch.end
     assert seen == listed
+
+
+@given(name=st.sampled_from(SAMPLE), days=st.integers(-600_000, 2_930_000), second=st.integers(0, 86_399))
+def test_offsets_of_any_year_are_those_of_the_zone(name: str, days: int, second: int) -> None:
+    instant = days * 86_400 + second
+    local = (EPOCH + timedelta(seconds=instant)).astimezone(ZoneInfo(name))
+    stretch = stretch_at(name, instant)
+    assert timedelta(seconds=stretch.offset) == local.utcoffset()
+    assert stretch.start <= instant < stretch.end
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_changes_of_far_years_are_those_of_the_zone(name: str) -> None:
+    for year in (2600, 2601, 4000, 9998, 9999):
+        instant = (datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(seconds=1)
+        stretch = stretch_at(name, instant)
+        while EPOCH + timedelta(seconds=stretch.end - 1) < datetime(year, 12, 29, tzinfo=UTC):
+            change = EPOCH + timedelta(seconds=stretch.end)
+            stretch = stretch_at(name, stretch.end)
+            before = (change - timedelta(seconds=1)).astimezone(ZoneInfo(name)).utcoffset()
+            after = change.astimezone(ZoneInfo(name)).utcoffset()
+            assert (before, after) == (timedelta(seconds=stretch.before), timedelta(seconds=stretch.offset))
 
 
 @pytest.mark.parametrize("name", ["Pacific/Kiritimati", "Etc/GMT+12", "UTC"])

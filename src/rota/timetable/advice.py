@@ -7,9 +7,9 @@ from datetime import date
 
 from rota.timetable.cron import CronExpression
 from rota.timetable.days import EPOCH_ORDINAL, members, month_length
+from rota.timetable.stretches import CORRECTION, FIRST_SECOND, LAST_SECOND, Stretch, stretch_at
 from rota.timetable.wallclock import WallClock
 from rota.timetable.words import MONTHS, WEEKDAYS
-from rota.timetable.zones import CORRECTION, FIRST_SECOND, LAST_SECOND, Stretch, stretch_at
 
 _STEPPED = (("minute", 60, "hour"), ("hour", 24, "day"))
 _YEAR = 366 * 86_400

@@ -9,8 +9,8 @@ Instants are whole seconds; outside they are in microseconds since 1970 in UTC.
 
 from __future__ import annotations
 
+from rota.timetable.stretches import FIRST_SECOND, LAST_SECOND, Stretch, stretch_at
 from rota.timetable.wallclock import DAY_SECONDS, WallClock
-from rota.timetable.zones import FIRST_SECOND, LAST_SECOND, Stretch, stretch_at
 
 # No two offsets of one zone are further apart than this many days.
 _MARGIN = 2

@@ -40,6 +40,16 @@ def bits(numbers: Iterable[int]) -> int:
     return sum(1 << number for number in set(numbers))
 
 
+def lowest(numbers: int) -> int:
+    """Return the least number of a set that has one."""
+    return (numbers & -numbers).bit_length() - 1
+
+
+def highest(numbers: int) -> int:
+    """Return the greatest number of a set that has one."""
+    return numbers.bit_length() - 1
+
+
 def members(numbers: int) -> list[int]:
     """Return the numbers of a set, ascending."""
     return [number for number in range(numbers.bit_length()) if numbers >> number & 1]
@@ -115,21 +125,31 @@ class DayPattern:
 
     def month_after(self, number: int) -> Month | None:
         """Return the first month after this one in which a day is named."""
-        for later in range(number + 1, LAST_MONTH + 1):
-            if self.months >> (later % 12 + 1) & 1:
-                month = self._month(later, _first_day(later))
-                if month.days:
-                    return month
-        return None
+        while True:
+            year, month = divmod(number + 1, 12)
+            later = self.months >> (month + 1) << (month + 1)
+            if not later:
+                year, later = year + 1, self.months
+            number = year * 12 + lowest(later) - 1
+            if number > LAST_MONTH:
+                return None
+            found = self._month(number, _first_day(number))
+            if found.days:
+                return found
 
     def month_before(self, number: int) -> Month | None:
         """Return the last month before this one in which a day is named."""
-        for earlier in range(number - 1, FIRST_MONTH - 1, -1):
-            if self.months >> (earlier % 12 + 1) & 1:
-                month = self._month(earlier, _first_day(earlier))
-                if month.days:
-                    return month
-        return None
+        while True:
+            year, month = divmod(number, 12)
+            earlier = self.months & ((1 << (month + 1)) - 1)
+            if not earlier:
+                year, earlier = year - 1, self.months
+            number = year * 12 + highest(earlier) - 1
+            if number < FIRST_MONTH:
+                return None
+            found = self._month(number, _first_day(number))
+            if found.days:
+                return found
 
     def _month(self, number: int, first: int) -> Month:
         length = month_length(number)

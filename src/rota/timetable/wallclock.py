@@ -6,7 +6,7 @@ never been changed.  What changes of the clock make of these times is the matter
 
 from __future__ import annotations
 
-from rota.timetable.days import FIRST_DAY, LAST_DAY, DayPattern, Month
+from rota.timetable.days import FIRST_DAY, LAST_DAY, DayPattern, Month, highest, lowest
 
 DAY_SECONDS = 86_400
 _FIRST_WALL = FIRST_DAY * DAY_SECONDS
@@ -23,8 +23,8 @@ class WallClock:
         self._hours = hours
         self._minutes = minutes
         self._seconds = seconds
-        self._first_time = _low(hours) * 3600 + _low(minutes) * 60 + _low(seconds)
-        self._last_time = _high(hours) * 3600 + _high(minutes) * 60 + _high(seconds)
+        self._first_time = lowest(hours) * 3600 + lowest(minutes) * 60 + lowest(seconds)
+        self._last_time = highest(hours) * 3600 + highest(minutes) * 60 + highest(seconds)
         self._per_day = hours.bit_count() * minutes.bit_count() * seconds.bit_count()
         # Replaced as a whole, never changed: threads that share a rule may each find the month of the other.
         self._month: Month = days.month_of(0)
@@ -64,7 +64,7 @@ class WallClock:
         while month is not None:
             rest = month.days >> max(day - month.first, 0)
             if rest:
-                return max(day, month.first) + _low(rest)
+                return max(day, month.first) + lowest(rest)
             month = self._days.month_after(month.number)
             if month is not None:
                 self._month = month
@@ -79,7 +79,7 @@ class WallClock:
         while month is not None:
             rest = month.days & ((2 << min(day - month.first, month.length)) - 1)
             if rest:
-                return month.first + _high(rest)
+                return month.first + highest(rest)
             month = self._days.month_before(month.number)
             if month is not None:
                 self._month = month
@@ -117,12 +117,12 @@ class WallClock:
             if self._minutes >> minute & 1:
                 rest = self._seconds >> second
                 if rest:
-                    return minute_of_day * 60 + second + _low(rest)
+                    return minute_of_day * 60 + second + lowest(rest)
             rest = self._minutes >> (minute + 1)
             if rest:
-                return hour * 3600 + (minute + 1 + _low(rest)) * 60 + self._first_time % 60
+                return hour * 3600 + (minute + 1 + lowest(rest)) * 60 + self._first_time % 60
         rest = self._hours >> (hour + 1)
-        return (hour + 1 + _low(rest)) * 3600 + self._first_time % 3600 if rest else -1
+        return (hour + 1 + lowest(rest)) * 3600 + self._first_time % 3600 if rest else -1
 
     def _time_at_or_before(self, second: int) -> int:
         """Return the last time of day not after ``second``, or -1."""
@@ -132,12 +132,12 @@ class WallClock:
             if self._minutes >> minute & 1:
                 rest = self._seconds & ((2 << second) - 1)
                 if rest:
-                    return minute_of_day * 60 + _high(rest)
+                    return minute_of_day * 60 + highest(rest)
             rest = self._minutes & ((1 << minute) - 1)
             if rest:
-                return hour * 3600 + _high(rest) * 60 + self._last_time % 60
+                return hour * 3600 + highest(rest) * 60 + self._last_time % 60
         rest = self._hours & ((1 << hour) - 1)
-        return _high(rest) * 3600 + self._last_time % 3600 if rest else -1
+        return highest(rest) * 3600 + self._last_time % 3600 if rest else -1
 
     def _count_times(self, end: int) -> int:
         """Return how many times of day lie before the second ``end``."""
@@ -160,11 +160,3 @@ class WallClock:
             total += named.bit_count()
             month = self._days.month_after(month.number)
         return total
-
-
-def _low(numbers: int) -> int:
-    return (numbers & -numbers).bit_length() - 1
-
-
-def _high(numbers: int) -> int:
-    return numbers.bit_length() - 1
