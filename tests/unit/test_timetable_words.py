@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -56,6 +58,14 @@ CRON = [
 @pytest.mark.parametrize(("cron", "words"), CRON)
 def test_cron(cron: str, words: str) -> None:
     assert parse_rule(cron=cron, timezone="Europe/Paris").describe() == f"{words}, Europe/Paris"
+
+
+def test_examples_of_the_reference_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "cron.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^\| `([^`]+)` \| ((?:at|every) .+) \|$", page.partition("### Examples")[2], re.MULTILINE)
+    assert len(examples) == 15
+    for cron, words in examples:
+        assert parse_rule(cron=cron).describe() == f"{words}, UTC"
 
 
 @pytest.mark.parametrize(
