@@ -84,6 +84,19 @@ async def test_a_runner_that_is_killed_from_outside_takes_no_innocent_attempts(f
         assert (outcome.kind, outcome.error) == ("interrupted", "its runner process ended (signal SIGKILL)")
 
 
+@pytest.mark.parametrize(("name", "home"), [("noop", "async_where"), ("sync_noop", "where")])
+async def test_a_call_that_a_dying_runner_never_began_is_not_to_blame(
+    functions: Functions, name: str, home: str
+) -> None:
+    pid = (await functions.result(function_call(home)))["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    call = function_call(name)
+    functions.executor.submit([call])
+    os.kill(pid, signal.SIGKILL)
+    assert (await functions.outcome(call)).kind == "interrupted"
+    assert (await functions.run(function_call(name))).kind == "completed"
+
+
 async def test_terminate_and_interrupt_are_left_to_the_worker(functions: Functions) -> None:
     pids = [(await functions.result(function_call(name)))["pid"] for name in ("where", "async_where")]
     for pid in pids:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import faulthandler
 import mmap
+import os
 import socket
 import sys
 
@@ -21,8 +22,6 @@ from rota.executors.runner_life import die_with, ignore_polite_signals
 from rota.executors.runner_link import Link
 from rota.executors.runner_output import capture_logging, capture_streams
 from rota.executors.runner_sync import SyncLane
-
-MARKER_BYTES = 8
 
 
 class Setup(msgspec.Struct, kw_only=True):
@@ -45,9 +44,12 @@ def main() -> None:
     ignore_polite_signals()
     faulthandler.enable(sys.__stderr__ or sys.stderr)
     capture_streams()
+    for fd in (setup.socket, setup.marker):
+        os.set_inheritable(fd, False)  # what a function starts must not speak to the worker
     connection = socket.socket(fileno=setup.socket)
+    marker = memoryview(mmap.mmap(setup.marker, frames.MARKER_BYTES)).cast("Q")
     if setup.lane == "sync":
-        sync_lane = SyncLane(connection, setup.limits)
+        sync_lane = SyncLane(connection, setup.limits, marker)
         functions = load(setup.apps, setup.modules)
         capture_logging()
         sync_lane.link.send(frames.HELLO, Hello(functions.errors, [], []))
@@ -58,7 +60,6 @@ def main() -> None:
         functions = load(setup.apps, setup.modules)
         capture_logging()
         link.send(frames.HELLO, _hello(functions))
-        marker = memoryview(mmap.mmap(setup.marker, MARKER_BYTES)).cast("Q")
         AsyncLane(link, functions, setup.limits, marker).run()
 
 

@@ -13,7 +13,7 @@ from rota.executor import Outcome
 from rota.executors import runner_frames as frames
 from rota.executors.runner_app import Functions, Refused
 from rota.executors.runner_call import Limits, RunningCall, bad_arguments
-from rota.executors.runner_frames import Work
+from rota.executors.runner_frames import BEGUN, EXECUTING, Work
 from rota.executors.runner_life import end_group
 from rota.executors.runner_link import Link
 from rota.executors.runner_output import current
@@ -25,9 +25,9 @@ _log = logging.getLogger("rota.runner")
 class AsyncLane:
     """Runs async functions.
 
-    ``marker`` is one number in memory that the worker can read when this process is dead: the call whose code was
-    executing.  It is set for each step of a task and cleared after it, so that of many calls the one that called
-    ``os._exit`` or crashed the interpreter is known.
+    ``marker`` is memory that the worker can read when this process is dead.  It names the call whose code executes,
+    set for each step of a task and cleared after it, so that of many calls the one that called ``os._exit`` or
+    crashed the interpreter is known.
     """
 
     def __init__(self, link: Link, functions: Functions, limits: Limits, marker: memoryview) -> None:
@@ -82,7 +82,7 @@ class AsyncLane:
 
     def _begin(self, work: Work) -> None:
         call = RunningCall(work, self._link, self._limits)
-        self._marker[0] = call.number
+        self._marker[EXECUTING] = self._marker[BEGUN] = call.number
         try:
             function = self._functions.find(work)
             if function.lane == "sync":
@@ -100,7 +100,7 @@ class AsyncLane:
             if not task.done():  # an eager task factory of the application has run it already
                 self._running[call.number] = (call, task)
         finally:
-            self._marker[0] = 0
+            self._marker[EXECUTING] = 0
 
     async def _execute(
         self, call: RunningCall, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -160,13 +160,13 @@ def _marked(coroutine: Any, number: int, marker: memoryview) -> Generator[Any, N
     step: Callable[[Any], Any] = coroutine.send
     given: Any = None
     while True:
-        marker[0] = number
+        marker[EXECUTING] = number
         try:
             waited_for = step(given)
         except StopIteration as end:
             return end.value
         finally:
-            marker[0] = 0
+            marker[EXECUTING] = 0
         try:
             yield waited_for
         except BaseException as error:  # noqa: BLE001 - thrown in by the task: it belongs to the coroutine

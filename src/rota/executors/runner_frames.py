@@ -30,6 +30,13 @@ PROGRESS = 15
 
 MAX_FRAME = 1 << 30
 
+MARKER_BYTES = 16
+"""Size of the memory that both processes map.  It tells of a runner that died what no frame can tell any more:"""
+EXECUTING = 0
+"""first, the number of the call whose code executes, 0 between two steps;"""
+BEGUN = 1
+"""second, the highest number that was begun: calls behind it were given to the runner, and never ran."""
+
 _HEADER = struct.Struct("<IB")
 _encoder = msgspec.msgpack.Encoder()
 

@@ -20,8 +20,8 @@ import msgspec
 
 from rota.executor import Call, Line, Outcome, Stop, Stream
 from rota.executors import runner_frames as frames
-from rota.executors.runner import MARKER_BYTES, Setup
-from rota.executors.runner_frames import Hello
+from rota.executors.runner import Setup
+from rota.executors.runner_frames import BEGUN, EXECUTING, MARKER_BYTES, Hello
 from rota.executors.runner_pipe import OutputPipe
 
 _READ = 256 * 1024
@@ -141,12 +141,18 @@ class Runner:
             self.killed = True
             self._signal()
 
+    def begun(self) -> set[int]:
+        """Return the numbers of the calls that the process had begun and not ended."""
+        last = self._marked(BEGUN)
+        return {number for number in self.calls if number <= last}
+
     def culprit(self) -> int | None:
         """Return the number of the call whose code was executing when the process ended, if it is known."""
-        if self.lane == "sync" or len(self.calls) == 1:
-            return next(iter(self.calls), None)
-        number = int.from_bytes(self._marker[:MARKER_BYTES], sys.byteorder)
-        return number if number in self.calls else None
+        begun = self.begun()
+        if len(begun) == 1:
+            return begun.pop()
+        number = self._marked(EXECUTING)
+        return number if number in begun else None
 
     def last_words(self) -> str:
         """Return the crash report, or what else the process wrote at last to its own stderr."""
@@ -161,6 +167,10 @@ class Runner:
         with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{self.pid}/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return None
+
+    def _marked(self, place: int) -> int:
+        with memoryview(self._marker) as view, view.cast("Q") as numbers:
+            return numbers[place]
 
     def _spawn(self, setup: Setup, lane: str, theirs: socket.socket) -> subprocess.Popen[bytes]:
         given = msgspec.structs.replace(
@@ -311,6 +321,7 @@ class Runner:
             os.killpg(self.pid, signal.SIGKILL)
 
     def _died(self) -> None:
+        self.draining = True  # what it still reports must not make it look free
         self._signal()  # what it started, while its number is still its own
         code = self._process.wait()
         if self._pidfd is not None:

@@ -17,7 +17,7 @@ from rota.executor import Outcome
 from rota.executors import runner_frames as frames
 from rota.executors.runner_app import Functions, Refused
 from rota.executors.runner_call import Limits, RunningCall, bad_arguments
-from rota.executors.runner_frames import Work
+from rota.executors.runner_frames import BEGUN, Work
 from rota.executors.runner_link import Link
 from rota.executors.runner_output import Only
 
@@ -25,8 +25,9 @@ from rota.executors.runner_output import Only
 class SyncLane:
     """Runs sync functions."""
 
-    def __init__(self, connection: socket.socket, limits: Limits) -> None:
+    def __init__(self, connection: socket.socket, limits: Limits, marker: memoryview) -> None:
         self._limits = limits
+        self._marker = marker
         self._reader = frames.FrameReader()
         self._waiting: queue.SimpleQueue[RunningCall | None] = queue.SimpleQueue()
         self._calls: dict[int, tuple[RunningCall, Work]] = {}
@@ -67,6 +68,7 @@ class SyncLane:
 
     def _execute(self, call: RunningCall, work: Work, functions: Functions) -> None:
         outcome: Outcome | str
+        self._marker[BEGUN] = call.number
         if call.cancelled:
             outcome = Outcome("stopped")
         else:

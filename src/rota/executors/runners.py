@@ -159,20 +159,20 @@ class Pool:
         to blame.  Else the call whose code was executing failed, and the others start again; if that is not known
         (a thread crashed, somebody killed the process), a call fails when it was there for the third time.
         """
-        culprit = None if runner.killed or runner.hello is None else runner.culprit()
+        nobody = runner.killed or runner.hello is None
+        culprit = None if nobody else runner.culprit()
+        suspects = set() if nobody or culprit is not None else runner.begun()
         for number, call in runner.calls.items():
             if number in runner.stopping:
                 yield call, Outcome("stopped")
-            elif number == culprit or self._was_there_too_often(runner, call, culprit):
+            elif number == culprit or (number in suspects and self._was_there_too_often(call)):
                 yield call, _died(runner, how)
             else:
                 delay_us = self._delay_us() if runner.hello is None else None
                 yield call, Outcome("interrupted", error=f"its runner process ended ({how})", delay_us=delay_us)
         runner.calls.clear()
 
-    def _was_there_too_often(self, runner: Runner, call: Call, culprit: int | None) -> bool:
-        if runner.killed or runner.hello is None or culprit is not None:
-            return False
+    def _was_there_too_often(self, call: Call) -> bool:
         if len(self._deaths) > 10_000:
             self._deaths.clear()
         self._deaths[call.job_id] += 1
@@ -300,6 +300,8 @@ class SyncRunners(Pool):
     def expect(self, errors: bool) -> None:
         """Learn whether the applications load just now; if so, runners in which they did not are replaced."""
         self._expects_errors = errors
+        if not errors:
+            self._failures, self._not_before = 0, 0.0
         for runner in [*self._idle]:
             if self._broken(runner):
                 self._idle.remove(runner)
