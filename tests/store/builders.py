@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from rota.ids import new_id
 from rota.model import Attempt, Job, LogChunk, NewJob, Occurrence, Schedule, Worker
 from rota.settings import parse_database_url
-from rota.store import claims, jobs, logs, results, schedules, workers
+from rota.store import claims, jobs, logs, meta, results, schedules, workers
 from rota.store.claims import Claimed, Request
 from rota.store.database import Database
 from rota.store.opening import open_database
@@ -138,6 +138,11 @@ def backdate(db: Database, job_id: str, **columns_us: int) -> None:
 def log(db: Database, *chunks: LogChunk) -> None:
     """Append chunks to logs."""
     db.run(lambda tx: logs.append(tx, chunks))
+
+
+def put_fact(db: Database, key: str, value: str) -> None:
+    """Store a fact."""
+    db.run(lambda tx: meta.put(tx, key, value))
 
 
 def new_schedule(schedule_id: str = "nightly", **given: Any) -> Schedule:
