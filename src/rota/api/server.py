@@ -112,7 +112,7 @@ async def _serve(db: Database, settings: Settings, sockets: list[socket.socket],
     access = network_access(service)
     app = create_app(db, settings, access=access, demo=demo, service=service)
     server = Server(
-        _config(app, settings), service, lambda: _welcome(settings, sockets, access.local_token, greet=greet)
+        make_config(app, settings), service, lambda: _welcome(settings, sockets, access.local_token, greet=greet)
     )
     try:
         await server.serve(sockets=sockets)
@@ -120,7 +120,8 @@ async def _serve(db: Database, settings: Settings, sockets: list[socket.socket],
         await asyncio.to_thread(service.close)
 
 
-def _config(app: Any, settings: Settings) -> uvicorn.Config:
+def make_config(app: Any, settings: Settings) -> uvicorn.Config:
+    """Return how uvicorn is to serve the application."""
     return uvicorn.Config(
         app,
         loop="none",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from rota.actions import present
@@ -17,6 +16,7 @@ from rota.settings import Settings
 from rota.store import meta, watch
 from rota.store.database import Database, Tx
 from rota.store.watch import Seen
+from rota.store.readers import Readers
 from rota.store.writer import GroupWriter, Together
 
 T = TypeVar("T")
@@ -40,14 +40,14 @@ class Service:
         self.schema_checked = False
         self.when_token_ends: list[Callable[[], None]] = []
         self.stopping = asyncio.Event()
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="rota-read")
+        self._readers = Readers(READERS)
         self._watermark: str | None = None
         self._watermark_due = 0.0
         self._watermark_task: asyncio.Task[None] | None = None
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run ``work`` on a database thread, outside of a transaction."""
-        future = asyncio.get_running_loop().run_in_executor(self._readers, self.db.read, work)
+        future = asyncio.wrap_future(self._readers.submit(lambda: self.db.read(work)))
         try:
             return await asyncio.wait_for(future, ANSWER_WITHIN_S)
         except TimeoutError:
@@ -63,7 +63,7 @@ class Service:
 
     async def think(self, work: Callable[[], T]) -> T:
         """Run what takes a while without the database, so that the event loop turns on."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        return await asyncio.wrap_future(self._readers.submit(work))
 
     def later(self, work: Callable[[Tx], object]) -> None:
         """Have ``work`` committed with the next group; nobody waits for it, and a failure is nobody's."""
@@ -86,7 +86,7 @@ class Service:
     def close(self) -> None:
         """Commit what waits and end the threads; the database itself stays open."""
         self.writer.close()
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._readers.close()
 
     async def _look(self, ids: Sequence[str], with_log: frozenset[str]) -> dict[str, Seen]:
         return await self.read(lambda tx: watch.look(tx, ids, with_log))

@@ -1,0 +1,100 @@
+"""GET /api/jobs/{id} and /why."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from rota.store import queues
+from tests.api.calls import UNKNOWN_ID, Api, good, problem
+from tests.store import builders
+
+
+async def test_shows_what_system_3_reads(api: Api, client: httpx.AsyncClient) -> None:
+    worker = builders.register(api.db)
+    claimed = builders.run_one(api.db, worker, type="crawl_pending", started_by="user_2abc")
+    builders.end(api.db, worker, claimed, result='{"success":true,"itemsProcessed":150,"errors":[]}')
+    found = good(await client.get(f"/api/jobs/{claimed.call.job_id}"))
+    assert (found["id"], found["jobType"], found["status"]) == (claimed.call.job_id, "crawl_pending", "completed")
+    assert found["result"] == {"success": True, "itemsProcessed": 150, "errors": []}
+    assert found["createdAt"] <= found["startedAt"] <= found["completedAt"]
+    assert found["startedAt"].endswith("Z")
+
+
+async def test_shows_every_attempt(api: Api, client: httpx.AsyncClient) -> None:
+    worker = builders.register(api.db)
+    claimed = builders.run_one(api.db, worker)
+    builders.give_back(api.db, worker, claimed, error="first", used=1)
+    (again,) = builders.claim(api.db, worker)
+    builders.end(api.db, worker, again, status="failed", error="second")
+    found = good(await client.get(f"/api/jobs/{claimed.call.job_id}"))
+    assert [(one["attempt"], one["outcome"], one["error"]) for one in found["attempts"]] == [
+        (1, "failed", "first"),
+        (2, "failed", "second"),
+    ]
+    assert (found["attempt"], found["attemptsUsed"], found["eta"]) == (2, 2, None)
+
+
+@pytest.mark.parametrize("job_id", [UNKNOWN_ID, "x", "%00", "..", "%ff", "a" * 600, UNKNOWN_ID.upper()])
+@pytest.mark.parametrize("part", ["", "/why", "/logs", "/logs/raw", "/logs/stream"])
+async def test_an_unknown_or_malformed_id_is_not_found(admin: httpx.AsyncClient, job_id: str, part: str) -> None:
+    if job_id == "..":
+        job_id = "%2e%2e"
+    assert problem(await admin.get(f"/api/jobs/{job_id}{part}"), 404)["code"] == "not-found"
+
+
+async def why(client: httpx.AsyncClient, job_id: str) -> str:
+    found = good(await client.get(f"/api/jobs/{job_id}/why"))
+    assert found["causes"][0]["text"] == found["text"]
+    assert good(await client.get(f"/api/jobs/{job_id}"))["why"] == found
+    return f"{found['causes'][0]['code']}: {found['text']}"
+
+
+async def test_says_what_a_waiting_job_waits_for(api: Api, client: httpx.AsyncClient) -> None:
+    db = api.db
+    job_id = builders.insert_one(db, queue="mail", type="digest")
+    assert await why(client, job_id) == "no-worker: no worker lives"
+    builders.register(db, queues='["other"]')
+    assert await why(client, job_id) == "no-worker: no live worker takes queue mail"
+    builders.register(db, lanes='{"command":1}')
+    assert await why(client, job_id) == "no-worker: no live worker runs job type digest"
+    builders.register(db, lanes='{"async":1}', types='["other"]')
+    assert await why(client, job_id) == "no-worker: no live worker runs job type digest"
+    worker = builders.register(db, lanes='{"async":1}', types='["digest"]')
+    assert await why(client, job_id) == "ready: it is ready and waits for a free slot of a worker"
+    db.run(lambda tx: queues.change(tx, "mail", {"concurrency": 1}))
+    builders.insert_one(db, queue="mail", type="digest", rank=-1)
+    assert builders.claim(db, worker)
+    assert await why(client, job_id) == "queue-full: queue mail runs as many jobs as it may, 1"
+    db.run(lambda tx: queues.pause(tx, "mail", by="ann", note="the host moves"))
+    assert await why(client, job_id) == "queue-paused: queue mail is paused by ann: the host moves"
+
+
+async def test_says_until_when(api: Api, client: httpx.AsyncClient) -> None:
+    job_id = builders.insert_one(api.db, run_at=1_900_000_000_000_000)
+    found = good(await client.get(f"/api/jobs/{job_id}/why"))
+    assert found["text"] == "it is due at 2030-03-17T17:46:40.000Z"
+    assert found["until"] == "2030-03-17T17:46:40.000Z"
+
+
+async def test_says_how_a_run_goes_and_ends(api: Api, client: httpx.AsyncClient) -> None:
+    worker = builders.register(api.db, host="web-1", pid=4711)
+    claimed = builders.run_one(api.db, worker)
+    job_id = claimed.call.job_id
+    assert "running: attempt 1 runs on web-1 (process 4711) since " in await why(client, job_id)
+    good(await client.post(f"/api/jobs/{job_id}/cancel"))
+    assert "it was asked to stop by secret" in await why(client, job_id)
+    builders.give_back(api.db, worker, claimed, error="no", delay_us=builders.HOUR)
+    assert "retrying: attempt 1 failed; it starts again at " in await why(client, job_id)
+    good(await client.post(f"/api/jobs/{job_id}/cancel"))
+    assert "cancelled: it was cancelled at " in await why(client, job_id)
+
+
+@pytest.mark.parametrize(("status", "said"), [("completed", "it completed at"), ("failed", "it failed at")])
+async def test_says_how_it_ended(api: Api, client: httpx.AsyncClient, status: str, said: str) -> None:
+    worker = builders.register(api.db)
+    claimed = builders.run_one(api.db, worker)
+    builders.end(api.db, worker, claimed, status=status, error="no" if status == "failed" else None)
+    assert f"{status}: {said}" in await why(client, claimed.call.job_id)
+
+

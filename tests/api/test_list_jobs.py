@@ -1,0 +1,102 @@
+"""GET /api/jobs: filters and pages."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.api.calls import Api, good, problem
+from tests.store import builders
+
+
+@pytest.fixture
+def seven(api: Api) -> list[str]:
+    """Ids of seven jobs, the latest first."""
+    worker = builders.register(api.db)
+    failed = builders.run_one(api.db, worker, queue="mail", type="digest")
+    builders.end(api.db, worker, failed, status="failed", error="no route to host")
+    ids = [
+        failed.call.job_id,
+        builders.insert_one(api.db, queue="mail", type="digest", tags='["vip","eu"]'),
+        builders.insert_one(api.db, queue="mail", type="digest", delay_us=builders.HOUR),
+        builders.insert_one(api.db, started_by="ann", schedule_id="nightly", args='{"user":42}'),
+        *(builders.insert_one(api.db) for _ in range(3)),
+    ]
+    return ids[::-1]
+
+
+async def listed(client: httpx.AsyncClient, query: str) -> list[str]:
+    return [job["id"] for job in good(await client.get(f"/api/jobs?{query}"))["jobs"]]
+
+
+async def test_lists_the_latest_first(client: httpx.AsyncClient, seven: list[str]) -> None:
+    found = good(await client.get("/api/jobs"))
+    assert [job["id"] for job in found["jobs"]] == seven
+    assert {name: found[name] for name in found if name != "jobs"} == {
+        "total": 7,
+        "page": 1,
+        "limit": 50,
+        "nextCursor": None,
+        "totalIsEstimate": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "places"),
+    [
+        ("status=failed", [6]),
+        ("status=pending", [0, 1, 2, 3, 4, 5]),
+        ("status=scheduled", [4]),
+        ("status=failed,scheduled", [4, 6]),
+        ("type=digest", [4, 5, 6]),
+        ("queue=mail&status=pending", [4, 5]),
+        ("schedule=nightly", [3]),
+        ("startedBy=ann", [3]),
+        ("tag=vip", [5]),
+        ("q=ROUTE", [6]),
+        ("q=42", [3]),
+        ("since=2000-01-01T00:00:00Z", [0, 1, 2, 3, 4, 5, 6]),
+        ("until=2000-01-01T00:00:00Z", []),
+        ("type=nothing", []),
+    ],
+)
+async def test_filters(client: httpx.AsyncClient, seven: list[str], query: str, places: list[int]) -> None:
+    if query == "q=42":
+        query = "q=%22user%22:42"
+    assert await listed(client, query) == [seven[place] for place in places]
+
+
+async def test_pages_by_cursor(client: httpx.AsyncClient, seven: list[str]) -> None:
+    seen: list[str] = []
+    query: str | None = "limit=3"
+    while query is not None:
+        found = good(await client.get(f"/api/jobs?{query}"))
+        assert (found["total"], found["limit"]) == (7, 3)
+        seen += [job["id"] for job in found["jobs"]]
+        query = f"limit=3&cursor={found['nextCursor']}" if found["nextCursor"] else None
+    assert seen == seven
+
+
+async def test_pages_by_number(client: httpx.AsyncClient, seven: list[str]) -> None:
+    assert await listed(client, "limit=3&page=2") == seven[3:6]
+    assert await listed(client, "limit=3&page=9") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("limit=0", "limit"),
+        ("limit=201", "limit"),
+        ("limit=many", "limit"),
+        ("page=0", "page"),
+        ("page=99999999999999999999", "page"),
+        ("cursor=no-id", "cursor"),
+        ("status=done", "status"),
+        ("since=yesterday", "since"),
+        ("stauts=failed", "stauts"),
+        ("type=a&type=b", "type"),
+        ("q=%00", "q"),
+    ],
+)
+async def test_refuses_with_the_field(admin: httpx.AsyncClient, query: str, field: str) -> None:
+    assert problem(await admin.get(f"/api/jobs?{query}"), 422)["field"] == field
