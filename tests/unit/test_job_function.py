@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from rota.errors import Invalid
+from rota.handle import Job
 from rota.job import Fail, JobFunction, JobOptions, Retry, Retryable, Snooze, TypeOptions
 
 
@@ -24,18 +25,23 @@ async def wait(a: int) -> int:
     return a
 
 
+JOB = cast(Job, object())
+LATER = cast(Job, object())
+
+
 class Owner:
     """An application that remembers what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, JobOptions]] = []
 
-    def enqueue_function(self, function: JobFunction[..., Any], args_json: str, /, **options: Any) -> str:
+    def enqueue_function(self, function: JobFunction[..., Any], args_json: str, /, **options: Any) -> Job:
         self.asked.append((function.name, args_json, cast(JobOptions, options)))
-        return "job"
+        return JOB
 
-    async def aenqueue_function(self, function: JobFunction[..., Any], args_json: str, /, **options: Any) -> str:
-        return self.enqueue_function(function, args_json, **options) + " later"
+    async def aenqueue_function(self, function: JobFunction[..., Any], args_json: str, /, **options: Any) -> Job:
+        self.enqueue_function(function, args_json, **options)
+        return LATER
 
 
 def test_it_is_still_the_plain_function() -> None:
@@ -131,8 +137,8 @@ def test_a_wrong_default_is_refused_where_it_is_written(options: dict[str, Any],
 def test_enqueue_asks_the_owner() -> None:
     owner = Owner()
     job = JobFunction(add, owner=owner)
-    assert job.enqueue(1, b=3) == "job"
-    assert asyncio.run(job.aenqueue(4)) == "job later"
+    assert job.enqueue(1, b=3) is JOB
+    assert asyncio.run(job.aenqueue(4)) is LATER
     assert owner.asked == [("add", '{"a":1,"b":3}', {}), ("add", '{"a":4}', {})]
 
 
