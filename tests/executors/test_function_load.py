@@ -234,7 +234,7 @@ async def test_without_applications_there_is_no_lane_and_no_process() -> None:
 
 @pytest.mark.usefixtures("from_root")
 async def test_lanes_have_the_slots_that_were_asked_for() -> None:
-    assert FunctionExecutor([APP]).lanes["async"] == 200
+    assert FunctionExecutor([APP]).lanes["async"] >= 200
     assert FunctionExecutor([APP]).lanes["sync"] >= 8
     assert FunctionExecutor([], ["tests.support"], async_slots=3, sync_slots=2).lanes == {"async": 3, "sync": 2}
 
