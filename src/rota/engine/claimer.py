@@ -64,9 +64,9 @@ class Claimer(Loop):
         self._next_cancels = 0.0
         self.wake()
 
-    def freed(self, lane: str) -> None:
-        """A slot fell free."""
-        if lane in self._filled:
+    def freed(self, lanes: set[str]) -> None:
+        """Slots of these lanes fell free."""
+        if not self._filled.isdisjoint(lanes):
             self.wake()
 
     def run_once(self) -> float:
@@ -106,8 +106,7 @@ class Claimer(Loop):
             raise
         if taken:
             self.last_claim = time.time()
-            for one in taken:
-                self._slots.take(one.call.lane)
+            self._slots.take(Counter(one.call.lane for one in taken))
             self._claimed(taken, worker)
         self._note(taken, free)
         if self._filled and any(lane in self._filled for lane in self._slots.free()):

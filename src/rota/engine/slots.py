@@ -28,16 +28,17 @@ class Slots:
         with self._lock:
             return {lane: free for lane in self._open if (free := self.capacity[lane] - self._taken[lane]) > 0}
 
-    def take(self, lane: str) -> None:
-        """Take a place."""
+    def take(self, places: Mapping[str, int]) -> None:
+        """Take places: how many of each lane."""
         with self._lock:
-            self._taken[lane] += 1
+            for lane, count in places.items():
+                self._taken[lane] += count
 
-    def release(self, lane: str) -> int:
-        """Give a place back; return how many of the lane are free."""
+    def release(self, places: Mapping[str, int]) -> None:
+        """Give places back: how many of each lane."""
         with self._lock:
-            self._taken[lane] -= 1
-            return self.capacity[lane] - self._taken[lane]
+            for lane, count in places.items():
+                self._taken[lane] -= count
 
     def taken(self) -> dict[str, int]:
         """Return the taken places of each lane."""

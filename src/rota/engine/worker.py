@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import ParamSpec
 
@@ -29,7 +30,7 @@ from rota.model import ANY_TYPE_LANES
 from rota.settings import Settings
 from rota.store.claims import Claimed
 from rota.store.database import Database
-from rota.store.results import Returned
+from rota.store.results import Finished, Returned
 
 P = ParamSpec("P")
 
@@ -50,6 +51,7 @@ class Worker:
         self.running: dict[tuple[str, int], Running] = {}
         self._books: dict[tuple[str, int], Logbook] = {}
         self._talkative: set[tuple[str, int]] = set()
+        self._ended: list[tuple[Running, Outcome]] = []
         self._progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
         self.state = "running"
         self._turned = time.monotonic()
@@ -130,6 +132,7 @@ class Worker:
         for running in list(self.running.values()):  # nothing of it runs any more
             running.stop = running.stop or "drain"
             self.done(running.call, Outcome("stopped"))
+        self._hand_over()
         self._flush_logs()
         await asyncio.to_thread(self._finish_threads)
         logs.event("worker/stopped", "stopped", workerId=self.lease.worker_id)
@@ -164,7 +167,6 @@ class Worker:
             call = one.call
             running = begin(one, worker)
             self.running[running.key] = running
-            self._books[running.key] = Logbook(call.job_id, call.attempt, one.log_lines, self._settings.limit_log)
             if stale:
                 running.stop = "lease"
                 self.done(call, Outcome("stopped"))
@@ -190,25 +192,53 @@ class Worker:
         running = self.running.pop((call.job_id, call.attempt), None)
         if running is None:
             return
-        key = running.key
-        book = self._books.pop(key)
-        self._talkative.discard(key)
-        self._progress.pop(key, None)
-        self.slots.release(call.lane)
-        self.claimer.freed(call.lane)
-        if running.stop == "lease":
-            return  # whatever it did, the result belongs to whoever holds the job now
-        ended = judge(running, outcome, time.time_ns() // 1000)
-        chunks, dropped = book.take() if not book.empty else ((), ())
-        ended.log_lines = book.lines
-        self.flusher.add(running.worker, (ended,), chunks, dropped)
-        tell_end(running, ended)
+        if not self._ended:  # what ends in the same turn of the loop is handed over together
+            self._loop.call_soon(self._hand_over)
+        self._ended.append((running, outcome))
+
+    def _hand_over(self) -> None:
+        """Pass ended runs on to the flusher, and their slots to the claimer."""
+        ended, self._ended = self._ended, []
+        now_us = time.time_ns() // 1000
+        self.slots.release(Counter(running.call.lane for running, _ in ended))
+        by_worker: dict[str, list[Finished | Returned]] = {}
+        for running, outcome in ended:
+            if running.stop == "lease":
+                self._forget(running)  # whatever it did, the result belongs to whoever holds the job now
+                continue
+            result = judge(running, outcome, now_us)
+            result.log_lines = self._last_lines(running)
+            by_worker.setdefault(running.worker, []).append(result)
+            tell_end(running, result)
+        for worker, results in by_worker.items():
+            self.flusher.add(worker, results)
+        self.claimer.freed({running.call.lane for running, _ in ended})
+
+    def _last_lines(self, running: Running) -> int:
+        """Hand over the rest of the log, before the result; return the number of its last line."""
+        book = self._forget(running)
+        if book is None:
+            return running.claimed.log_lines
+        if not book.empty:
+            chunks, dropped = book.take()
+            self.flusher.add(running.worker, (), chunks, dropped)
+        return book.lines
+
+    def _forget(self, running: Running) -> Logbook | None:
+        self._talkative.discard(running.key)
+        self._progress.pop(running.key, None)
+        return self._books.pop(running.key, None)
 
     def lines(self, call: Call, lines: Sequence[Line]) -> None:
-        book = self._books.get((call.job_id, call.attempt))
-        if book is not None:
-            book.add(lines)
-            self._talkative.add((call.job_id, call.attempt))
+        key = (call.job_id, call.attempt)
+        running = self.running.get(key)
+        if running is None:
+            return
+        book = self._books.get(key)
+        if book is None:
+            book = self._books[key] = Logbook(*key, running.claimed.log_lines, self._settings.limit_log)
+        book.add(lines)
+        self._talkative.add(key)
 
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         if (call.job_id, call.attempt) in self.running:
@@ -246,7 +276,7 @@ class Worker:
 
     def _give_back_unknown(self, held: list[tuple[str, int]], worker: str) -> None:
         """Give back what the database says we run and we do not: a claim whose answer was lost on the way."""
-        if not self.flusher.idle or worker != self.lease.worker_id:
+        if self._ended or not self.flusher.idle or worker != self.lease.worker_id:
             return
         unknown = [key for key in held if key not in self.running]
         for job_id, attempt in unknown:
@@ -265,10 +295,10 @@ class Worker:
             self.flusher.add(worker, (lost,))
 
     def _flush_logs(self) -> None:
-        for key in self._talkative:
+        for key in self._talkative & self.running.keys():  # those that have just ended are handed over in a moment
+            self._talkative.discard(key)
             chunks, dropped = self._books[key].take()
             self.flusher.add(self.running[key].worker, (), chunks, dropped)
-        self._talkative.clear()
         if self._progress:
             self.flusher.add(self.lease.worker_id, progress=self._progress)
             self._progress = {}

@@ -29,7 +29,7 @@ class FunctionExecutor:
         apps: Sequence[str],
         modules: Sequence[str] = (),
         *,
-        async_slots: int = 200,
+        async_slots: int = 400,
         sync_slots: int | None = None,
         grace_s: float = 20.0,
         limits: Limits | None = None,
