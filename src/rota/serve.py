@@ -23,6 +23,7 @@ from rota.engine.supervisor import Child, Supervisor, watch_life_pipe
 from rota.engine.wakeups import Wakeups
 from rota.engine.worker import Worker
 from rota.errors import DatabaseError
+from rota.executors.proctree import make_undumpable
 from rota.settings import Settings
 from rota.store import migrate
 from rota.store.database import Database
@@ -52,6 +53,7 @@ def apps_of(settings: Settings, options: Options) -> list[str]:
 
 def prepare(settings: Settings, role: str) -> Database:
     """Begin the log, open the database and bring its schema up to date; waits for a database that is not there yet."""
+    make_undumpable()  # before anything of a user runs: what a command starts must not read our secrets
     logs.configure(settings, role)
     db = open_database(settings.database_url)
     give_up = time.monotonic() + START_PATIENCE_S
@@ -170,6 +172,7 @@ def run_api(settings: Settings, options: Options) -> int:
 
 def run_up(settings: Settings, options: Options) -> int:
     """Run all roles as children until SIGTERM; return the exit code."""
+    make_undumpable()
     logs.configure(settings, "supervisor")
     # What the command line said reaches the children, and the runners of theirs, as settings.
     os.environ.update({"ROTA_HOST": settings.host, "ROTA_PORT": str(settings.port)})

@@ -7,12 +7,14 @@ import msgspec
 from rota.actions import policy
 from rota.actions.specs import JobDefaults, decode
 from rota.actions.targets import Target, check_target
-from rota.errors import Invalid, UnknownJobType
+from rota.errors import Invalid, TooLarge, UnknownJobType
 from rota.jsontext import check_json, check_queue, check_text, check_type
 from rota.model import ANY_TYPE_LANES, JobType, NewJob
 from rota.settings import Settings
 
 NO_ARGS = "{}"
+MAX_COMMAND_ARGS = 120_000
+"""Linux passes no single text longer than 128 KiB to a program."""
 
 
 def check_args(args: msgspec.Raw | None, settings: Settings, *, must_be_object: bool) -> str:
@@ -61,6 +63,10 @@ def build(
     """Return the job to store; fields beyond the policy (unique key, due time …) are the caller's to set."""
     lane, checked = what_to_run(type_name, target, job_type, settings)
     wanted = policy.merge(given, decode(job_type.defaults, JobDefaults, "defaults") if job_type else None)
+    if lane == "command" and len(args.encode()) > MAX_COMMAND_ARGS:
+        raise TooLarge(
+            "args", f"a command gets at most {MAX_COMMAND_ARGS} bytes, in ROTA_ARGS", hint="pass a file's name"
+        )
     attempts, retry = policy.attempts_and_retry(wanted, lane)
     queue = check_queue(wanted.queue) if wanted.queue else policy.DEFAULT_QUEUE
     if wanted.concurrency_key is not None:

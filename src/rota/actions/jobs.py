@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
-from rota.actions import building, targets
+from rota.actions import building
 from rota.actions.arguments import check_fit
 from rota.actions.specs import Caller, FilterIn, JobIn, TriggerIn, given
 from rota.errors import Conflict, Invalid, NotFound
+from rota.executors import http_target
+from rota.executors.http_address import parse_rules
+from rota.executors.http_url import check_callback
 from rota.ids import new_id
 from rota.jsontext import check_text
 from rota.model import FINAL, STATUSES, Job, JobType, NewJob
@@ -99,17 +101,12 @@ def _when(spec: JobIn) -> tuple[int | None, int]:
     return None, (spec.delay_ms or 0) * 1000
 
 
-def _callback(url: str, job: NewJob, settings: Settings) -> str:
-    check_text(url, "callbackUrl", max_length=2000)
+def _callback(text: str, job: NewJob, settings: Settings) -> str:
     if job.lane != "http" or job.target is None:
         raise Invalid("callbackUrl", "only a job of an HTTP type has one")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Invalid("callbackUrl", "must be an http or https address")
-    allowed = {host for host in (targets.host_of(job.target, settings), *settings.callback_hosts) if host}
-    if parts.hostname not in allowed:
-        raise Invalid("callbackUrl", f"host {parts.hostname} is not allowed", hint="add it to ROTA_CALLBACK_HOSTS")
-    return url
+    own = http_target.parse_target(msgspec.json.decode(job.target)).address(settings.services)
+    check_callback(text, own, parse_rules(settings.callback_hosts, "ROTA_CALLBACK_HOSTS"))
+    return text
 
 
 def store(tx: Tx, prepared: Sequence[NewJob]) -> list[Enqueued]:

@@ -220,4 +220,4 @@ def preview(spec: PreviewIn, now_us: int) -> Preview:
     rule = rules.parse(
         rules.stored(spec), key=spec.id or "", timezone=spec.timezone or "UTC", anchor_us=anchor, start=start, end=end
     )
-    return Preview(rule.describe(), rule.instants(after, spec.count), rule.warnings())
+    return Preview(rule.describe(), rule.instants(after, spec.count), rule.warnings(after))

@@ -63,9 +63,3 @@ def _check_function(target: Mapping[str, Any], settings: Settings) -> None:
             f"module {module} is not open to targets",
             hint="add its package to ROTA_FUNCTION_MODULES",
         )
-
-
-def host_of(document: str, settings: Settings) -> str | None:
-    """Return the host that an HTTP target calls."""
-    parsed = http_target.parse_target(msgspec.json.decode(document))
-    return parsed.address(settings.services).host

@@ -65,12 +65,15 @@ def _command(settings: Settings, _apps: Sequence[str]) -> Executor:
 
 def _function(settings: Settings, apps: Sequence[str]) -> Executor:
     from rota.executors.function import FunctionExecutor
+    from rota.executors.runner_call import Limits
 
+    limits = Limits(result_bytes=settings.limit_result, depth=settings.limit_depth, line_chars=settings.limit_line)
     return FunctionExecutor(
         apps,
         settings.function_modules,
         sync_slots=settings.concurrency,
         grace_s=settings.grace_us / 1e6,
+        limits=limits,
     )
 
 
