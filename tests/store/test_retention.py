@@ -10,7 +10,19 @@ from rota.model import LogChunk
 from rota.store import retention, schedules
 from rota.store.database import Database
 from tests.store import builders
-from tests.store.builders import DAY, HOUR, backdate, claim, end, give_back, insert_one, ledger, occurrence, run_one
+from tests.store.builders import (
+    DAY,
+    HOUR,
+    backdate,
+    claim,
+    end,
+    give_back,
+    insert_one,
+    ledger,
+    occurrence,
+    put,
+    run_one,
+)
 
 
 @pytest.fixture
@@ -54,26 +66,51 @@ def test_the_oldest_first_and_not_too_many(db: Database, worker: str, now: int) 
     assert old(db, now, limit=4) == [ids[1], ids[2], ids[0], cancelled]
 
 
-def test_the_last_runs_of_each_schedule_stay(db: Database, worker: str, now: int) -> None:
-    def run(schedule_id: str, at: int | None, status: str = "completed", origin: str = "schedule") -> str:
-        return ended(db, worker, schedule_id=schedule_id, scheduled_for=at, origin=origin, status=status)
+def runs(db: Database, worker: str, schedule_id: str, *statuses: str, **given: Any) -> list[str]:
+    """Old runs of a schedule at the instants 10, 20, 30 …"""
+    fields = {"schedule_id": schedule_id, "origin": "schedule", **given}
+    return [
+        ended(db, worker, status=status, scheduled_for=10 * number, **fields)
+        for number, status in enumerate(statuses, 1)
+    ]
 
-    daily = [run("daily", at) for at in (10, 20, 30, 40)]
-    yearly = run("yearly", 10)
-    triggered = run("daily", None, origin="trigger")
+
+def test_the_last_runs_of_each_schedule_stay(db: Database, worker: str, now: int) -> None:
+    for schedule_id in ("daily", "yearly"):
+        put(db, schedule_id)
+    daily = runs(db, worker, "daily", *["completed"] * 4)
+    runs(db, worker, "yearly", "completed")
+    triggered = ended(db, worker, schedule_id="daily", origin="trigger")
     assert set(old(db, now, runs=True, keep_last=2)) == {*daily[:2], triggered}
     assert set(old(db, now, runs=True, keep_last=4)) == {triggered}
     assert set(old(db, now, runs=True, keep_last=0)) == {*daily[:3], triggered}
-    assert yearly in builders.column(db, "id")
 
 
 def test_the_last_good_run_stays_however_many_failed_after_it(db: Database, worker: str, now: int) -> None:
-    runs = [
-        ended(db, worker, schedule_id="s", scheduled_for=at, origin="schedule", status=status)
-        for at, status in enumerate(["completed", "completed", "failed", "failed", "failed"], 1)
-    ]
-    assert old(db, now, runs=True, keep_last=2) == [runs[0]]
-    assert old(db, now, runs=True, failed=True, keep_last=2) == [runs[2]]
+    put(db, "s")
+    ids = runs(db, worker, "s", "completed", "completed", "failed", "failed", "failed")
+    assert old(db, now, runs=True, keep_last=2) == [ids[0]]
+    assert old(db, now, runs=True, failed=True, keep_last=2) == [ids[2]]
+
+
+def test_a_deleted_schedule_keeps_nothing(db: Database, worker: str, now: int) -> None:
+    put(db, "s")
+    ids = runs(db, worker, "s", "completed", "completed")
+    assert old(db, now, runs=True) == []
+    db.run(lambda tx: schedules.delete(tx, "s"))
+    assert old(db, now, runs=True) == ids
+
+
+def test_what_stays_does_not_hide_what_may_go(
+    db: Database, worker: str, now: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "WINDOW", 2)
+    for schedule_id in ("kept", "long"):
+        put(db, schedule_id)
+    runs(db, worker, "kept", *["completed"] * 5, age=9 * DAY)
+    ids = runs(db, worker, "long", *["completed"] * 8, age=5 * DAY)
+    assert old(db, now, runs=True, keep_last=5, limit=2) == ids[:2]
+    assert old(db, now, runs=True, keep_last=5) == ids[:3]
 
 
 def test_jobs_go_with_their_history(db: Database, worker: str) -> None:

@@ -49,8 +49,12 @@ class Tx(ABC):
         self._after: list[Callable[[], None]] = []
 
     @abstractmethod
-    def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
-        """Run a statement and return its rows."""
+    def rows(self, sql: str, params: Params = NO_PARAMS, *, fresh: bool = False) -> list[Row]:
+        """Run a statement and return its rows.
+
+        ``fresh`` has it planned for these very values: for filters, of which one finds half the table and the next
+        nothing, so that no one plan serves all.
+        """
 
     @abstractmethod
     def dicts(self, sql: str, params: Params = NO_PARAMS) -> list[dict[str, Any]]:

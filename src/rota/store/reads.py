@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -46,78 +47,135 @@ class JobPage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-def _where(wanted: JobFilter) -> tuple[str, dict[str, Any]]:
+class _Condition:
+    """What narrows a list, as text and parameters.
+
+    ``few`` says that one index finds all candidates, among a table of which they are a small part.  SQLite, which
+    knows no numbers, is then kept from others (by the sign +), above all from walking the table in the order of ids.
+    """
+
+    def __init__(self, *, few: bool = False) -> None:
+        self.sign = "{lite|+}" if few else ""
+        self.params: dict[str, Any] = {}
+        self._parts: list[str] = ["true"]
+
+    def add(self, text: str, **params: Any) -> None:
+        self._parts.append(text)
+        self.params.update(params)
+
+    def __str__(self) -> str:
+        return " AND ".join(self._parts)
+
+
+WAITING = frozenset(("scheduled", "pending", "running"))
+
+
+def _condition(wanted: JobFilter, statuses: Sequence[str]) -> _Condition:
     """Build the condition; only what is asked for stands in it, so that the partial indexes serve."""
-    parts: list[str] = ["true"]
-    params: dict[str, Any] = {}
-
-    def narrow(text: str, **values: Any) -> None:
-        parts.append(text)
-        params.update(values)
-
-    if wanted.statuses:
-        if unknown := set(wanted.statuses) - set(STATUSES):
-            raise Invalid("status", f"{min(unknown)!r} is unknown", hint=f"one of {', '.join(STATUSES)}")
-        literals = ", ".join(f"'{status}'" for status in wanted.statuses)
-        parts.append(f"status IN ({literals})" if len(wanted.statuses) > 1 else f"status = {literals}")
+    found = _Condition(few=len(statuses) == 1 and statuses[0] in WAITING)
+    sign = found.sign
+    if statuses:
+        literals = ", ".join(f"'{status}'" for status in statuses)
+        found.add(f"status IN ({literals})" if len(statuses) > 1 else f"status = {literals}")
     if wanted.type is not None:
-        narrow("type = :type", type=wanted.type)
+        found.add(f"{sign}type = :type", type=wanted.type)
     if wanted.queue is not None:
-        narrow("queue = :queue", queue=wanted.queue)
+        found.add("queue = :queue", queue=wanted.queue)
     if wanted.schedule is not None:
-        narrow("schedule_id = :schedule", schedule=wanted.schedule)
+        found.add(f"{sign}schedule_id = :schedule", schedule=wanted.schedule)
     if wanted.started_by is not None:
-        narrow("started_by = :started_by", started_by=wanted.started_by)
+        found.add("started_by = :started_by", started_by=wanted.started_by)
     if wanted.since is not None:
-        narrow("id >= :least", least=least_id(wanted.since - CLOCKS_APART_US))
-        narrow("created_at >= :since", since=wanted.since)
+        found.add(f"{sign}id >= :first_id", first_id=least_id(wanted.since - CLOCKS_APART_US))
+        found.add("created_at >= :since", since=wanted.since)
     if wanted.until is not None:
-        narrow("id < :most", most=least_id(wanted.until + CLOCKS_APART_US))
-        narrow("created_at < :until", until=wanted.until)
+        found.add(f"{sign}id < :last_id", last_id=least_id(wanted.until + CLOCKS_APART_US))
+        found.add("created_at < :until", until=wanted.until)
     if wanted.tag is not None:
         each = "{pg|json_array_elements_text(tags) AS t(value)}{lite|json_each(tags) AS t}"
-        narrow(f"EXISTS (SELECT 1 FROM {each} WHERE t.value = :tag)", tag=wanted.tag)
+        found.add(f"EXISTS (SELECT 1 FROM {each} WHERE t.value = :tag)", tag=wanted.tag)
     if wanted.q is not None:
-        texts = (
-            "CAST(id AS text)",
-            "type",
-            "queue",
-            "error",
-            "schedule_id",
-            "CAST(args AS text)",
-            "CAST(target AS text)",
-        )
-        narrow("(" + " OR ".join(f"lower({text}) LIKE :q ESCAPE '\\'" for text in texts) + ")", q=containing(wanted.q))
-    return " AND ".join(parts), params
+        found.add("(" + " OR ".join(f"lower({text}) LIKE :q ESCAPE '\\'" for text in SEARCHED) + ")")
+        found.params["q"] = containing(wanted.q)
+    return found
+
+
+SEARCHED = (
+    "CAST(id AS text)", "type", "queue", "error", "schedule_id", "CAST(args AS text)", "CAST(target AS text)"
+)  # fmt: skip
+
+
+def _by_status(wanted: JobFilter) -> list[_Condition]:
+    """One condition for each status, since each has its own index."""
+    if unknown := set(wanted.statuses) - set(STATUSES):
+        raise Invalid("status", f"{min(unknown)!r} is unknown", hint=f"one of {', '.join(STATUSES)}")
+    return [_condition(wanted, [status]) for status in dict.fromkeys(wanted.statuses)] or [_condition(wanted, [])]
 
 
 def jobs(tx: Tx, wanted: JobFilter, *, limit: int, cursor: str | None = None, page: int = 1) -> JobPage:
     """Return a page of the jobs wanted, by ``cursor`` (the last id of the page before) or by number."""
-    where, params = _where(wanted)
-    # Counted in the order of the list, so by its index: the table itself may begin with pages that retention emptied.
-    counted = f"SELECT 1 FROM rota_jobs WHERE {where} ORDER BY id DESC LIMIT {COUNT_CAP + 1}"
-    total = int(tx.value(f"SELECT count(*) FROM ({counted}) c", params))
     if cursor is not None and not is_id(cursor):
         raise Invalid("cursor", f"{cursor[:100]!r} is none", hint="take nextCursor of the page before")
-    paged = f"{where} AND id < :cursor" if cursor is not None else where
-    sql = f"SELECT {LIST_COLUMNS} FROM rota_jobs WHERE {paged} ORDER BY id DESC LIMIT :limit OFFSET :offset"
+    conditions = _by_status(wanted)
+    total = _count_up_to(tx, conditions, COUNT_CAP + 1)
     offset = 0 if cursor is not None else (page - 1) * limit
-    rows = tx.rows(sql, {**params, "cursor": cursor, "limit": limit + 1, "offset": offset})
+    params = {
+        **conditions[0].params,
+        "cursor": cursor,
+        "limit": limit + 1,
+        "offset": offset,
+        "deep": offset + limit + 1,
+    }
+    latest = [
+        _latest(condition, "" if cursor is None else f" AND {condition.sign}id < :cursor", sort=total <= COUNT_CAP)
+        for condition in conditions
+    ]
+    sql = f"""
+    SELECT {LIST_COLUMNS} FROM rota_jobs
+    WHERE id {{in|SELECT id FROM ({" UNION ALL ".join(latest)}) u ORDER BY id DESC LIMIT :limit OFFSET :offset}}
+    ORDER BY id DESC
+    """
+    rows = tx.rows(sql, params, fresh=True)
     names = Job.__struct_fields__
     found = [Job(**dict(zip(names, row, strict=True))) for row in rows[:limit]]
     more = found[-1].id if len(rows) > limit else None
     return JobPage(found, min(total, COUNT_CAP), total > COUNT_CAP, more)
 
 
+def _latest(condition: _Condition, beyond: str, *, sort: bool) -> str:
+    """Few are found by their index and sorted; where there are many, the way down from the latest is short."""
+    order = f"{condition.sign if sort else ''}id DESC"
+    return f"SELECT * FROM (SELECT id FROM rota_jobs WHERE {condition}{beyond} ORDER BY {order} LIMIT :deep) l"
+
+
+def _count_up_to(tx: Tx, conditions: Sequence[_Condition], most: int) -> int:
+    # In the order of the list, so by its index: the table itself may begin with pages that retention emptied.
+    parts = [
+        f"SELECT * FROM (SELECT 1 FROM rota_jobs WHERE {condition} {'' if condition.sign else 'ORDER BY id DESC'}"
+        " LIMIT :most) c"
+        for condition in conditions
+    ]
+    sql = f"SELECT count(*) FROM ({' UNION ALL '.join(parts)}) u"
+    return min(most, int(tx.rows(sql, {**conditions[0].params, "most": most}, fresh=True)[0][0]))
+
+
 def ids(tx: Tx, wanted: JobFilter, *, limit: int, after: str | None = None) -> list[str]:
     """Return ids of the jobs wanted in ascending order, those after ``after``: for actions in batches."""
-    where, params = _where(wanted)
-    paged = f"{where} AND id > :after" if after is not None else where
-    sql = f"SELECT id FROM rota_jobs WHERE {paged} ORDER BY id LIMIT :limit"
-    return [row[0] for row in tx.rows(sql, {**params, "after": after, "limit": limit})]
+    beyond = " AND id > :after" if after is not None else ""
+    conditions = _by_status(wanted)
+    parts = [
+        f"SELECT * FROM (SELECT id FROM rota_jobs WHERE {condition}{beyond} ORDER BY id LIMIT :limit) p"
+        for condition in conditions
+    ]
+    sql = f"SELECT id FROM ({' UNION ALL '.join(parts)}) u ORDER BY id LIMIT :limit"
+    params = {**conditions[0].params, "after": after, "limit": limit}
+    return [row[0] for row in tx.rows(sql, params, fresh=True)]
 
 
 def count(tx: Tx, wanted: JobFilter) -> int:
     """Return how many jobs are wanted, exactly."""
-    where, params = _where(wanted)
-    return int(tx.value(f"SELECT count(*) FROM rota_jobs WHERE {where}", params))
+    total = 0
+    for condition in _by_status(wanted):
+        sql = f"SELECT count(*) FROM rota_jobs WHERE {condition}"
+        total += int(tx.rows(sql, condition.params, fresh=True)[0][0])
+    return total

@@ -2,45 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rota.store import jobs
-from rota.store.database import Tx
+from rota.store.database import Row, Tx
+from rota.store.sql import batch
 
 # Runs of schedules, triggers and exec are history; plain queue jobs are traffic.  Each kind is a range of the index,
 # or the traffic's short retention would walk over the whole history each time.
-OLD_JOBS = """
-SELECT id FROM rota_jobs j WHERE status = 'STATUS' AND origin = :origin AND completed_at < :before
-  AND status IN ('completed', 'failed', 'cancelled')
-  AND (schedule_id IS NULL OR scheduled_for IS NULL OR scheduled_for < coalesce((
-    SELECT k.scheduled_for FROM rota_jobs k WHERE k.schedule_id = j.schedule_id AND k.scheduled_for IS NOT NULL
-    ORDER BY k.scheduled_for DESC LIMIT 1 OFFSET :keep), 0))
-  GOOD
-ORDER BY completed_at LIMIT :limit
+CANDIDATES = """
+SELECT id, schedule_id, scheduled_for FROM rota_jobs WHERE status = 'STATUS' AND origin = :origin
+  AND completed_at < :before AND status IN ('completed', 'failed', 'cancelled')
+ORDER BY completed_at LIMIT :window OFFSET :skip
 """
 
-# The last good run of each schedule stays: the next run is given its result.
-GOOD = """AND (schedule_id IS NULL OR scheduled_for IS NULL OR scheduled_for < (
-    SELECT k.scheduled_for FROM rota_jobs k WHERE k.schedule_id = j.schedule_id AND k.scheduled_for IS NOT NULL
-    AND k.status = 'completed' ORDER BY k.scheduled_for DESC LIMIT 1))"""
+# From which instant on a schedule's runs stay, and which was its last good one, whose result the next run is given.
+KEPT = """
+SELECT s.id,
+  (SELECT k.scheduled_for FROM rota_jobs k WHERE k.schedule_id = s.id AND k.scheduled_for IS NOT NULL
+   ORDER BY k.scheduled_for DESC LIMIT 1 OFFSET :keep),
+  (SELECT k.scheduled_for FROM rota_jobs k WHERE k.schedule_id = s.id AND k.scheduled_for IS NOT NULL
+   AND k.status = 'completed' ORDER BY k.scheduled_for DESC LIMIT 1)
+FROM {rows|w|schedules|id text} JOIN rota_schedules s ON s.id = w.id
+"""
+WINDOW = 1000
 
 
 def old_jobs(tx: Tx, *, before: int, failed: bool, runs: bool, keep_last: int, limit: int) -> list[str]:
     """Return ended jobs older than ``before`` (µs UTC), but the last ``keep_last`` runs of each schedule (at least
-    one), and its last good one."""
+    one), and its last good one.  A schedule that was deleted keeps none.
+    """
     found: list[str] = []
+    kept = _Kept(tx, keep_last)
     for status in ("failed",) if failed else ("completed", "cancelled"):
         for origin in ("schedule", "trigger", "exec") if runs else ("enqueue",):
-            room = limit - len(found)
-            if room > 0:
-                params = {
-                    "status": status,
-                    "origin": origin,
-                    "before": before,
-                    "keep": max(0, keep_last - 1),
-                    "limit": room,
-                }
-                sql = OLD_JOBS.replace("STATUS", status).replace("GOOD", GOOD if status == "completed" else "")
-                found += [row[0] for row in tx.rows(sql, params)]
-    return found
+            sql, skip, more = CANDIDATES.replace("STATUS", status), 0, True
+            while more and len(found) < limit:
+                rows = tx.rows(sql, {"origin": origin, "before": before, "window": WINDOW, "skip": skip})
+                found += kept.without(rows)
+                skip, more = skip + WINDOW, len(rows) == WINDOW
+    return found[:limit]
+
+
+class _Kept:
+    """Which runs stay at any age, asked once for each schedule."""
+
+    def __init__(self, tx: Tx, keep_last: int) -> None:
+        self._tx = tx
+        self._keep = max(0, keep_last - 1)
+        self._bounds: dict[str, tuple[int, int]] = {}
+
+    def without(self, rows: Sequence[Row]) -> list[str]:
+        """Return the ids of (id, schedule, instant) that do not stay."""
+        unknown = {row[1] for row in rows if row[2] is not None} - self._bounds.keys() - {None}
+        if unknown:
+            params = {"schedules": batch([{"id": schedule} for schedule in unknown]), "keep": self._keep}
+            bounds = {row[0]: (row[1] or 0, row[2] or 0) for row in self._tx.rows(KEPT, params)}
+            self._bounds |= {schedule: bounds.get(schedule, NEVER) for schedule in unknown}
+        return [row[0] for row in rows if row[1] is None or row[2] is None or not self._stays(row[1], row[2])]
+
+    def _stays(self, schedule: str, instant: int) -> bool:
+        since, good = self._bounds[schedule]
+        return instant >= since or instant == good
+
+
+NEVER = (1 << 63, 0)
 
 
 def delete_jobs(tx: Tx, ids: list[str]) -> int:

@@ -86,7 +86,7 @@ class SqliteTx(Tx):
         except (OverflowError, UnicodeEncodeError) as error:  # an integer beyond 64 bits, a lone surrogate
             raise DatabaseRefused(f"SQLite: {error}") from error
 
-    def rows(self, sql: str, params: Params = NO_PARAMS) -> list[Row]:
+    def rows(self, sql: str, params: Params = NO_PARAMS, *, fresh: bool = False) -> list[Row]:
         cursor = self._execute(sql, params)
         try:
             return cursor.fetchall()
