@@ -40,18 +40,18 @@ class Scheduler(Loop):
             now = tx.now()
             due = schedules.due(tx, BATCH)
             known = _types_of(tx, [one.schedule for one in due])
-        if due:
-            self._fire(due, known, now)
+        settled = not due or self._fire(due, known, now)
         with self._db.statement() as tx:
             following = schedules.next_due(tx)
             clock = tx.now()
         # Whatever became due before ``now`` is settled, unless the batch was full.
         self._move_watermark(now if following is None or following > now else following - 1)
-        if following is None:
-            return POLL_S
+        if following is None or (following <= clock and not settled):
+            return POLL_S  # nothing to do, or nothing that can be decided: not a reason to spin
         return min(POLL_S, max(0.0, (following - clock) / 1e6))
 
-    def _fire(self, due: Sequence[Due], known: dict[str, JobType], now: int) -> None:
+    def _fire(self, due: Sequence[Due], known: dict[str, JobType], now: int) -> bool:
+        """Decide and write; tell whether any schedule moved on."""
         decisions = [decided for one in due if (decided := self._decide(one, now)) is not None]
         made = [job for decision in decisions for job in self._jobs_of(decision, known)]
         occurrences = [occurrence for decision in decisions for occurrence in decision.occurrences]
@@ -60,6 +60,7 @@ class Scheduler(Loop):
         for decision in decisions:
             if decision.schedule.id in won:
                 _tell(decision)
+        return bool(won)
 
     def _decide(self, due: Due, now: int) -> Decision | None:
         try:

@@ -1,0 +1,30 @@
+"""A stored schedule whose rule can no longer be read is told, holds up no other, and makes no busy loop."""
+
+from __future__ import annotations
+
+from rota.actions import schedules as actions
+from rota.actions.specs import Caller, ScheduleIn, convert
+from rota.engine.scheduler import POLL_S, Scheduler
+from rota.settings import load_settings
+from rota.store import meta, migrate, schedules
+from rota.store.opening import open_database
+
+
+def test_an_unreadable_rule_does_not_spin(database_url: str) -> None:
+    settings = load_settings({}, database_url=database_url)
+    db = open_database(settings.database_url)
+    migrate.migrate(db)
+    body = {"at": "2020-01-01T00:00:00Z", "target": {"kind": "command", "shell": "true"}}
+    for name in ("broken", "good"):
+        spec = convert(body, ScheduleIn)
+        db.run(lambda tx, name=name, spec=spec: actions.put(tx, name, spec, Caller(), settings))  # type: ignore[misc]
+    db.run(lambda tx: tx.run("UPDATE rota_schedules SET timezone = 'Mars/Olympus' WHERE id = 'broken'"))
+    scheduler = Scheduler(db, settings)
+    assert scheduler.run_once() <= POLL_S
+    assert scheduler.run_once() == POLL_S
+    fired = db.read(lambda tx: [schedules.occurrences(tx, name) for name in ("broken", "good")])
+    assert [len(occurrences) for occurrences in fired] == [0, 1]
+    accounted = db.read(meta.accounted_to)
+    assert accounted is not None
+    assert accounted < db.read(lambda tx: tx.now()) - 1_000_000
+    db.close()
