@@ -142,9 +142,7 @@ async def test_waits_no_longer_than_asked(admin: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("wait", ["", "soon", "-1s", "6m", "5"])
-async def test_refuses_a_wrong_wait_before_anything_is_stored(
-    small: Api, admin: httpx.AsyncClient, wait: str
-) -> None:
+async def test_refuses_a_wrong_wait_before_anything_is_stored(small: Api, admin: httpx.AsyncClient, wait: str) -> None:
     assert problem(await admin.post("/api/jobs", params={"wait": wait}, json=JOB), 422)["field"] == "wait"
     assert builders.column(small.db, "id") == []
 
@@ -197,5 +195,3 @@ async def _claimed(api: Api, worker: str) -> list[Any]:
             return claimed
         await asyncio.sleep(0.01)
     raise AssertionError("nothing to claim came")
-
-

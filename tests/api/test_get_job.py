@@ -96,5 +96,3 @@ async def test_says_how_it_ended(api: Api, client: httpx.AsyncClient, status: st
     claimed = builders.run_one(api.db, worker)
     builders.end(api.db, worker, claimed, status=status, error="no" if status == "failed" else None)
     assert f"{status}: {said}" in await why(client, claimed.call.job_id)
-
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -138,11 +137,11 @@ class Stream:
 
 
 @pytest.fixture
-def running(live: Live) -> Iterator[tuple[str, Any, str]]:
+def running(live: Live) -> tuple[str, Any, str]:
     """A running job: its id, the claim, the worker."""
     worker = builders.register(live.db)
     claimed = builders.run_one(live.db, worker)
-    yield claimed.call.job_id, claimed, worker
+    return claimed.call.job_id, claimed, worker
 
 
 def test_follows_a_running_job_to_its_end(live: Live, running: tuple[str, Any, str]) -> None:
@@ -192,9 +191,7 @@ def test_tells_a_browser_not_to_come_back(live: Live, running: tuple[str, Any, s
             assert problem(answer, 422)["field"] == "Last-Event-ID"
 
 
-def test_keeps_the_connection_open(
-    live: Live, running: tuple[str, Any, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keeps_the_connection_open(live: Live, running: tuple[str, Any, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_stream, "KEEP_ALIVE_S", 0.05)
     job_id, claimed, worker = running
     stream = Stream(live, job_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 
 from rota.store import meta
@@ -32,8 +34,9 @@ async def test_gives_numbers(api: Api, client: httpx.AsyncClient) -> None:
 
 async def test_every_answer_says_what_is_accounted_for(api: Api, client: httpx.AsyncClient) -> None:
     api.db.run(lambda tx: meta.raise_accounted_to(tx, 1_800_000_000_000_000))
-    await client.get("/api/me")
-    await api.app.state.service._watermark_task
+    async with asyncio.timeout(10):
+        while "rota-accounted-to" not in (await client.get("/live")).headers:
+            await asyncio.sleep(0.01)
     for path in ("/api/me", "/api/nothing", "/live"):
         assert (await client.get(path)).headers["rota-accounted-to"] == "2027-01-15T08:00:00.000Z"
 

@@ -6,12 +6,10 @@ import asyncio
 import hashlib
 import hmac
 import time
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import jwt
-from jwt.warnings import InsecureKeyLengthWarning
 
 from rota.api.access import INVALID, Identity, Provider, capped
 from rota.api.service import Service
@@ -27,11 +25,9 @@ BELIEVED_FOR_S = 3.0
 """How long an API token is believed without being asked for again; so long it outlives its end."""
 NOTED_FOR_S = 60.0
 MOST_REMEMBERED = 10_000
+_KEY_BYTES = 32
+_LATEST = 2**53
 _ROLE_CLAIMS = ("public_metadata.role", "metadata.role", "role")
-
-# The secret is the users' own choice, made before Rota came; a warning for each request would help nobody.
-warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
-
 
 def make_providers(service: Service, local_token: str | None) -> list[Provider]:
     """Return the providers that the settings ask for."""
@@ -120,7 +116,8 @@ class SignedTokens:
 
     def __init__(self, settings: Settings, secret: str) -> None:
         self._settings = settings
-        self._secret = secret
+        # HMAC fills a short key up with zeros itself; done here, PyJWT does not warn of it in every request.
+        self._key = secret.encode().ljust(_KEY_BYTES, b"\0")
 
     async def identify(self, token: str) -> Identity | None:
         if token.count(".") != 2:
@@ -133,7 +130,7 @@ class SignedTokens:
             subject=subject if isinstance(subject, str) and subject else "signed",
             role=self._role(claims),
             source="signed",
-            until=float(claims["exp"]),
+            until=float(min(int(claims["exp"]), _LATEST)),
         )
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -141,7 +138,7 @@ class SignedTokens:
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
-                self._secret,
+                self._key,
                 algorithms=["HS256"],
                 audience=audience or None,
                 issuer=self._settings.auth_issuer,
@@ -158,7 +155,7 @@ class SignedTokens:
             raise Unauthorized(INVALID, hint="it is for another audience") from None
         except jwt.InvalidIssuerError:
             raise Unauthorized(INVALID, hint="it is of another issuer") from None
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError):
             raise Unauthorized(INVALID) from None
         return claims
 
