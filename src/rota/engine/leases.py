@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ import msgspec
 
 from rota import logs
 from rota.engine.loop import Loop
+from rota.errors import DatabaseError
 from rota.ids import new_id
 from rota.model import Worker
 from rota.settings import Settings
@@ -21,7 +23,8 @@ from rota.version import __version__
 RENEWALS = 4
 """A lease is renewed this often in its time."""
 MARGIN_S = 3.0
-"""So long before its lease ends a worker that cannot renew it stops its jobs."""
+"""So long before its lease ends, or for short ones a part of it, a worker that cannot renew it stops its jobs."""
+MARGIN_PART = 0.15
 
 
 class Lease(Loop):
@@ -43,13 +46,15 @@ class Lease(Loop):
         super().__init__()
         self._db = db
         self._lease_us = settings.lease_us
+        self._lease_s = settings.lease_us / 1e6
+        self._margin_s = min(MARGIN_S, MARGIN_PART * self._lease_s)
         self.record = record
         self._state = state
-        self._alive = alive
+        self._work_moves = alive
         self._on_lost = on_lost
+        self._changing = threading.Lock()
         self._registered = False
         self._held_until = 0.0
-        self._told_lost = False
 
     @property
     def worker_id(self) -> str:
@@ -58,71 +63,76 @@ class Lease(Loop):
 
     @property
     def held(self) -> bool:
-        """Tell whether the lease holds long enough to begin something."""
-        return self._registered and time.monotonic() < self._held_until - MARGIN_S
+        """Tell whether the lease holds long enough to begin something, and the work moves."""
+        return self._registered and time.monotonic() < self._held_until - self._margin_s and self._work_moves()
 
     def run_once(self) -> float:
         """Register or renew; return how long until the next renewal (s)."""
-        began = time.monotonic()
-        if not self._registered:
-            self._db.run(lambda tx: workers.register(tx, self.record, self._lease_us))
-            self._registered, self._told_lost = True, False
-            self._held_until = began + self._lease_us / 1e6
-            logs.event(
-                f"{self.record.role}/started",
-                f"{self.record.role} started",
-                workerId=self.record.id,
-            )
-        elif not self._alive():
+        if not self._work_moves():
             logs.event_limited(
-                "stalled", "loop/stalled", "the work does not move; the lease is not renewed", level="error",
+                "loop/stalled", "loop/stalled", "the work does not move; the lease is not renewed", level="error",
                 workerId=self.record.id,
             )  # fmt: skip
+        elif self._registered:
+            self._renew()
         else:
-            self._renew(began)
-        return self._lease_us / 1e6 / RENEWALS
+            self._register()
+        return self._lease_s / RENEWALS
 
-    def _renew(self, began: float) -> None:
-        state, running, detail = self._state()
-        document = msgspec.json.encode(detail).decode()
-        held = self._db.run(
-            lambda tx: workers.renew(
-                tx,
-                self.record.id,
-                self._lease_us,
-                running=running,
-                state=state,
-                detail=document,
-            )
-        )
-        if held:
-            self._held_until = began + self._lease_us / 1e6
-        else:
-            self._lost("another process took its jobs")
+    def check(self) -> None:
+        """Give the lease up when it is about to end; for other threads too, since a renewal may hang."""
+        with self._changing:
+            overdue = self._registered and time.monotonic() > self._held_until - self._margin_s
+        if overdue:
+            self._lost(self.record.id, "it could not be renewed in time")
 
     def _turn(self) -> float:
         pause = super()._turn()
-        if self._registered and not self._told_lost and time.monotonic() > self._held_until - MARGIN_S:
-            self._lost("it could not be renewed in time")
+        self.check()
         return pause
 
-    def _lost(self, why: str) -> None:
-        """Stop everything under this lease, and begin anew under another."""
-        logs.event(
-            "worker/lease-lost",
-            f"lease lost: {why}",
-            level="error",
-            workerId=self.record.id,
+    def _register(self) -> None:
+        began, record = time.monotonic(), self.record
+        self._db.run(lambda tx: workers.register(tx, record, self._lease_us))
+        with self._changing:
+            self._registered, self._held_until = True, began + self._lease_s
+        logs.event(f"{record.role}/started", f"{record.role} started", workerId=record.id)
+
+    def _renew(self) -> None:
+        began, worker_id = time.monotonic(), self.record.id
+        state, running, detail = self._state()
+        document = msgspec.json.encode(detail).decode()
+        held = self._db.run(
+            lambda tx: workers.renew(tx, worker_id, self._lease_us, running=running, state=state, detail=document)
         )
-        self._told_lost = True
+        with self._changing:
+            if held and self.record.id == worker_id:
+                self._held_until = began + self._lease_s
+        if not held:
+            self._lost(worker_id, "another process took its jobs")
+
+    def _lost(self, worker_id: str, why: str) -> None:
+        """Stop everything under this lease, and begin anew under another."""
+        with self._changing:
+            if self.record.id != worker_id or not self._registered:
+                return  # it was given up meanwhile
+            self._registered = False
+            self.record = msgspec.structs.replace(self.record, id=new_id())
+        logs.event("worker/lease-lost", f"lease lost: {why}", level="error", workerId=worker_id)
         self._on_lost()
-        self.record = msgspec.structs.replace(self.record, id=new_id())
-        self._registered = False
+        self.wake()
 
     def release(self) -> None:
-        """Say that the process ends in good order."""
-        if self._registered:
+        """Say that the process ends in good order, as far as the database is there to hear it."""
+        if not self._registered:
+            return
+        try:
             self._db.run(lambda tx: workers.stop(tx, self.record.id))
+        except DatabaseError as error:
+            logs.event(
+                "worker/lease-left", f"the lease could not be given up, and will run out: {error}", level="warning",
+                workerId=self.record.id, error=str(error),
+            )  # fmt: skip
 
 
 def new_record(role: str, *, lanes: str | None = None, queues: str | None = None, labels: str | None = None) -> Worker:

@@ -62,7 +62,7 @@ class Registry(Loop):
             self._pending = self._pending[len(waiting) :]
         names = self._db.read(types.code_names)
         self.foreign = tuple(name for name in names if name not in mine)
-        return REFRESH_S if self._lease.held else 0.05
+        return REFRESH_S if self._declared_for == (self._lease.worker_id, len(mine)) else 0.1
 
     def _write_types(self, mine: dict[str, Declared], worker: str) -> None:
         records = [

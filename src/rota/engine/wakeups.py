@@ -9,7 +9,8 @@ from rota.engine.loop import Loop
 from rota.errors import DatabaseError
 from rota.store.database import Database, HintListener
 
-WAIT_S = 1.0
+WAIT_S = 0.5
+"""How long one turn listens: a loop that is to end does so between two turns."""
 AGAIN_S = 0.005
 """Hints that follow another within 2 ms are folded into it, so after each we look a second time."""
 
@@ -43,12 +44,12 @@ class Wakeups(Loop):
             self._pass_on(set(self._wake_by_topic))  # what was hinted at while nobody listened
         try:
             topics = self._listener.wait(WAIT_S)
-        except DatabaseError:
+            if topics:
+                self._pass_on(topics)
+                self._pass_on(topics | self._listener.wait(AGAIN_S))
+        except (OSError, DatabaseError):
             self._close()
             raise
-        if topics:
-            self._pass_on(topics)
-            self._pass_on(topics | self._listener.wait(AGAIN_S))
         return 0.0
 
     def _pass_on(self, topics: set[str]) -> None:

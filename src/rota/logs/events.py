@@ -84,6 +84,7 @@ EVENTS: dict[str, Event] = {
     "worker/stopped": Event("A worker has ended."),
     "worker/draining": Event("A worker takes no more jobs and waits for those that run.", ("running",)),
     "worker/lease-lost": Event("A worker could not renew its lease and stops what it runs.", ("running",)),
+    "worker/lease-left": Event("A process ended while the database was away; its lease runs out by itself."),
     "worker/lost": Event("The lease of a worker ran out without its farewell."),
     "scheduler/started": Event("A scheduler fires schedules."),
     "scheduler/stopped": Event("A scheduler has ended."),

@@ -11,12 +11,12 @@ COLUMNS = columns(Worker.__struct_fields__)
 
 
 def register(tx: Tx, worker: Worker, lease_us: int) -> None:
-    """Add a process, alive for ``lease_us`` from now."""
+    """Add a process, alive for ``lease_us`` from now; the same call again begins its lease anew."""
     sql = f"""
     INSERT INTO rota_workers ({COLUMNS}) VALUES (:id, :role, :host, :pid, :version, 'running', {{json|:queues}},
       {{json|:lanes}}, {{json|:types}}, {{json|:labels}}, {{json|:detail}}, 0, rota_now(), rota_now(), NULL,
       rota_now() + :lease)
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, lease_until = excluded.lease_until
     """
     tx.run(sql, {**msgspec.structs.asdict(worker), "lease": lease_us})
 
