@@ -71,6 +71,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """Snooze: when to start again. Failure: the delay that the target asked for (``Retry-After``)."""
     truncated: int | None = None
     """Bytes of the whole result, when it was too large and ``result`` holds ``{"bytes", "head"}`` instead."""
+    begun: bool = True
+    """False where the run certainly had not begun: then even a job that must not run twice may start again."""
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -52,6 +53,8 @@ class Claimer(Loop):
         self._claimed = claimed
         self._cancel = cancel
         self._held = held
+        self._claiming = threading.Lock()
+        self._draining = False
         self._start_queue = ""
         self._filled: frozenset[str] = frozenset()
         """Lanes whose slots the last claim filled, so that there is probably more for them."""
@@ -69,23 +72,31 @@ class Claimer(Loop):
         if not self._filled.isdisjoint(lanes):
             self.wake()
 
+    def check_soon(self) -> None:
+        """Compare soon what runs with what the database says."""
+        self._next_check = min(self._next_check, time.monotonic() + CHECK_SOON_S)
+
+    def drain(self, timeout_s: float = 10.0) -> None:
+        """Claim no more; what was claimed has been handed over when this returns, unless the database hangs."""
+        self._draining = True
+        if self._claiming.acquire(timeout=timeout_s):
+            self._claiming.release()
+
     def run_once(self) -> float:
         """Claim, then look for cancelled runs; return how long to wait (s)."""
         if not self._lease.held:
             return 0.05
-        pause = self._claim()
-        now = time.monotonic()
+        with self._claiming:
+            pause = POLL_S if self._draining else self._claim()
+        now, worker = time.monotonic(), self._lease.worker_id
         if now >= self._next_cancels:
             self._next_cancels = now + POLL_S
-            wanted = self._db.read(lambda tx: results.cancels(tx, self._lease.worker_id))
+            wanted = self._db.read(lambda tx: results.cancels(tx, worker))
             if wanted:
                 self._cancel(wanted)
         if now >= self._next_check:
             self._next_check = now + CHECK_S
-            self._held(
-                self._db.read(lambda tx: results.held(tx, self._lease.worker_id)),
-                self._lease.worker_id,
-            )
+            self._held(self._db.read(lambda tx: results.held(tx, worker)), worker)
         return pause
 
     def _claim(self) -> float:
@@ -95,14 +106,13 @@ class Claimer(Loop):
             free = self._slots.free()
         if not free:
             self._filled = frozenset(self._slots.capacity)
-            return POLL_S
+            return 0.0 if self._slots.free() else POLL_S  # one that fell free a moment before has not woken us
         worker = self._lease.worker_id
         request = Request(worker, free, self._queues, self._registry.foreign, self._start_queue)
         try:
             taken = claims.claim(self._db, request)
         except DatabaseError:
-            # The claim may have been committed all the same: see soon what we hold without knowing.
-            self._next_check = time.monotonic() + CHECK_SOON_S
+            self.check_soon()  # it may have been committed all the same: see what we hold without knowing
             raise
         if taken:
             self.last_claim = time.time()

@@ -13,7 +13,6 @@ from rota import logs
 from rota.engine.loop import Loop
 from rota.errors import (
     DatabaseBusy,
-    DatabaseError,
     DatabaseFull,
     DatabaseReadOnly,
     DatabaseUnavailable,
@@ -28,6 +27,8 @@ GATHER_S = 0.002
 """How long the first result of a batch waits for company."""
 ENOUGH = 400
 IDLE_S = 3600.0
+MOST_LOG_BYTES = 4 * 1024 * 1024
+"""While more than this of logs waits to be written, the log books keep what comes."""
 PASSING = (DatabaseUnavailable, DatabaseBusy, DatabaseFull, DatabaseReadOnly)
 """Troubles that end by themselves, or by an operator: the write is kept and tried again."""
 
@@ -79,6 +80,9 @@ class Flusher(Loop):
         self._done = done
         self._lock = threading.Lock()
         self._batches: deque[Batch] = deque()
+        self._writing: Batch | None = None
+        """The oldest one while it is being written, and until that has worked: nothing is added to it any more."""
+        self._log_bytes = 0
 
     def add(
         self,
@@ -90,9 +94,10 @@ class Flusher(Loop):
     ) -> None:
         """Add what is to be written under ``worker``'s lease."""
         with self._lock:
-            if not self._batches or self._batches[-1].worker != worker or self._writing(self._batches[-1]):
-                self._batches.append(Batch(worker))
-            batch = self._batches[-1]
+            batch = self._batches[-1] if self._batches else None
+            if batch is None or batch.worker != worker or batch is self._writing:
+                batch = Batch(worker)
+                self._batches.append(batch)
             for result in ended:
                 if isinstance(result, Finished):
                     batch.finished.append(result)
@@ -100,14 +105,10 @@ class Flusher(Loop):
                     batch.returned.append(result)
             batch.chunks.extend(chunks)
             batch.dropped.extend(dropped)
+            self._log_bytes += sum(len(chunk.body) for chunk in chunks)
             if progress:
                 batch.progress.update(progress)
         self.wake()
-
-    def _writing(self, batch: Batch) -> bool:
-        return batch is self._current
-
-    _current: Batch | None = None
 
     @property
     def idle(self) -> bool:
@@ -115,25 +116,36 @@ class Flusher(Loop):
         with self._lock:
             return not self._batches
 
+    @property
+    def behind(self) -> bool:
+        """Tell whether so much of logs waits already that more should not be handed over now."""
+        return self._log_bytes > MOST_LOG_BYTES
+
+    def pending(self) -> set[tuple[str, int]]:
+        """Return (job, attempt) of the ends that are not written yet."""
+        with self._lock:
+            return {(ended.id, ended.attempt) for batch in self._batches for ended in batch.ended()}
+
     def run_once(self) -> float:
         """Write the oldest batch; after a passing trouble it is the same one again."""
         with self._lock:
             if not self._batches:
                 return IDLE_S
-            few = self._current is None and len(self._batches) == 1 and self._batches[0].size() < ENOUGH
+            few = self._writing is None and len(self._batches) == 1 and self._batches[0].size() < ENOUGH
         if few and not self.stopping:
             time.sleep(GATHER_S)
         with self._lock:
-            batch = self._current = self._batches[0]
+            batch = self._writing = self._batches[0]
         try:
             accepted = self._write(batch)
         except PASSING:
             raise
-        except DatabaseError as error:
+        except Exception as error:  # noqa: BLE001 - one value must not keep all results from being written
             accepted = self._write_apart(batch, error)
         with self._lock:
             self._batches.popleft()
-            self._current = None
+            self._writing = None
+            self._log_bytes -= sum(len(chunk.body) for chunk in batch.chunks)
             more = bool(self._batches)
         self._done(batch, accepted)
         return 0.0 if more else IDLE_S
@@ -155,31 +167,49 @@ class Flusher(Loop):
                 accepted |= results.finish(tx, batch.worker, batch.finished)
             if batch.returned:
                 accepted |= results.give_back(tx, batch.worker, batch.returned)
-                tx.hint("due")
+                if any(returned.delay_us > 0 for returned in batch.returned):
+                    tx.hint("due")
+                if any(returned.delay_us <= 0 for returned in batch.returned):
+                    tx.hint("jobs")
         return accepted
 
-    def _write_apart(self, batch: Batch, error: DatabaseError) -> set[str]:
+    def _write_apart(self, batch: Batch, error: Exception) -> set[str]:
         """The database refused a value: write what it takes, and fail the job whose result it does not."""
-        logs.event(
-            "loop/failed",
-            f"a batch was refused, writing its parts: {error}",
-            level="error",
-            error=str(error),
-        )
+        _tell_refusal("a batch was refused, its parts are written alone", error)
         accepted: set[str] = set()
         for part in batch.parts():
             try:
                 accepted |= self._write(part)
             except PASSING:
                 raise
-            except DatabaseError as refusal:
-                for ended in part.ended():
-                    failed = Finished(
-                        id=ended.id,
-                        attempt=ended.attempt,
-                        status="failed",
-                        error=f"the result could not be stored: {refusal}",
-                        reason="failed",
-                    )
-                    accepted |= self._write(Batch(batch.worker, finished=[failed]))
+            except Exception as refusal:  # noqa: BLE001 - see above
+                _tell_refusal("a part was refused", refusal)
+                accepted |= self._write_failed(batch.worker, part.ended(), refusal)
         return accepted
+
+    def _write_failed(self, worker: str, refused: Sequence[Ended], refusal: Exception) -> set[str]:
+        failed = [
+            Finished(
+                id=ended.id,
+                attempt=ended.attempt,
+                status="failed",
+                error=f"the result could not be stored: {refusal}",
+                reason="failed",
+                log_lines=ended.log_lines,
+            )
+            for ended in refused
+        ]
+        try:
+            return self._write(Batch(worker, finished=failed)) if failed else set()
+        except PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - the database says that it runs: it is given back when that is noticed
+            _tell_refusal(f"the end of job {failed[0].id} cannot be written", error)
+            return set()
+
+
+def _tell_refusal(what: str, error: Exception) -> None:
+    logs.event_limited(
+        "refused", "loop/failed", f"flusher: {what}: {error}", level="error", loop="flusher",
+        error=f"{type(error).__name__}: {error}", exc_info=error,
+    )  # fmt: skip

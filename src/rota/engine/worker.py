@@ -21,9 +21,11 @@ from rota.engine.claimer import Claimer
 from rota.engine.flusher import Batch, Flusher
 from rota.engine.leases import Lease, new_record
 from rota.engine.logbook import Logbook
+from rota.engine.loop import stop_all
 from rota.engine.registry import Registry
 from rota.engine.slots import Slots
 from rota.engine.telling import tell, tell_end
+from rota.engine.unknown import Unknown
 from rota.engine.wakeups import Wakeups
 from rota.executor import Call, Declared, Executor, Line, Outcome, Stop
 from rota.model import ANY_TYPE_LANES
@@ -37,6 +39,10 @@ P = ParamSpec("P")
 HOUSEKEEPING_S = 0.1
 DRAIN_KILL_S = 3.0
 """After the grace time of a drain, running jobs get this long between the polite end and the hard one."""
+LAST_WRITES_S = 5.0
+"""How long a drain waits for the last results to be written."""
+STOP_S = 2.0
+NO_CODE = Outcome("interrupted", error="this worker does not have the type's code", delay_us=1_000_000, begun=False)
 
 
 class Worker:
@@ -53,6 +59,7 @@ class Worker:
         self._talkative: set[tuple[str, int]] = set()
         self._ended: list[tuple[Running, Outcome]] = []
         self._progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
+        self._unknown = Unknown()
         self.state = "running"
         self._turned = time.monotonic()
         lanes = msgspec.json.encode(self.slots.capacity).decode()
@@ -90,43 +97,42 @@ class Worker:
         for lane in self._executors:
             if lane not in ANY_TYPE_LANES or self._settings.function_modules:
                 self.slots.open(lane)
-        for loop in (
-            self.lease,
-            self.registry,
-            self.flusher,
-            self.claimer,
-            self.wakeups,
-        ):
+        for loop in (self.lease, self.registry, self.flusher, self.claimer, self.wakeups):
             loop.start()
         keeper = asyncio.create_task(self._housekeeping())
         try:
             await stop.wait()
-        finally:
             await self._drain(stop_now)
+        finally:
             keeper.cancel()
 
     async def _housekeeping(self) -> None:
         """Deadlines, log flushes and the sign of life, ten times a second."""
         while True:
             self._turned = time.monotonic()
-            self._end_overdue()
-            self._flush_logs()
+            try:
+                self.lease.check()
+                self._end_overdue()
+                self._flush_logs()
+            except Exception as error:  # noqa: BLE001 - without it no deadline would hold any more
+                logs.event_limited(
+                    "loop/failed/housekeeping", "loop/failed", f"housekeeping: {error}", level="error",
+                    loop="housekeeping", error=str(error), exc_info=error,
+                )  # fmt: skip
             await asyncio.sleep(HOUSEKEEPING_S)
 
     async def _drain(self, stop_now: asyncio.Event) -> None:
         self.state = "draining"
         logs.event(
-            "worker/draining",
-            f"draining {len(self.running)} jobs",
-            workerId=self.lease.worker_id,
-        )
-        await asyncio.to_thread(self.claimer.stop)
+            "worker/draining", f"draining {len(self.running)} jobs", workerId=self.lease.worker_id,
+            running=len(self.running),
+        )  # fmt: skip
+        await asyncio.to_thread(self.claimer.drain)
         self.lease.wake()
         await self._until_idle(self._settings.grace_us / 1e6, stop_now)
-        if self.running:
-            for running in list(self.running.values()):
-                self._stop(running, "drain")
-            await self._until_idle(0.2 if stop_now.is_set() else DRAIN_KILL_S, None)
+        for running in list(self.running.values()):
+            self._stop(running, "drain")
+        await self._until_idle(DRAIN_KILL_S, stop_now)
         for executor in self._unique_executors:
             await executor.close()
         for running in list(self.running.values()):  # nothing of it runs any more
@@ -137,17 +143,17 @@ class Worker:
         await asyncio.to_thread(self._finish_threads)
         logs.event("worker/stopped", "stopped", workerId=self.lease.worker_id)
 
-    async def _until_idle(self, seconds: float, stop_now: asyncio.Event | None) -> None:
+    async def _until_idle(self, seconds: float, stop_now: asyncio.Event) -> None:
         end = time.monotonic() + seconds
-        while self.running and time.monotonic() < end and not (stop_now and stop_now.is_set()):  # noqa: ASYNC110 - three conditions
+        while self.running and time.monotonic() < end and not stop_now.is_set():  # noqa: ASYNC110 - three conditions
             await asyncio.sleep(0.02)
 
     def _finish_threads(self) -> None:
-        end = time.monotonic() + self._settings.grace_us / 1e6
+        """Write what is left, and end the threads; a database that is away keeps a process only for so long."""
+        end = time.monotonic() + LAST_WRITES_S
         while not self.flusher.idle and time.monotonic() < end:
             time.sleep(0.01)
-        for loop in (self.flusher, self.wakeups, self.registry, self.lease):
-            loop.stop(5.0)
+        stop_all([self.flusher, self.claimer, self.wakeups, self.registry, self.lease], STOP_S)
         self.lease.release()
 
     def _soon(self, method: Callable[P, None]) -> Callable[P, None]:
@@ -169,22 +175,22 @@ class Worker:
             self.running[running.key] = running
             if stale:
                 running.stop = "lease"
-                self.done(call, Outcome("stopped"))
+                self.done(call, Outcome("stopped", begun=False))
             elif call.lane in ANY_TYPE_LANES and call.target is None and not self.registry.knows(call.type):
-                self.done(
-                    call,
-                    Outcome(
-                        "interrupted",
-                        error="this worker does not have the type's code",
-                        delay_us=1_000_000,
-                    ),
-                )
+                self.done(call, NO_CODE)
             else:
                 tell("job/started", call)
                 by_executor.setdefault(id(self._executors[call.lane]), []).append(call)
         for executor in self._unique_executors:
             if calls := by_executor.get(id(executor)):
-                executor.submit(calls)
+                self._submit(executor, calls)
+
+    def _submit(self, executor: Executor, calls: list[Call]) -> None:
+        try:
+            executor.submit(calls)
+        except Exception as error:  # noqa: BLE001 - one that breaks the contract must not keep its jobs for ever
+            for call in calls:
+                self.done(call, Outcome("failed", error=f"the executor failed: {type(error).__name__}: {error}"))
 
     # -- Host ---------------------------------------------------------------------------------------------------------
 
@@ -203,16 +209,21 @@ class Worker:
         self.slots.release(Counter(running.call.lane for running, _ in ended))
         by_worker: dict[str, list[Finished | Returned]] = {}
         for running, outcome in ended:
-            if running.stop == "lease":
-                self._forget(running)  # whatever it did, the result belongs to whoever holds the job now
-                continue
-            result = judge(running, outcome, now_us)
+            result = self._judge(running, outcome, now_us)
             result.log_lines = self._last_lines(running)
             by_worker.setdefault(running.worker, []).append(result)
             tell_end(running, result)
         for worker, results in by_worker.items():
             self.flusher.add(worker, results)
         self.claimer.freed({running.call.lane for running, _ in ended})
+
+    def _judge(self, running: Running, outcome: Outcome, now_us: int) -> Finished | Returned:
+        """Judge; whatever an executor reports must not keep the others that ended with it from being recorded."""
+        try:
+            return judge(running, outcome, now_us)
+        except Exception as error:  # noqa: BLE001
+            reason = f"its outcome cannot be understood: {type(error).__name__}: {error}"
+            return judge(running, Outcome("failed", error=reason, permanent=True), now_us)
 
     def _last_lines(self, running: Running) -> int:
         """Hand over the rest of the log, before the result; return the number of its last line."""
@@ -276,25 +287,18 @@ class Worker:
 
     def _give_back_unknown(self, held: list[tuple[str, int]], worker: str) -> None:
         """Give back what the database says we run and we do not: a claim whose answer was lost on the way."""
-        if self._ended or not self.flusher.idle or worker != self.lease.worker_id:
-            return
-        unknown = [key for key in held if key not in self.running]
-        for job_id, attempt in unknown:
-            logs.event(
-                "job/interrupted",
-                "claimed, but the answer was lost; given back",
-                jobId=job_id,
-                attempt=attempt,
-            )
-            lost = Returned(
-                id=job_id,
-                attempt=attempt,
-                outcome="interrupted",
-                error="the answer to its claim was lost",
-            )
+        ended = {running.key for running, _ in self._ended}
+        for job_id, attempt in self._unknown.look(worker, held, self.running.keys() | ended | self.flusher.pending()):
+            reason = "the answer to its claim was lost"
+            logs.event("job/interrupted", reason, jobId=job_id, attempt=attempt, workerId=worker)
+            lost = Returned(id=job_id, attempt=attempt, outcome="interrupted", error=reason)
             self.flusher.add(worker, (lost,))
+        if self._unknown.suspects:
+            self.claimer.check_soon()
 
     def _flush_logs(self) -> None:
+        if self.flusher.behind:
+            return  # the log books bound what they hold; what was handed over would be held without bound
         for key in self._talkative & self.running.keys():  # those that have just ended are handed over in a moment
             self._talkative.discard(key)
             chunks, dropped = self._books[key].take()
