@@ -53,7 +53,7 @@ def judge(running: Running, outcome: Outcome, now_us: int) -> Finished | Returne
     """Return what is recorded of an ended attempt; ``log_lines`` is the writer's to fill in."""
     call = running.call
     if outcome.kind == "stopped":
-        return _stopped(running, now_us)
+        return _stopped(running, outcome, now_us)
     if outcome.kind == "completed":
         return Finished(
             id=call.job_id,
@@ -65,12 +65,12 @@ def judge(running: Running, outcome: Outcome, now_us: int) -> Finished | Returne
     if outcome.kind == "snoozed":
         return _returned(call, "snoozed", delay_us=max(outcome.delay_us or 0, 1), outcome=outcome)
     if outcome.kind == "interrupted":
-        return _returned(call, "interrupted", delay_us=outcome.delay_us or 0, outcome=outcome)
+        return _interrupted(running, outcome)
     timed_out = outcome.detail is not None and outcome.detail.code == "timeout"
     return failed(running, outcome, now_us, name="timeout" if timed_out else "failed")
 
 
-def _stopped(running: Running, now_us: int) -> Finished | Returned:
+def _stopped(running: Running, outcome: Outcome, now_us: int) -> Finished | Returned:
     call = running.call
     if running.stop == "timeout":
         limit = format_duration(call.timeout_us or 0)
@@ -89,11 +89,21 @@ def _stopped(running: Running, now_us: int) -> Finished | Returned:
             reason="cancelled",
             used=0,
         )
-    return _returned(
-        call,
-        "interrupted",
-        delay_us=0,
-        outcome=Outcome("interrupted", error=_interruption(running.stop)),
+    return _interrupted(running, Outcome("interrupted", error=_interruption(running.stop), begun=outcome.begun))
+
+
+def _interrupted(running: Running, outcome: Outcome) -> Finished | Returned:
+    """Give a run back that was cut short, unless the job must not run twice and may have begun."""
+    call = running.call
+    if running.claimed.on_lost != "fail" or not outcome.begun:
+        return _returned(call, "interrupted", delay_us=outcome.delay_us or 0, outcome=outcome)
+    return Finished(
+        id=call.job_id,
+        attempt=call.attempt,
+        status="failed",
+        error=_line(f"{outcome.error or 'interrupted'}, and the job must not run twice"),
+        error_detail=_detail(outcome),
+        reason="interrupted",
     )
 
 

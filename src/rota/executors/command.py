@@ -93,7 +93,7 @@ class CommandExecutor:
         """Begin to run ``calls``; what is beyond the slots waits for one."""
         if self._closing:
             for call in calls:
-                self._report_soon(call, Outcome("interrupted"))
+                self._report_soon(call, Outcome("interrupted", begun=False))
             return
         self._waiting.extend(calls)
         self._begin_waiting()
@@ -105,7 +105,7 @@ class CommandExecutor:
         if keeper is None or keeper.run is None:
             for call in [call for call in self._waiting if (call.job_id, call.attempt) == key]:
                 self._waiting.remove(call)
-                self._report_soon(call, Outcome("stopped"))
+                self._report_soon(call, Outcome("stopped", begun=False))
             return
         keeper.run.stop(why)
         grace_s = min(self._grace_s, LEASE_GRACE_S) if why == "lease" else self._grace_s
@@ -116,7 +116,7 @@ class CommandExecutor:
         """Kill what still runs, and wait until nothing of it is left."""
         self._closing = True
         while self._waiting:
-            self._report(self._waiting.popleft(), Outcome("stopped"))
+            self._report(self._waiting.popleft(), Outcome("stopped", begun=False))
         for keeper in [*self._keepers]:
             if keeper.run is not None:
                 keeper.run.closing = True

@@ -79,7 +79,7 @@ class FunctionExecutor:
         """
         waiting = self._sync.take_back(job_id, attempt)
         if waiting is not None:
-            self._loop.call_soon(self._host.done, waiting, Outcome("stopped"))
+            self._loop.call_soon(self._host.done, waiting, Outcome("stopped", begun=False))
             return
         found = self._async.find(job_id, attempt) or self._sync.find(job_id, attempt)
         if found is None:

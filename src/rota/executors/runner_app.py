@@ -99,7 +99,7 @@ class Functions:
         if function is None:
             reason = self.errors[0].line if self.errors else f"this worker has no function for job type {work.type}"
             detail = ErrorDetail("function-not-loaded", message=reason)
-            raise Refused(Outcome("interrupted", error=reason, detail=detail, delay_us=UNKNOWN_DELAY_US))
+            raise Refused(Outcome("interrupted", error=reason, detail=detail, delay_us=UNKNOWN_DELAY_US, begun=False))
         return function
 
     def _resolve(self, path: str) -> JobFunction[..., Any]:

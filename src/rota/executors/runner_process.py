@@ -263,7 +263,7 @@ class Runner:
         for number in frames.decode_numbers(payload):
             call = self.calls.pop(number)
             if number in self.stopping:
-                self._owner.ended(self, call, Outcome("stopped"))
+                self._owner.ended(self, call, Outcome("stopped", begun=False))
             else:
                 self._owner.moved(self, call)
             self._forget(number)

@@ -111,7 +111,7 @@ class Pool:
         """Return calls that nobody can take now; they come again when a runner is there."""
         delay_us = int(max(1.0, self._not_before - time.monotonic()) * _SECOND_US)
         detail = ErrorDetail("no-runner", message=self._complaints.last)
-        outcome = Outcome("interrupted", error="no runner is ready", detail=detail, delay_us=delay_us)
+        outcome = Outcome("interrupted", error="no runner is ready", detail=detail, delay_us=delay_us, begun=False)
         for call in calls:
             self._loop.call_soon(self._reports.ended, call, outcome)
 
@@ -161,7 +161,8 @@ class Pool:
         """
         nobody = runner.killed or runner.hello is None
         culprit = None if nobody else runner.culprit()
-        suspects = set() if nobody or culprit is not None else runner.begun()
+        begun = runner.begun()
+        suspects = set() if nobody or culprit is not None else begun
         for number, call in runner.calls.items():
             if number in runner.stopping:
                 yield call, Outcome("stopped")
@@ -169,7 +170,8 @@ class Pool:
                 yield call, _died(runner, how)
             else:
                 delay_us = self._delay_us() if runner.hello is None else None
-                yield call, Outcome("interrupted", error=f"its runner process ended ({how})", delay_us=delay_us)
+                reason = f"its runner process ended ({how})"
+                yield call, Outcome("interrupted", error=reason, delay_us=delay_us, begun=number in begun)
         runner.calls.clear()
 
     def _was_there_too_often(self, call: Call) -> bool:
@@ -318,7 +320,7 @@ class SyncRunners(Pool):
     async def close(self) -> None:
         self._closed = True
         for call in self._waiting:
-            self._reports.ended(call, Outcome("interrupted"))
+            self._reports.ended(call, Outcome("interrupted", begun=False))
         self._waiting.clear()
         await super().close()
 
