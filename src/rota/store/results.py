@@ -27,16 +27,23 @@ WHERE {FENCE}
 RETURNING {{pg|j.}}id
 """
 
+# Whoever asked for the end of a run wanted no other one: the job that comes back is cancelled.
+CANCELLED = "j.cancel_requested_at IS NOT NULL"
+
 GIVE_BACK = f"""
-UPDATE rota_jobs AS j SET status = CASE WHEN u.delay_us > 0 THEN 'scheduled' ELSE 'pending' END,
+UPDATE rota_jobs AS j SET
+  status = CASE WHEN {CANCELLED} THEN 'cancelled' WHEN u.delay_us > 0 THEN 'scheduled' ELSE 'pending' END,
   run_at = CASE WHEN u.delay_us > 0 THEN n.now + u.delay_us ELSE j.run_at END,
-  error = u.error, error_detail = {{json|u.error_detail}}, reason = u.outcome, attempts_used = j.attempts_used + u.used,
-  worker_id = NULL, updated_at = n.now, log_lines = u.log_lines, progress = NULL, progress_note = NULL
+  completed_at = CASE WHEN {CANCELLED} THEN n.now END, worker_id = CASE WHEN {CANCELLED} THEN j.worker_id END,
+  unique_hold = CASE WHEN {CANCELLED} THEN NULL ELSE j.unique_hold END,
+  reason = CASE WHEN {CANCELLED} THEN 'cancelled' ELSE u.outcome END,
+  error = u.error, error_detail = {{json|u.error_detail}}, attempts_used = j.attempts_used + u.used,
+  updated_at = n.now, log_lines = u.log_lines, progress = NULL, progress_note = NULL
 FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, outcome text, delay_us bigint,
   error text, error_detail text, used bigint, log_lines bigint}}
 WHERE {FENCE}
 RETURNING {{pg|j.}}id, {{pg|j.}}attempt, {{pg|j.}}reason, {{pg|j.}}started_at,
-  {{pg|j.}}updated_at, {{pg|j.}}error, {{pg|j.}}error_detail
+  {{pg|j.}}updated_at, {{pg|j.}}error, {{pg|j.}}error_detail, {{pg|j.}}status
 """
 
 ATTEMPTS = """
@@ -115,6 +122,9 @@ WHERE j.attempt = u.attempt AND {lite|+}j.worker_id = :worker AND {lite|+}j.stat
 RETURNED_BEFORE = """
 SELECT a.job_id FROM {rows|u|batch|id uuid, attempt bigint, outcome text}
 JOIN rota_attempts a ON a.job_id = u.id AND a.attempt = u.attempt WHERE a.worker_id = :worker AND a.outcome = u.outcome
+UNION ALL
+SELECT j.id FROM {rows|u|batch|id uuid, attempt bigint} JOIN rota_jobs j ON j.id = u.id
+WHERE j.attempt = u.attempt AND {lite|+}j.worker_id = :worker AND {lite|+}j.status{pg| || ''} = 'cancelled'
 """
 
 
@@ -131,7 +141,8 @@ def give_back(tx: Tx, worker: str, ended: Sequence[Returned]) -> set[str]:
     """Record attempts that did not end their job, and make the job wait again; return the ids accepted, as above."""
     rows = tx.rows(GIVE_BACK, {"worker": worker, "batch": batch(_in_order(ended))})
     names = ("job_id", "attempt", "outcome", "started_at", "ended_at", "error", "error_detail")
-    _record(tx, [{**dict(zip(names, row, strict=True)), "worker_id": worker} for row in rows])
+    waiting = [row[:-1] for row in rows if row[-1] != "cancelled"]  # the last start of an ended job is in its own row
+    _record(tx, [{**dict(zip(names, row, strict=True)), "worker_id": worker} for row in waiting])
     return _with_earlier(tx, RETURNED_BEFORE, worker, ended, {row[0] for row in rows})
 
 
