@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,6 +20,8 @@ from rota.store.database import Duplicate
 
 OPEN_PATHS = frozenset(("/live", "/ready", "/health", "/hello", "/scheduler/hello", "/login", "/logout"))
 OPEN_FOLDERS = ("/assets/", "/demo/")
+OPEN_WAIT_S = 0.5
+"""How long an open path waits to know who asks: probes must hear of a lost database in time."""
 DOCS_PATH = "/api/docs"
 IDENTITY = "rota.identity"
 _READING = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
@@ -82,12 +85,13 @@ class Gate:
         return None
 
     async def _identity(self, scope: Scope, headers: Headers, *, is_open: bool) -> Identity | None:
-        try:
+        if not is_open:
             return await self._access.identify(scope, headers)
-        except (Unauthorized, DatabaseError):
-            if is_open:
-                return None
-            raise
+        try:
+            async with asyncio.timeout(OPEN_WAIT_S):
+                return await self._access.identify(scope, headers)
+        except (Unauthorized, DatabaseError, TimeoutError):
+            return None
 
     def _check_size(self, headers: Headers) -> None:
         length = headers.get("content-length", "0")

@@ -29,6 +29,7 @@ _KEY_BYTES = 32
 _LATEST = 2**53
 _ROLE_CLAIMS = ("public_metadata.role", "metadata.role", "role")
 
+
 def make_providers(service: Service, local_token: str | None) -> list[Provider]:
     """Return the providers that the settings ask for."""
     settings = service.settings
