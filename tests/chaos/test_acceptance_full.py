@@ -1,0 +1,52 @@
+"""The acceptance tests at their full size."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pytest
+
+from tests.support import crontab
+from tests.support.processes import RotaProcesses
+from tests.support.target import TargetServer
+from tests.system.test_acceptance_crontab import run_the_set
+
+TEN_MINUTES = 600.0
+LATEST_S = 1.0
+
+
+@pytest.fixture(autouse=True)
+def only_at_full_size(full_size: bool) -> None:
+    """These take long."""
+    if not full_size:
+        pytest.skip("takes long: --full-size, or make chaos")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("kind", "services"), [("pg_database", 2), ("sqlite_url", 1)])
+def test_twenty_schedules_for_ten_minutes(
+    kind: str,
+    services: int,
+    request: pytest.FixtureRequest,
+    rota_process: RotaProcesses,
+    tmp_path: Path,
+    target_server: TargetServer,
+) -> None:
+    database_url: str = request.getfixturevalue(kind)
+    verdict = run_the_set(
+        rota_process, tmp_path / "app", target_server, database_url, services=services, seconds=TEN_MINUTES
+    )
+    _print(kind, verdict)
+    assert verdict.faults == []
+    assert verdict.instants > 1500
+    assert verdict.latest < LATEST_S
+
+
+def _print(kind: str, verdict: crontab.Verdict) -> None:
+    late = sorted(verdict.lateness)
+    print(
+        f"{kind}: {verdict.instants} instants, faults {len(verdict.faults)}, late: median "
+        f"{statistics.median(late) * 1000:.0f} ms, p99 {late[int(len(late) * 0.99)] * 1000:.0f} ms, "
+        f"worst {late[-1] * 1000:.0f} ms"
+    )
