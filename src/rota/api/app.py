@@ -11,15 +11,16 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from rota.api import demo as demo_endpoints
-from rota.api import health, job_actions, job_logs, job_types, jobs, queues, schedules, system, tokens
 from rota.api.access import Access
+from rota.api.catalogue import OPERATIONS
 from rota.api.gate import Gate
 from rota.api.login import Login
 from rota.api.network import NetworkAccess
 from rota.api.openapi import describe, document
-from rota.api.operations import Operations, add_operations
+from rota.api.operations import Operations
 from rota.api.pages import page_operations
 from rota.api.reply import problem, refusal
+from rota.api.routes import add_operations
 from rota.api.service import Service
 from rota.local_token import ensure_local_token
 from rota.settings import Settings
@@ -71,17 +72,7 @@ def network_access(service: Service) -> NetworkAccess:
 
 
 def _groups(access: Access, *, demo: bool) -> list[Operations]:
-    groups = [
-        jobs.operations,
-        job_actions.operations,
-        job_logs.operations,
-        schedules.operations,
-        queues.operations,
-        job_types.operations,
-        system.operations,
-        tokens.operations,
-        health.operations,
-    ]
+    groups = [*OPERATIONS]
     if isinstance(access, NetworkAccess):
         groups.append(Login(access).operations)
     if demo:
@@ -104,9 +95,9 @@ async def _unrouted(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
+    """Return what is possible at an address; ``/api/jobs/bulk`` is itself before it is the id of a job."""
     app: FastAPI = request.app
-    found: set[str] = set()
-    for route in app.routes:
-        if route.matches(request.scope)[0] is not Match.NONE:
-            found |= getattr(route, "methods", None) or set()
-    return sorted(found)
+    path = request.url.path
+    matching = [route for route in app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    exact = [route for route in matching if getattr(route, "path", None) == path]
+    return sorted(set().union(*(getattr(route, "methods", None) or () for route in exact or matching)))

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter
-from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -101,37 +99,8 @@ class Operations:
         return declare
 
 
-class OperationRoute(APIRoute):
-    """A route whose handler reads the request by itself: bodies are decoded by msgspec, after access is known."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        return self.endpoint
-
-
-def add_operations(
-    router: APIRouter, operations: Operations, service: Service, describe: Callable[[Operation], dict[str, Any]]
-) -> None:
-    """Route the operations of a collection."""
-    for operation in operations.all:
-        router.routes.append(
-            OperationRoute(
-                operation.path,
-                _endpoint(operation, service),
-                methods=[operation.method],
-                operation_id=operation.id,
-                name=operation.id,
-                summary=operation.summary,
-                description=operation.description,
-                tags=[operation.tag],
-                status_code=operation.status,
-                response_model=None,
-                response_class=Response,
-                openapi_extra=describe(operation),
-            )
-        )
-
-
-def _endpoint(operation: Operation, service: Service) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+def endpoint_of(operation: Operation, service: Service) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    """Return what answers the requests of an operation."""
     handler, role = operation.handler, operation.role
 
     async def endpoint(request: Request) -> Response:

@@ -1,0 +1,17 @@
+"""All that the API can do, whoever serves it."""
+
+from __future__ import annotations
+
+from rota.api import health, job_actions, job_logs, job_types, jobs, queues, schedules, system, tokens
+
+OPERATIONS = (
+    jobs.operations,
+    job_actions.operations,
+    job_logs.operations,
+    schedules.operations,
+    queues.operations,
+    job_types.operations,
+    system.operations,
+    tokens.operations,
+    health.operations,
+)
