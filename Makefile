@@ -58,7 +58,7 @@ chaos: $(VENV)/.stamp-test ## the reliability tests at full size (an hour)
 	@$(BIN)/python -m pytest tests/chaos --full-size --timeout 3600 -p no:randomly -v $(ARGS)
 
 docs: $(VENV)/.stamp-docs ## the documentation as pages in build/docs
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m docs.generate
 	@$(BIN)/mkdocs build --strict --quiet
 	@echo "built build/docs/index.html"
 

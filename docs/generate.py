@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from docs.rest_page import rest_page
 from rota.logs import COMMON_FIELDS, EVENTS
 from rota.settings import GROUPS, OTHER_VARIABLES, Setting
 
 REFERENCE = Path(__file__).parent / "reference"
-NOTICE = "<!-- Made by docs/generate.py: change the data in the code, then run `python docs/generate.py`. -->"
+NOTICE = "<!-- Made by docs/generate.py: change the data in the code, then run `make docs`. -->"
 
 SETTINGS_INTRODUCTION = """\
 Settings come from environment variables, else from `rota.toml` in the current folder (or the file that `ROTA_CONFIG`
@@ -77,7 +78,15 @@ def events_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "events.md": events_page}
+def _made(page: Callable[[], str]) -> Callable[[], str]:
+    return lambda: f"{NOTICE}\n\n{page()}"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "events.md": events_page,
+    "rest.md": _made(rest_page),
+}
 
 
 def _setting_row(setting: Setting) -> str:
@@ -106,7 +115,7 @@ def main(arguments: list[str]) -> int:
             path.write_text(text, encoding="utf-8")
             sys.stdout.write(f"docs/reference/{name} written\n")
     if stale and "--check" in arguments:
-        sys.stderr.write(f"stale: {', '.join(stale)}; run python docs/generate.py\n")
+        sys.stderr.write(f"stale: {', '.join(stale)}; run make docs\n")
         return 1
     return 0
 

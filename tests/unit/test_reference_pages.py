@@ -5,29 +5,42 @@ from __future__ import annotations
 import ast
 import fnmatch
 import re
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from docs import rest_notes, rest_page
+from docs.generate import PAGES
 from rota.logs import COMMON_FIELDS, EVENTS
 from rota.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
-PAGES = runpy.run_path(str(ROOT / "docs" / "generate.py"))["PAGES"]
 OPTIONS = {"level", "exc_info"}
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_the_committed_page_is_the_generated_one(name: str) -> None:
     committed = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
-    assert committed == PAGES[name](), "run python docs/generate.py"
+    assert committed == PAGES[name](), "run make docs"
 
 
 def test_every_setting_and_every_event_is_on_its_page() -> None:
     assert [setting.name for setting in SETTINGS if f"| `{setting.name}` |" not in PAGES["settings.md"]()] == []
     assert [name for name in EVENTS if f"| `{name}` |" not in PAGES["events.md"]()] == []
+
+
+def test_every_field_that_is_sent_is_explained_and_no_note_is_left_over() -> None:
+    described = rest_page.description()
+    schemas = described["components"]["schemas"]
+    sent = rest_page.sent(described)
+    fields = {(name, field) for name in schemas for field in schemas[name]["properties"]}
+    unexplained = [each for each in fields if each[0] in sent and not rest_notes.note(*each, sent=True)]
+    assert unexplained == []
+    queries = {parameter["name"] for parameter in rest_page.parameters(described)}
+    for notes, among in ((rest_notes.SENT, sent), (rest_notes.ANSWERED, schemas.keys() - sent)):
+        known = {name for struct, field in fields if struct in among for name in (field, f"{struct}.{field}")}
+        assert notes.keys() - known - queries == set()
 
 
 def calls() -> Iterator[tuple[str, ast.Call, int]]:
