@@ -207,6 +207,12 @@ def at_once(*works: Callable[[], Value], timeout: float = 60.0) -> list[Value]:
         return [future.result(timeout) for future in futures]
 
 
+def execute(db: Database, sql: str) -> None:
+    """Run a statement outside of a transaction."""
+    with db.statement() as tx:
+        tx.run(sql)
+
+
 def column(db: Database, name: str, table: str = "rota_jobs") -> Sequence[Any]:
     """The values of a column, in no order."""
     return [row[0] for row in db.read(lambda tx: tx.rows(f"SELECT {name} FROM {table}"))]

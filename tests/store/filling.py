@@ -2,50 +2,86 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rota.store.database import Database
 from tests.store import builders
 
-RUNNING = 500
 PENDING = 400
 SCHEDULED = 300
+SCHEDULES = 20_000
+DUE_SCHEDULES = 40
+
+Statistics = Literal["none", "fresh"]
 
 NUMBERS = {
     "postgresql": "generate_series(1, :total) AS n(i)",
     "sqlite": """(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :total)
       SELECT i FROM n) AS n""",
 }
-
-# Ids grow with time, as real ones do; the last rows are those that wait or run.
-FILL = """
-INSERT INTO rota_jobs (id, type, lane, queue, rank, status, run_at, attempt, attempts_used, max_attempts, args,
-  result, origin, started_by, schedule_id, scheduled_for, worker_id, created_at, started_at, completed_at, updated_at,
-  expires_at)
-SELECT CAST(ID AS {uuid}), CASE WHEN i % 1000 = 7 THEN 'rare' ELSE 'type' || (i % 7) END,
-  CASE WHEN i % 3 = 0 THEN 'http' ELSE 'async' END, 'queue' || (i % 5), i % 3, status, CAST(i AS bigint) * 1000,
-  CASE WHEN status IN ('pending', 'scheduled') THEN 0 ELSE 1 END, 0, 4, {json|:args}, {json|:result},
-  CASE WHEN i % 4 = 0 THEN 'schedule' ELSE 'enqueue' END, 'ann',
-  CASE WHEN i % 4 = 0 THEN 'schedule' || (i % 40) END, CASE WHEN i % 4 = 0 THEN CAST(i AS bigint) * 1000 END,
-  CASE WHEN status = 'running' THEN CAST(:worker AS {uuid}) END, CAST(i AS bigint) * 1000, CAST(i AS bigint) * 1000,
-  CASE WHEN status IN ('completed', 'failed', 'cancelled') THEN CAST(i AS bigint) * 1000 END, CAST(i AS bigint) * 1000,
-  CASE WHEN i % 50 = 0 THEN 9000000000000000 END
-FROM (SELECT i, CASE WHEN i > :total - :running THEN 'running' WHEN i > :total - :running - :pending THEN 'pending'
-    WHEN i > :total - :running - :pending - :scheduled THEN 'scheduled' WHEN i % 100 = 3 THEN 'failed'
-    WHEN i % 500 = 9 THEN 'cancelled' ELSE 'completed' END AS status
-  FROM NUMBERS) s
-"""
 ID = {
-    "postgresql": "lpad(to_hex(i), 8, '0') || '-0000-7000-8000-000000000000'",
+    "postgresql": "CAST(lpad(to_hex(i), 8, '0') || '-0000-7000-8000-000000000000' AS uuid)",
     "sqlite": "printf('%08x-0000-7000-8000-000000000000', i)",
 }
 
+# Ids grow with time, as real ones do; the last rows are those that wait.
+JOBS = """
+INSERT INTO rota_jobs (id, type, lane, queue, rank, status, run_at, attempt, attempts_used, max_attempts, args, result,
+  origin, started_by, schedule_id, scheduled_for, created_at, started_at, completed_at, updated_at, expires_at)
+SELECT [ID], CASE WHEN i % 1000 = 7 THEN 'rare' ELSE 'type' || (i % 7) END,
+  CASE WHEN i % 3 = 0 THEN 'http' ELSE 'async' END, 'queue' || (i % 5), i % 3, status, at,
+  CASE WHEN ended THEN 1 ELSE 0 END, 0, 4, {json|:args}, CASE WHEN ended THEN {json|:result} END,
+  CASE WHEN i % 4 = 0 THEN 'schedule' ELSE 'enqueue' END, 'ann',
+  CASE WHEN i % 4 = 0 THEN 'schedule' || (i % 40) END, CASE WHEN i % 4 = 0 THEN at END, at,
+  CASE WHEN ended THEN at END, CASE WHEN ended THEN at END, at, CASE WHEN i % 50 = 0 THEN 9000000000000000 END
+FROM (SELECT i, CAST(i AS bigint) * 1000 AS at, i <= :total - :pending - :scheduled AS ended,
+    CASE WHEN i > :total - :pending THEN 'pending' WHEN i > :total - :pending - :scheduled THEN 'scheduled'
+    WHEN i % 100 = 3 THEN 'failed' WHEN i % 500 = 9 THEN 'cancelled' ELSE 'completed' END AS status
+  FROM [NUMBERS]) s
+"""
 
-def fill(db: Database, total: int) -> str:
-    """Fill the table of jobs; the id of the worker that runs ``RUNNING`` of them."""
+REST = """
+INSERT INTO rota_attempts (job_id, attempt, outcome, ended_at) SELECT [ID], 1, 'failed', i FROM [NUMBERS]
+---
+INSERT INTO rota_logs (job_id, attempt, first_line, lines, at, body) SELECT [ID], 1, 1, 1, i, '[]' FROM [NUMBERS]
+---
+INSERT INTO rota_occurrences (schedule_id, scheduled_for, until_at, disposition, version, decided_at)
+SELECT 'schedule' || (i % 40), i, i, 'fired', 1, i FROM [NUMBERS]
+---
+INSERT INTO rota_queues (name, created_at) SELECT DISTINCT queue, 0 FROM rota_jobs
+"""
+
+MANY_SCHEDULES = """
+INSERT INTO rota_schedules (id, lane, args, rule, timezone, job, overlap, catchup, jitter_us, anchor_at, next_at, runs,
+  owner, version, created_at, updated_at)
+SELECT 'schedule' || i, 'async', {json|:args}, {json|:args}, 'UTC', {json|:args}, 'skip', 'latest', 0, 0,
+  CASE WHEN i < :due THEN 1000 + i ELSE 9000000000000000 + i END, 0, 'api', 1, 0, 0
+FROM [NUMBERS]
+"""
+
+
+def fill(db: Database, total: int, statistics: Statistics = "none", running: int = 500) -> str:
+    """Fill a database with ``total`` jobs and more that wait, of which one worker then claims ``running``; its id.
+
+    Statistics are taken before the claim, as they nearly always are: they say that nothing runs.
+    """
+    if db.dialect == "postgresql":
+        for table in ("jobs", "attempts", "logs", "occurrences", "schedules"):
+            builders.execute(db, f"ALTER TABLE rota_{table} SET (autovacuum_enabled = false)")
+    args = {"args": '{"n":1}'}
+    waiting = {"pending": PENDING + running, "scheduled": SCHEDULED}
+    _insert(db, JOBS, total=total + sum(waiting.values()), result='{"ok":true}', **waiting, **args)
+    for statement in REST.split("---"):
+        _insert(db, statement, total=total // 2)
+    _insert(db, MANY_SCHEDULES, total=SCHEDULES, due=DUE_SCHEDULES + 1, **args)
+    if statistics == "fresh":
+        builders.execute(db, "ANALYZE")
     worker = builders.register(db, lease_us=builders.DAY)
-    sql = FILL.replace("NUMBERS", NUMBERS[db.dialect]).replace("CAST(ID", f"CAST({ID[db.dialect]}")
-    params = {"total": total, "running": RUNNING, "pending": PENDING, "scheduled": SCHEDULED, "worker": worker}
-    params |= {"args": '{"n":1}', "result": '{"ok":true}'}
-    with db.transaction() as tx:
-        tx.run(sql, params)
-        tx.run("INSERT INTO rota_queues (name, created_at) SELECT DISTINCT queue, 0 FROM rota_jobs")
+    claimed = builders.claim(db, worker, lanes={"http": running // 3, "async": running - running // 3})
+    assert len(claimed) == running
     return worker
+
+
+def _insert(db: Database, statement: str, **params: object) -> None:
+    sql = statement.replace("[NUMBERS]", NUMBERS[db.dialect]).replace("[ID]", ID[db.dialect])
+    db.run(lambda tx: tx.run(sql, params))

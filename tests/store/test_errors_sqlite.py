@@ -27,6 +27,8 @@ from rota.store.database import Database, Duplicate, Tx
 from tests.store import builders
 from tests.store.builders import new_job
 
+ROOT = Path(__file__).parents[2]
+
 WRITE = """
 import sys
 from rota.settings import parse_database_url
@@ -87,7 +89,7 @@ class TestBusy:
         processes = [
             subprocess.Popen(
                 [sys.executable, "-c", WRITE, sqlite_url, str(each)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
             )
             for _ in range(count)
         ]  # fmt: skip

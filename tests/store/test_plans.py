@@ -1,0 +1,187 @@
+"""Every statement that runs often goes by its index, whatever the statistics say.
+
+They are taken, as in life, while nothing runs; or never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import get_args
+
+import pytest
+
+from rota.model import LogChunk
+from rota.store import due, jobs, logs, queues, reads, results, retention, schedules
+from rota.store.database import Database, Tx
+from rota.store.reads import JobFilter
+from rota.store.results import Finished, Returned
+from rota.store.schedules import Firing
+from tests.store import builders, filling
+from tests.store.filling import DUE_SCHEDULES, Statistics
+from tests.store.plans import Plan, recorded
+
+TOTAL = 50_000
+RUNNING = 500
+PRIMARY = {"rota_jobs_pkey", "sqlite_autoindex_rota_jobs_1"}
+NEVER = 1 << 60
+
+Act = Callable[[], object]
+
+
+class Undo(Exception):
+    """Ends a transaction that was only looked at."""
+
+
+class Acts:
+    """What is done often, with the indexes that must serve it; the first name is PostgreSQL's, where they differ."""
+
+    def __init__(self, db: Database, worker: str) -> None:
+        self.db = db
+        self.worker = worker
+        self.held = db.read(lambda tx: results.held(tx, worker))
+        assert len(self.held) == RUNNING
+        ended = "SELECT id FROM rota_jobs WHERE status = 'completed' ORDER BY id LIMIT 500"
+        self.ended: list[str] = [row[0] for row in db.read(lambda tx: tx.rows(ended))]
+        self.table: dict[str, tuple[Act, set[str]]] = {}
+        self._hot()
+        self._periodic()
+        self._lists()
+        self._history()
+
+    def add(self, name: str, work: Callable[[Tx], object], *indexes: str) -> None:
+        def act() -> None:
+            with pytest.raises(Undo), self.db.transaction() as tx:
+                self._undone(tx, work)
+
+        self.table[name] = (act, set(indexes))
+
+    def _undone(self, tx: Tx, work: Callable[[Tx], object]) -> None:
+        work(tx)
+        raise Undo
+
+    def _hot(self) -> None:
+        ended = [Finished(id=job_id, attempt=attempt, status="completed") for job_id, attempt in self.held]
+        returned = [Returned(id=job_id, attempt=attempt, outcome="failed", used=1) for job_id, attempt in self.held]
+        reports = [{"id": job_id, "attempt": attempt, "value": 0.5, "note": ""} for job_id, attempt in self.held]
+        chunks = [LogChunk(job_id, attempt, 1, 1, 0, "[]") for job_id, attempt in self.held]
+        self.table["claim"] = (self._claim(), {"rota_jobs_ready", "primary"})
+        self.table["claim listed"] = (self._claim(queues=("queue1", "queue3")), {"rota_jobs_ready", "primary"})
+        self.table["claim beside others"] = (self._claim(foreign=("type1",)), {"rota_jobs_ready", "primary"})
+        self.add("finish", lambda tx: results.finish(tx, self.worker, ended), "primary")
+        self.add("give back", lambda tx: results.give_back(tx, self.worker, returned), "primary")
+        self.add("progress", lambda tx: results.progress(tx, self.worker, reports), "primary")
+        self.add("append", lambda tx: logs.append(tx, chunks), "primary")
+        self.add("states", lambda tx: jobs.states(tx, self.ended), "primary")
+        self.add("lock", lambda tx: jobs.lock(tx, self.ended[0]), "primary")
+
+    def _claim(self, **given: tuple[str, ...]) -> Act:
+        return lambda: builders.claim(self.db, self.worker, lanes={"http": 1, "async": 1}, **given)
+
+    def _periodic(self) -> None:
+        self.add("move", lambda tx: due.move(tx, 1000), "rota_jobs_due", "primary")
+        self.add("expire", lambda tx: due.expire(tx, 1000), "rota_jobs_expiring", "primary")
+        self.add("expired", due.expired, "rota_jobs_expiring")
+        self.add("next due", due.next_due, "rota_jobs_due")
+        self.add("cancels", lambda tx: results.cancels(tx, self.worker), "rota_jobs_running")
+        self.add("held", lambda tx: results.held(tx, self.worker), "rota_jobs_running")
+        self.add("next schedule", schedules.next_due, "rota_schedules_due")
+        self.add("due schedules", lambda tx: schedules.due(tx, 100), "rota_schedules_due", "rota_jobs_overlap")
+        self.add("fire", self._fire, "rota_occurrences_pkey")
+        self.add("lose", self._lose, "rota_jobs_running", "primary")
+
+    def _fire(self, tx: Tx) -> None:
+        found = schedules.due(tx, 100)
+        assert len(found) == DUE_SCHEDULES
+        firings = [
+            Firing(id=one.schedule.id, version=1, seen_next=one.schedule.next_at or 0, next_at=None) for one in found
+        ]
+        rows = [builders.occurrence(NEVER + at, schedule_id=one.id) for one in firings for at in (1, 2)]
+        assert len(schedules.fire(tx, firings, rows, [])) == DUE_SCHEDULES
+
+    def _lose(self, tx: Tx) -> None:
+        tx.run("UPDATE rota_workers SET state = 'lost'")
+        assert len(results.lose(tx)) == RUNNING
+
+    def _lists(self) -> None:
+        for name, wanted, indexes in (
+            ("all", JobFilter(), {"primary"}),
+            ("type", JobFilter(type="type3"), {"rota_jobs_type"}),
+            ("rare type", JobFilter(type="rare"), {"rota_jobs_type"}),
+            ("unknown type", JobFilter(type="none"), {"rota_jobs_type"}),
+            ("failed", JobFilter(statuses=("failed",)), {"rota_jobs_unsuccessful"}),
+            ("cancelled", JobFilter(statuses=("cancelled",)), {"rota_jobs_unsuccessful"}),
+            ("running", JobFilter(statuses=("running",)), {"rota_jobs_running"}),
+            ("waiting", JobFilter(statuses=("pending", "scheduled")), {"rota_jobs_ready", "rota_jobs_due"}),
+            ("schedule", JobFilter(schedule="schedule4"), {"rota_jobs_schedule"}),
+        ):
+            for where, cursor in (("first", None), ("next", self.ended[-1])):
+                self.add(f"list {name}, {where}", self._list(wanted, cursor), *indexes)
+        self.add("statistics", queues.stats, "rota_jobs_ready", "rota_jobs_due", "rota_jobs_unsuccessful")
+
+    def _list(self, wanted: JobFilter, cursor: str | None) -> Callable[[Tx], object]:
+        return lambda tx: reads.jobs(tx, wanted, limit=50, cursor=cursor)
+
+    def _history(self) -> None:
+        for failed in (False, True):
+            for runs in (False, True):
+                self.add(f"old jobs, {failed=} {runs=}", self._old(failed, runs), "rota_jobs_finished")
+        self.add("delete", lambda tx: jobs.delete(tx, self.ended), "primary")
+        self.add("retry", lambda tx: jobs.retry(tx, self.ended[0]), "primary")
+        self.add("old occurrences", lambda tx: retention.delete_occurrences(tx, 5, 500), "rota_occurrences_age")
+        self.add("old logs", lambda tx: retention.delete_logs(tx, 5, 500), "rota_logs_age")
+
+    def _old(self, failed: bool, runs: bool) -> Callable[[Tx], object]:
+        return lambda tx: retention.old_jobs(tx, before=NEVER, failed=failed, runs=runs, keep_last=100, limit=500)
+
+
+def missing(indexes: set[str], plans: list[Plan]) -> set[str]:
+    used = {index for plan in plans for index in plan.indexes}
+    if used & PRIMARY:
+        used.add("primary")
+    if "sqlite_autoindex_rota_occurrences_1" in used:
+        used.add("rota_occurrences_pkey")
+    return indexes - used
+
+
+def faults(acts: Acts, *, generic: bool, may_read_whole: Callable[[Plan], bool]) -> Iterator[str]:
+    for name, (act, indexes) in acts.table.items():
+        with recorded(generic=generic) as plans:
+            act()
+        assert plans, name
+        if without := missing(indexes, plans):
+            yield f"{name} goes without {without}:\n" + "\n".join(map(str, plans))
+        for plan in plans:
+            if "rota_jobs" in plan.whole and not may_read_whole(plan):
+                yield f"{name} reads the whole table:\n{plan}"
+
+
+@pytest.mark.parametrize("statistics", get_args(Statistics))
+def test_on_sqlite(lite: Database, statistics: Statistics) -> None:
+    acts = Acts(lite, filling.fill(lite, TOTAL, statistics, RUNNING))
+    found = list(faults(acts, generic=False, may_read_whole=lambda plan: False))
+    assert not found, "\n\n".join(found)
+
+
+@pytest.mark.parametrize("statistics", get_args(Statistics))
+def test_on_postgresql(pg: Database, statistics: Statistics) -> None:
+    """Planned for the values, and as a prepared statement is planned for any."""
+    acts = Acts(pg, filling.fill(pg, TOTAL, statistics, RUNNING))
+
+    def may_read_whole(plan: Plan) -> bool:
+        # Without statistics a table of this size is counted faster from end to end; a large one is not.
+        return statistics == "none" and plan.sql.startswith("SELECT count(*)") and "status" not in plan.sql
+
+    for generic in (False, True):
+        found = list(faults(acts, generic=generic, may_read_whole=may_read_whole))
+        assert not found, "\n\n".join(found)
+
+
+def test_the_recorder_sees_what_is_wrong(db: Database) -> None:
+    """Else the tests above could not fail."""
+    builders.insert_one(db)
+    with recorded() as plans, db.statement() as tx:
+        tx.rows("SELECT * FROM rota_jobs WHERE started_by = 'ann'")
+        tx.rows("SELECT id FROM rota_jobs j WHERE j.unique_hold = 'k'")
+    whole, by_index = plans
+    assert (set(whole.whole), set(whole.indexes)) == ({"rota_jobs"}, set())
+    assert (set(by_index.whole), set(by_index.indexes)) == (set(), {"rota_jobs_unique"})
