@@ -117,7 +117,8 @@ RECORD_LAST = """
 INSERT INTO rota_attempts (job_id, attempt, outcome, worker_id, started_at, ended_at, error, error_detail)
 SELECT id, attempt, CASE WHEN status = 'failed' AND reason IN ('timeout', 'lost') THEN reason ELSE status END,
   worker_id, started_at, completed_at, error, error_detail
-FROM rota_jobs WHERE id = :id AND attempt > 0 AND status IN ('completed', 'failed', 'cancelled') ON CONFLICT DO NOTHING
+FROM rota_jobs WHERE id = :id AND attempt > 0 AND status IN ('completed', 'failed', 'cancelled') {pg|FOR UPDATE}
+ON CONFLICT DO NOTHING
 """
 
 
