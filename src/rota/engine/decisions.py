@@ -40,13 +40,16 @@ class Decision(msgspec.Struct):
     runs: list[Run]
 
 
-def decide(due: Due, rule: Rule, now: int) -> Decision:
-    """Decide about all instants of a due schedule up to ``now`` (µs UTC, the database's clock)."""
+def decide(due: Due, rule: Rule, now: int, *, refusal: str | None = None) -> Decision:
+    """Decide about all instants of a due schedule up to ``now`` (µs UTC, the database's clock).
+
+    ``refusal`` says why no job can be made: then the instants that would make one are skipped.
+    """
     schedule = due.schedule
     first = schedule.next_at
     if first is None or first > now:
         raise ValueError(f"schedule {schedule.id} is not due")
-    ledger = _Ledger(schedule, due.blocked_by)
+    ledger = _Ledger(schedule, due.blocked_by, refusal)
     after_pause = _account_pause(ledger, rule, first, now)
     if after_pause is not None:
         on_time = _on_time(rule, after_pause, now)
@@ -75,9 +78,10 @@ def decide(due: Due, rule: Rule, now: int) -> Decision:
 class _Ledger:
     """Occurrences as they are decided, in order."""
 
-    def __init__(self, schedule: Schedule, blocked_by: str | None) -> None:
+    def __init__(self, schedule: Schedule, blocked_by: str | None, refusal: str | None) -> None:
         self.schedule = schedule
         self.blocked_by = blocked_by
+        self.refusal = refusal
         self.occurrences: list[Occurrence] = []
         self.runs: list[Run] = []
 
@@ -88,6 +92,9 @@ class _Ledger:
     def fire(self, instant: int, disposition: Disposition, reason: str | None = None) -> None:
         """Make a job, unless the overlap policy forbids it."""
         if not self._room():
+            return
+        if self.refusal is not None:
+            self.cover(instant, instant, "skipped", self.refusal, "invalid")
             return
         if self.schedule.overlap == "skip" and self.blocked_by is not None:
             self.cover(

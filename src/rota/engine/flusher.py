@@ -11,12 +11,7 @@ import msgspec
 
 from rota import logs
 from rota.engine.loop import Loop
-from rota.errors import (
-    DatabaseBusy,
-    DatabaseFull,
-    DatabaseReadOnly,
-    DatabaseUnavailable,
-)
+from rota.engine.outage import PASSING
 from rota.model import LogChunk
 from rota.store import logs as log_store
 from rota.store import results
@@ -29,8 +24,6 @@ ENOUGH = 400
 IDLE_S = 3600.0
 MOST_LOG_BYTES = 4 * 1024 * 1024
 """While more than this of logs waits to be written, the log books keep what comes."""
-PASSING = (DatabaseUnavailable, DatabaseBusy, DatabaseFull, DatabaseReadOnly)
-"""Troubles that end by themselves, or by an operator: the write is kept and tried again."""
 
 
 class Batch(msgspec.Struct):

@@ -6,6 +6,10 @@ import threading
 import weakref
 
 from rota import logs
+from rota.errors import DatabaseBusy, DatabaseFull, DatabaseReadOnly, DatabaseUnavailable
+
+PASSING = (DatabaseUnavailable, DatabaseBusy, DatabaseFull, DatabaseReadOnly)
+"""Troubles that end by themselves, or by an operator: what failed for them is tried again as it is."""
 
 
 class Outage:

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+
+import msgspec
 
 from rota import logs
 from rota.actions import rules
 from rota.actions import schedules as actions
 from rota.engine.decisions import Decision, Run, decide, jitter_us
 from rota.engine.loop import Loop
+from rota.engine.outage import PASSING
 from rota.errors import Invalid
 from rota.model import JobType, NewJob, Schedule
 from rota.settings import Settings
 from rota.store import meta, schedules, types
-from rota.store.database import Database, Tx
+from rota.store.database import Database
 from rota.store.schedules import Due
 from rota.timetable import Rule
 
 BATCH = 1000
 POLL_S = 1.0
+AGAIN_S = 0.02
+"""Pause after a turn in which others were faster, or nothing could be decided."""
 WATERMARK_EVERY_US = 5_000_000
+ASIDE_S = 30.0
+"""How long a schedule is left alone about which nothing can be decided here, so that it does not keep the others."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a version of a schedule means: when, and which job."""
+
+    made_of: tuple[int, int, int, int]
+    """Version and making of the schedule and of its type: both may be deleted and made anew."""
+    rule: Rule
+    job: NewJob | None
+    refusal: str | None
+    """Why no job can be made."""
 
 
 class Scheduler(Loop):
@@ -31,84 +50,104 @@ class Scheduler(Loop):
         super().__init__()
         self._db = db
         self._settings = settings
-        self._rules: dict[str, tuple[int, Rule]] = {}
+        self._plans: dict[str, Plan] = {}
+        self._aside: dict[str, float] = {}
+        """Schedules that are left alone, and until when (``time.monotonic()``)."""
         self._accounted_to = 0
 
     def run_once(self) -> float:
         """Fire what is due; return how long until the next instant (s)."""
+        now_s = time.monotonic()
+        self._aside = {schedule_id: until for schedule_id, until in self._aside.items() if until > now_s}
         with self._db.statement() as tx:
-            now = tx.now()
-            due = schedules.due(tx, BATCH)
-            known = _types_of(tx, [one.schedule for one in due])
-        settled = not due or self._fire(due, known, now)
-        with self._db.statement() as tx:
-            following = schedules.next_due(tx)
-            clock = tx.now()
-        # Whatever became due before ``now`` is settled, unless the batch was full.
-        self._move_watermark(now if following is None or following > now else following - 1)
-        if following is None or (following <= clock and not settled):
-            return POLL_S  # nothing to do, or nothing that can be decided: not a reason to spin
-        return min(POLL_S, max(0.0, (following - clock) / 1e6))
+            now, following = schedules.next_due(tx)
+            overdue = following is not None and following <= now
+            due = schedules.due(tx, BATCH, now=now, without=self._aside) if overdue else []
+            names = {one.schedule.type for one in due if one.schedule.type}
+            known = types.named(tx, names) if names else {}
+        if due:
+            return 0.0 if self._fire(due, known, now) else AGAIN_S
+        if following is None or following > now:
+            self._move_watermark(now)
+            return POLL_S if following is None else min(POLL_S, (following - now) / 1e6)
+        self._move_watermark(following - 1)  # what is left alone, or another scheduler is about to write
+        return POLL_S
 
-    def _fire(self, due: Sequence[Due], known: dict[str, JobType], now: int) -> bool:
-        """Decide and write; tell whether any schedule moved on."""
-        decisions = [decided for one in due if (decided := self._decide(one, now)) is not None]
-        made = [job for decision in decisions for job in self._jobs_of(decision, known)]
+    def _fire(self, due: Sequence[Due], known: dict[str, JobType], now: int) -> int:
+        """Decide and write; return how many schedules were this scheduler's."""
+        decisions = [decided for one in due if (decided := self._decide(one, known, now)) is not None]
+        try:
+            return self._write(decisions)
+        except PASSING:
+            raise
+        except Exception:  # noqa: BLE001 - one that cannot be written must not keep the others
+            return sum(self._write_alone(decision) for decision in decisions)
+
+    def _write_alone(self, decision: Decision) -> int:
+        try:
+            return self._write([decision])
+        except PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            self._leave_alone(decision.schedule, error)
+            return 0
+
+    def _write(self, decisions: Sequence[Decision]) -> int:
+        if not decisions:
+            return 0
+        made = [self._job_of(decision.schedule, run) for decision in decisions for run in decision.runs]
         occurrences = [occurrence for decision in decisions for occurrence in decision.occurrences]
         firings = [decision.firing for decision in decisions]
         won = self._db.run(lambda tx: schedules.fire(tx, firings, occurrences, made))
         for decision in decisions:
             if decision.schedule.id in won:
-                _tell(decision)
-        return bool(won)
+                _tell(decision, won[decision.schedule.id])
+        return len(won)
 
-    def _decide(self, due: Due, now: int) -> Decision | None:
+    def _decide(self, due: Due, known: dict[str, JobType], now: int) -> Decision | None:
         try:
-            return decide(due, self._rule(due.schedule), now)
-        except Invalid as error:  # a zone that this machine's data no longer knows, say
-            logs.event_limited(
-                f"rule/{due.schedule.id}", "schedule/invalid", f"{due.schedule.id}: {error}", level="error",
-                scheduleId=due.schedule.id, error=str(error),
-            )  # fmt: skip
+            plan = self._plan(due.schedule, known.get(due.schedule.type or ""))
+            return decide(due, plan.rule, now, refusal=plan.refusal)
+        except Exception as error:  # noqa: BLE001 - a zone that this machine's data no longer knows, say
+            self._leave_alone(due.schedule, error)
             return None
 
-    def _rule(self, schedule: Schedule) -> Rule:
-        version, rule = self._rules.get(schedule.id, (0, None))
-        if rule is None or version != schedule.version:
-            if len(self._rules) > 10 * BATCH:
-                self._rules.clear()
-            rule = rules.rule_of(schedule)
-            self._rules[schedule.id] = (schedule.version, rule)
-        return rule
+    def _leave_alone(self, schedule: Schedule, error: Exception) -> None:
+        self._aside[schedule.id] = time.monotonic() + ASIDE_S
+        logs.event_limited(
+            f"schedule/invalid/{schedule.id}", "schedule/invalid", f"{schedule.id}: {error}", level="error",
+            scheduleId=schedule.id, error=f"{type(error).__name__}: {error}",
+            exc_info=None if isinstance(error, Invalid) else error,
+        )  # fmt: skip
 
-    def _jobs_of(self, decision: Decision, known: dict[str, JobType]) -> list[NewJob]:
-        made: list[NewJob] = []
-        for run in decision.runs:
-            job = self._job(decision, run, known)
-            if job is not None:
-                made.append(job)
-        return made
+    def _plan(self, schedule: Schedule, job_type: JobType | None) -> Plan:
+        of_type = (job_type.version, job_type.created_at) if job_type else (0, 0)
+        made_of = (schedule.version, schedule.created_at, *of_type)
+        plan = self._plans.get(schedule.id)
+        if plan is None or plan.made_of != made_of:
+            if len(self._plans) > 10 * BATCH:
+                self._plans.clear()
+            job, refusal = self._job(schedule, job_type)
+            plan = Plan(made_of, rules.rule_of(schedule), job, refusal)
+            self._plans[schedule.id] = plan
+        return plan
 
-    def _job(self, decision: Decision, run: Run, known: dict[str, JobType]) -> NewJob | None:
-        schedule = decision.schedule
+    def _job(self, schedule: Schedule, job_type: JobType | None) -> tuple[NewJob | None, str | None]:
+        """Return the job of every run of a schedule, or why there is none."""
         try:
-            job = actions.job_of(
-                schedule,
-                known.get(schedule.type or ""),
-                self._settings,
-                scheduled_for=run.scheduled_for,
-            )
+            return actions.job_of(schedule, job_type, self._settings, scheduled_for=None), None
         except Invalid as error:
-            for occurrence in decision.occurrences:
-                if occurrence.job_id == run.job_id:
-                    occurrence.job_id, occurrence.disposition = None, "skipped"
-                    occurrence.reason, occurrence.cause = str(error), "invalid"
-            decision.firing.last_job_id = None
-            decision.firing.fired -= 1
-            return None
-        job.id = run.job_id
-        job.delay_us = jitter_us(schedule, run.scheduled_for)
-        return job
+            return None, str(error)
+
+    def _job_of(self, schedule: Schedule, run: Run) -> NewJob:
+        template = self._plans[schedule.id].job
+        assert template is not None, "a decision makes no runs where no job can be made"
+        return msgspec.structs.replace(
+            template,
+            id=run.job_id,
+            scheduled_for=run.scheduled_for,
+            delay_us=jitter_us(schedule, run.scheduled_for),
+        )
 
     def _move_watermark(self, at_us: int) -> None:
         if at_us - self._accounted_to >= WATERMARK_EVERY_US:
@@ -116,18 +155,13 @@ class Scheduler(Loop):
             self._accounted_to = at_us
 
 
-def _types_of(tx: Tx, due: Sequence[Schedule]) -> dict[str, JobType]:
-    names = {schedule.type for schedule in due if schedule.type}
-    return {name: found for name in names if (found := types.get(tx, name)) is not None}
-
-
-def _tell(decision: Decision) -> None:
+def _tell(decision: Decision, stored: set[int]) -> None:
     for occurrence in decision.occurrences:
-        name = {"fired": "schedule/fired", "caughtUp": "schedule/fired"}.get(
-            occurrence.disposition, f"schedule/{occurrence.disposition}"
-        )
+        if occurrence.job_id is not None and occurrence.scheduled_for not in stored:
+            continue  # a row covered that instant before: no job was made
+        name = "fired" if occurrence.disposition == "caughtUp" else occurrence.disposition
         logs.event(
-            name,
+            f"schedule/{name}",
             f"{occurrence.schedule_id} {occurrence.disposition}",
             scheduleId=occurrence.schedule_id,
             jobId=occurrence.job_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -115,20 +115,28 @@ FROM rota_jobs j WHERE j.schedule_id = rota_schedules.id AND j.schedule_id IS NO
 # The clock in a subquery of its own: see store/due.py.
 DUE = f"""
 SELECT {COLUMNS}, (SELECT min(CAST(j.id AS text)) {ACTIVE}), (SELECT count(*) {ACTIVE})
-FROM rota_schedules WHERE next_at <= (SELECT rota_now()) ORDER BY next_at LIMIT :limit
+FROM rota_schedules WHERE next_at <= coalesce(CAST(:now AS bigint), (SELECT rota_now())) WITHOUT
+ORDER BY next_at LIMIT :limit
 """
 
+WITHOUT = "AND id NOT IN (SELECT w.id FROM {rows|w|without|id text})"
 
-def due(tx: Tx, limit: int) -> list[Due]:
-    """Return the schedules that are due, the longest overdue first."""
+
+def due(tx: Tx, limit: int, *, now: int | None = None, without: Collection[str] = ()) -> list[Due]:
+    """Return the schedules that are due at ``now`` (the database's clock by default), the longest overdue first."""
     width = len(Schedule.__struct_fields__)
-    return [Due(_schedule(row[:width]), row[width], row[width + 1]) for row in tx.rows(DUE, {"limit": limit})]
+    params: dict[str, object] = {"limit": limit, "now": now}
+    if without:
+        params["without"] = batch([{"id": schedule_id} for schedule_id in without])
+    rows = tx.rows(DUE.replace("WITHOUT", WITHOUT if without else ""), params)
+    return [Due(_schedule(row[:width]), row[width], row[width + 1]) for row in rows]
 
 
-def next_due(tx: Tx) -> int | None:
-    """Return the least next instant of all schedules, µs UTC."""
-    found: int | None = tx.value("SELECT min(next_at) FROM rota_schedules WHERE next_at IS NOT NULL")
-    return found
+def next_due(tx: Tx) -> tuple[int, int | None]:
+    """Return the database's clock, and the least next instant of all schedules (µs UTC)."""
+    sql = "SELECT rota_now(), (SELECT min(next_at) FROM rota_schedules WHERE next_at IS NOT NULL)"
+    ((now, following),) = tx.rows(sql)
+    return now, following
 
 
 class Firing(msgspec.Struct, kw_only=True):
@@ -178,9 +186,9 @@ INSERT INTO rota_occurrences (schedule_id, scheduled_for, until_at, disposition,
 SELECT u.schedule_id, u.scheduled_for, u.until_at, u.disposition, u.job_id, u.reason, u.cause, u.version, rota_now()
 FROM {rows|u|batch|schedule_id text, scheduled_for bigint, until_at bigint, disposition text, job_id uuid, reason text,
   cause text, version bigint}
-WHERE NOT EXISTS (SELECT 1 FROM rota_occurrences c WHERE c.schedule_id = u.schedule_id AND c.until_at >= u.scheduled_for
-  AND c.scheduled_for = (SELECT max(l.scheduled_for) FROM rota_occurrences l
-                         WHERE l.schedule_id = u.schedule_id AND l.scheduled_for <= u.scheduled_for))
+WHERE coalesce((SELECT c.until_at < u.scheduled_for FROM rota_occurrences c
+  WHERE c.schedule_id = u.schedule_id AND c.scheduled_for <= u.scheduled_for
+  ORDER BY c.scheduled_for DESC LIMIT 1), true)
 ON CONFLICT DO NOTHING RETURNING schedule_id, scheduled_for
 """
 
@@ -193,17 +201,23 @@ FROM {rows|u|batch|id text, n bigint} WHERE s.id = u.id
 """
 
 
-def fire(tx: Tx, firings: Sequence[Firing], occurrences: Sequence[Occurrence], new_jobs: Sequence[NewJob]) -> set[str]:
-    """Write decisions in one transaction; return the ids of the schedules for which this scheduler was the one.
+def fire(
+    tx: Tx, firings: Sequence[Firing], occurrences: Sequence[Occurrence], new_jobs: Sequence[NewJob]
+) -> dict[str, set[int]]:
+    """Write decisions in one transaction.
+
+    Return the schedules for which this scheduler was the one, with the instants that have a row of their own now.
 
     The compare-and-set on (next instant, version) decides between schedulers and against edits: whoever loses it
     writes nothing for that schedule.  The primary key of the occurrences is the second lock: a job is made only for
     an instant that no row covered before.
     """
     in_order = sorted(firings, key=lambda firing: firing.id)  # so that two schedulers do not deadlock
-    won = {row[0] for row in tx.rows(ADVANCE, {"batch": batch(in_order)})}
+    won: dict[str, set[int]] = {row[0]: set() for row in tx.rows(ADVANCE, {"batch": batch(in_order)})}
     mine = [occurrence for occurrence in occurrences if occurrence.schedule_id in won]
     stored = account(tx, mine)
+    for schedule_id, instant in stored:
+        won[schedule_id].add(instant)
     wanted, refused = set(), Counter[str]()
     for occurrence in mine:
         if occurrence.job_id is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rota.model import JobType
 from rota.store.database import Tx, columns
@@ -37,6 +37,13 @@ def get(tx: Tx, name: str) -> JobType | None:
     """Return a job type, or None."""
     row = tx.row(f"SELECT {COLUMNS} FROM rota_types WHERE name = :name", {"name": name})
     return JobType(**dict(zip(JobType.__struct_fields__, row, strict=True))) if row else None
+
+
+def named(tx: Tx, names: Iterable[str]) -> dict[str, JobType]:
+    """Return those job types of these names that there are."""
+    sql = f"SELECT {COLUMNS} FROM rota_types WHERE name IN (SELECT n.name FROM {{rows|n|batch|name text}})"
+    rows = tx.rows(sql, {"batch": batch([{"name": name} for name in names])})
+    return {row[0]: JobType(**dict(zip(JobType.__struct_fields__, row, strict=True))) for row in rows}
 
 
 def listed(tx: Tx) -> list[JobType]:
