@@ -108,7 +108,7 @@ def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
     loops: list[Loop] = [
         scheduler,
         mover,
-        Janitor(db),
+        Janitor(db, settings),
         Retention(db, settings),
         wakeups,
     ]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 
 from rota import logs
+from rota.engine.leases import RENEWALS
 from rota.engine.loop import Loop
 from rota.settings import Settings
 from rota.store import results, retention, workers
 from rota.store.database import Database
 
 SWEEP_S = 5.0
+"""Leases are swept so often, or as often as they are renewed where they are short."""
 RETENTION_EVERY_S = 60.0
+TELL_EVERY_S = 10.0
 BATCH = 500
 WORKER_KEPT_US = 86_400_000_000
 IDEMPOTENCY_KEPT_US = 86_400_000_000
@@ -22,9 +25,10 @@ class Janitor(Loop):
 
     name = "janitor"
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, settings: Settings) -> None:
         super().__init__()
         self._db = db
+        self._sweep_s = min(SWEEP_S, settings.lease_us / 1e6 / RENEWALS)
 
     def run_once(self) -> float:
         """Sweep once; return how long until the next sweep (s)."""
@@ -36,7 +40,7 @@ class Janitor(Loop):
                 "job/lost", job.error, level="warning", jobId=job.id, attempt=job.attempt, workerId=job.worker_id,
                 status=job.status,
             )  # fmt: skip
-        return 0.0 if len(lost) >= BATCH else SWEEP_S
+        return 0.0 if len(lost) >= BATCH else self._sweep_s
 
 
 class Retention(Loop):
@@ -48,7 +52,8 @@ class Retention(Loop):
         super().__init__()
         self._db = db
         self._settings = settings
-        self._next_full = 0.0
+        self._deleted = 0
+        self._told = time.monotonic()
 
     def run_once(self) -> float:
         """Delete one batch of each kind; return how long until the next (s)."""
@@ -69,13 +74,18 @@ class Retention(Loop):
         if settings.retention_logs_us is not None:
             oldest = now - settings.retention_logs_us
             deleted += self._db.run(lambda tx: retention.delete_logs(tx, oldest, BATCH))
-        if time.monotonic() >= self._next_full:
-            self._next_full = time.monotonic() + 3600
-            self._db.run(lambda tx: retention.delete_idempotency(tx, now - IDEMPOTENCY_KEPT_US))
-            self._db.run(lambda tx: workers.forget(tx, now - WORKER_KEPT_US))
-        if deleted:
-            logs.event("retention/deleted", f"{deleted} rows deleted", count=deleted)
+        deleted += self._db.run(lambda tx: retention.delete_idempotency(tx, now - IDEMPOTENCY_KEPT_US, BATCH))
+        deleted += self._db.run(lambda tx: workers.forget(tx, now - WORKER_KEPT_US))
+        self._report(deleted)
         return 0.1 if deleted >= BATCH else RETENTION_EVERY_S
+
+    def _report(self, deleted: int) -> None:
+        """Tell what was deleted, a large clearance each ten seconds."""
+        self._deleted += deleted
+        now = time.monotonic()
+        if self._deleted and (deleted < BATCH or now - self._told >= TELL_EVERY_S):
+            logs.event("retention/deleted", f"{self._deleted} rows deleted", count=self._deleted)
+            self._deleted, self._told = 0, now
 
     def _delete_jobs(self, before: int, *, failed: bool, runs: bool) -> int:
         ids = self._db.read(

@@ -9,6 +9,8 @@ from rota.store.database import Database
 
 BATCH = 1000
 POLL_S = 1.0
+AGAIN_S = 0.05
+"""Pause when what is due cannot be moved: somebody else holds the rows."""
 
 
 class Mover(Loop):
@@ -33,5 +35,5 @@ class Mover(Loop):
             return POLL_S
         if following > now:
             return min(POLL_S, (following - now) / 1e6)
-        self._db.run(lambda tx: due.move(tx, BATCH))
-        return 0.0
+        moved = self._db.run(lambda tx: due.move(tx, BATCH))
+        return 0.0 if moved else AGAIN_S
