@@ -33,13 +33,15 @@ _LAST_EVENT_ID = Parameter(
 )
 _After = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST, description="Only lines with a greater number.")]
 
+_Attempt = Annotated[int, msgspec.Meta(ge=1, le=_LARGEST, description="Only lines of this attempt.")]
+
 
 class LogQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which part of a log."""
 
     after: _After = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_LINES, description="Most lines to answer with.")] = PAGE_LINES
-    attempt: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST, description="Only lines of this attempt.")] | None = None
+    attempt: _Attempt | msgspec.UnsetType = msgspec.UNSET
 
 
 class StreamQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -51,7 +53,7 @@ class StreamQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class RawQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which part of a log, as text."""
 
-    attempt: Annotated[int, msgspec.Meta(ge=1, le=_LARGEST, description="Only lines of this attempt.")] | None = None
+    attempt: _Attempt | msgspec.UnsetType = msgspec.UNSET
 
 
 @operations.add("GET", "/api/jobs/{id}/logs", "getJobLogs", query=LogQuery, answer=LogPage)
@@ -64,7 +66,7 @@ async def get_logs(context: Context) -> Response:
 
     def look(tx: Tx) -> dict[str, Any]:
         seen = _seen(tx, job_id)  # before the lines: what is written between is asked for next
-        lines = logs.lines(tx, job_id, after=query.after, limit=query.limit, attempt=query.attempt)
+        lines = logs.lines(tx, job_id, after=query.after, limit=query.limit, attempt=query.attempt or None)
         last = lines[-1]["n"] if lines else query.after
         more = len(lines) == query.limit or seen.status not in FINAL
         return {
@@ -106,7 +108,7 @@ async def raw_logs(context: Context) -> Response:
     """Read a job's whole log as plain text."""
     job_id, query = context.path("id"), context.query(RawQuery)
     await context.read(lambda tx: known_job(tx, job_id))
-    return StreamingResponse(_texts(context, job_id, query.attempt), media_type="text/plain; charset=utf-8")
+    return StreamingResponse(_texts(context, job_id, query.attempt or None), media_type="text/plain; charset=utf-8")
 
 
 def _start(context: Context) -> int:

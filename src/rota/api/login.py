@@ -71,12 +71,17 @@ class Login:
         self._access = access
         self._failures = Failures()
         self.operations = Operations("Login")
-        self.operations.add("GET", "/login", "getLogin", role=None, query=LoginQuery, media_type="text/html")(self.page)
-        self.operations.add(
-            "POST", "/login", "logIn", role=None, body=LoginIn, example={"token": "rota_…"}, answer=Me,
-            problems=(401, 403, 429),
-        )(self.log_in)  # fmt: skip
-        self.operations.add("POST", "/logout", "logOut", role=None, status=204, problems=(403,))(self.log_out)
+        self._declare()
+
+    def _declare(self) -> None:
+        add = self.operations.add
+        ways = {303: "Logged in, on to the page asked for", 401: "The code was used or is too old"}
+        add("GET", "/login", "getLogin", role=None, query=LoginQuery, media_type="text/html", also=ways)(self.page)
+        details = {"body": LoginIn, "example": {"token": "rota_…"}, "answer": Me, "problems": (401, 403, 429)}
+        add("POST", "/login", "logIn", role=None, **details)(self.log_in)
+        add("POST", "/logout", "logOut", role=None, status=204, also={303: "On to the login"}, problems=(403,))(
+            self.log_out
+        )
 
     async def page(self, context: Context) -> Response:
         """Show the login page, or log in by the code of a login link, which works once within ten minutes."""

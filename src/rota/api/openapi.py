@@ -112,7 +112,7 @@ def _refusals(operation: Operation) -> set[int]:
         found |= {401, 403}
     if operation.paths:
         found.add(404)
-    if operation.query is not None:
+    if operation.query is not None or operation.headers:
         found.add(422)
     if operation.method in ("POST", "PUT", "PATCH"):
         found |= {413, 415}
