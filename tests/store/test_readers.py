@@ -40,16 +40,6 @@ def test_reads_at_once_but_no_more_than_allowed(readers: Readers) -> None:
     assert len(names) == 3
 
 
-def test_one_after_the_other_needs_one_thread(readers: Readers) -> None:
-    names = set()
-    for _ in range(20):
-        names.add(readers.submit(lambda: threading.current_thread().name).result(5))
-        # The thread is idle a moment after its answer is there.
-        readers._idle.acquire(timeout=5)
-        readers._idle.release()
-    assert len(names) == 1
-
-
 def test_what_was_cancelled_before_its_turn_does_not_run() -> None:
     readers = Readers(1)
     go, ran = threading.Event(), []

@@ -15,8 +15,8 @@ from rota.errors import DatabaseError, DatabaseUnavailable
 from rota.settings import Settings
 from rota.store import meta, watch
 from rota.store.database import Database, Tx
-from rota.store.watch import Seen
 from rota.store.readers import Readers
+from rota.store.watch import Seen
 from rota.store.writer import GroupWriter, Together
 
 T = TypeVar("T")
