@@ -47,6 +47,19 @@ async def test_a_stopped_command_ends_with_all_it_started(how: str) -> None:
         assert "stopped: cancel" in rota.system(call)
 
 
+async def test_who_fled_into_a_session_of_its_own_is_asked_to_end_too() -> None:
+    """Its parent ends by the same TERM: in that moment it is nobody's child, and was overlooked now and then."""
+    async with running(slots=20) as rota:
+        calls = [command_call(shell="sleep 600 & setsid sleep 600 & echo $!; sleep 600") for _ in range(20)]
+        rota.executor.submit(calls)
+        for call in calls:
+            await rota.pids(call, 1)
+        for call in calls:
+            rota.stop(call, "cancel")
+        for call in calls:
+            assert await rota.outcome(call, timeout=10) == Outcome("stopped")  # and not after the grace time, 20 s
+
+
 async def test_a_shell_with_grandchildren_ends_in_time() -> None:
     text = "(sleep 600 & sleep 600) & (trap '' TERM; echo $$; while :; do sleep 600; done) & wait"
     async with running(grace_s=0.3) as rota:

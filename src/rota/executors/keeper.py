@@ -123,10 +123,12 @@ class Run:
 
     def terminate(self) -> None:
         """Ask all processes to end: TERM, and CONT for those that are stopped; each gets it once."""
+        # Listed before anybody ends: between the end of its parent and its adoption a process is in no list.
+        known = proctree.descendants(os.getpid())
         for number in (signal.SIGTERM, signal.SIGCONT):
             if self.status is None:
                 proctree.send_group(self.process.pid, number)
-            for each in proctree.descendants(os.getpid()):
+            for each in known:
                 if each.group != self.process.pid or self.status is not None:
                     proctree.send(each, number)
 
