@@ -1,4 +1,4 @@
-"""``rota doctor``: look whether everything is as it must be here."""
+"""``rota doctor``: look whether everything is as it must be, here or at a service."""
 
 from __future__ import annotations
 
@@ -7,21 +7,30 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from rota.cli.command import ClientCommand
 from rota.cli.options import json_option
-from rota.cli.output import print_json
-from rota.errors import RotaError
+from rota.cli.output import mark, parse_time, plural, print_json
+from rota.cli.terminal import safe_line
+from rota.errors import RotaError, Unauthorized
 from rota.local_token import read_local_token
 from rota.settings import Settings, load_settings
-from rota.store import meta, migrate, workers
+from rota.store import meta, migrate, tokens, workers
 from rota.store.database import Database
 from rota.store.opening import open_database
 from rota.timetable import tzdata_release
 from rota.version import __version__
+
+if TYPE_CHECKING:
+    from rota.client import Client
 
 CLOCK_MS = 500
 STANDSTILL_S = 60
@@ -36,116 +45,204 @@ class Finding(msgspec.Struct):
     fix: str | None = None
 
 
-@click.command()
+class Findings:
+    """All that was found."""
+
+    def __init__(self) -> None:
+        self.all: list[Finding] = []
+
+    def add(self, name: str, ok: bool, text: str, fix: str | None = None) -> None:
+        """Note a finding; the fix is for when it is not as it must be."""
+        self.all.append(Finding(name, ok, text, None if ok else fix))
+
+    @contextmanager
+    def looking_at(self, name: str, fix: str | None = None) -> Iterator[None]:
+        """Note an error inside as a finding of this name."""
+        try:
+            yield
+        except RotaError as error:
+            self.add(name, False, error.message, error.hint or fix)
+        except OSError as error:
+            self.add(name, False, error.strerror or str(error), fix)
+
+
+@click.command(cls=ClientCommand)
 @json_option
-def doctor(as_json: bool) -> None:
-    """Check settings, database, clock, zone data, schema, address and tokens; exit 1 on a problem."""
-    findings = [Finding("version", True, f"Rota {__version__}, Python {sys.version.split()[0]} on {sys.platform}")]
-    settings = _settings(findings)
-    if settings is not None:
-        _look(findings, "zone data", lambda: Finding("zone data", True, f"release {tzdata_release()}"))
-        _database(findings, settings)
-        _look(findings, "address", lambda: _address(settings))
-        _look(findings, "access", lambda: _access(settings))
-        _look(findings, "commands", _commands)
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Check settings, database, schema, clock, zone data, address and tokens; exit 1 on a problem.
+
+    With --url it checks the service there: whether it is reached, is healthy, and takes the token.
+    """
+    found = Findings()
+    found.add("version", True, f"Rota {__version__}, Python {sys.version.split()[0]} on {sys.platform}")
+    if ctx.find_root().params.get("url") or os.environ.get("ROTA_URL"):
+        _look_at_service(ctx, found)
+    else:
+        _look_here(found)
     if as_json:
-        print_json(findings)
+        print_json(found.all)
     else:
-        for finding in findings:
-            mark = click.style("✓", fg="green") if finding.ok else click.style("✗", fg="red")
-            click.echo(f"{mark} {finding.name}: {finding.text}")
-            if finding.fix and not finding.ok:
+        for finding in found.all:
+            click.echo(f"{mark(finding.ok)} {finding.name}: {safe_line(finding.text)}")
+            if finding.fix:
                 click.echo(f"    → {finding.fix}")
-    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+    sys.exit(0 if all(finding.ok for finding in found.all) else 1)
 
 
-def _look(findings: list[Finding], name: str, look: Callable[[], Finding]) -> None:
-    try:
-        findings.append(look())
-    except RotaError as error:
-        findings.append(Finding(name, False, error.message, error.hint))
-    except OSError as error:
-        findings.append(Finding(name, False, str(error)))
-
-
-def _settings(findings: list[Finding]) -> Settings | None:
-    try:
+def _look_here(found: Findings) -> None:
+    with found.looking_at("settings"):
         settings = load_settings()
-    except RotaError as error:
-        findings.append(Finding("settings", False, error.message, error.hint))
-        return None
-    findings.append(Finding("settings", True, f"read; the database is {settings.database_url}"))
-    return settings
+        found.add("settings", True, f"read; the database is {settings.database_url}")
+        with found.looking_at("zone data"):
+            found.add("zone data", True, f"release {tzdata_release()}")
+        looks: dict[str, Callable[[Settings, Findings], None]] = {
+            "database": _database,
+            "address": _address,
+            "access": _access,
+        }
+        for name, look in looks.items():
+            with found.looking_at(name):
+                look(settings, found)
+        _commands(found)
 
 
-def _database(findings: list[Finding], settings: Settings) -> None:
-    db: Database | None = None
-    try:
-        db = open_database(settings.database_url)
-        with db.statement() as tx:
-            ahead_ms = (time.time_ns() // 1000 - tx.now()) / 1000 if _can_ask(db) else 0.0
-            version = migrate.version(tx)
-    except RotaError as error:
-        findings.append(
-            Finding("database", False, error.message, error.hint or "is it running, and the address right?")
-        )
+def _database(settings: Settings, found: Findings) -> None:
+    url = settings.database_url
+    if url.path is not None and not Path(url.path).exists():
+        found.add("database", False, f"there is none yet: {url.path}", "rota up makes it; or set ROTA_DATABASE_URL")
         return
-    findings.append(Finding("database", True, f"reached ({db.dialect})"))
-    if version == migrate.newest():
-        findings.append(Finding("schema", True, f"version {version}"))
-        clock_ok = abs(ahead_ms) < CLOCK_MS
-        text = f"this machine is {ahead_ms:+.1f} ms from the database"
-        findings.append(Finding("clock", clock_ok, text, "synchronise the clocks (chrony, systemd-timesyncd)"))
-        _look(findings, "service", lambda: _service(db))
+    with found.looking_at("database", "is it running, and is ROTA_DATABASE_URL right?"):
+        db = open_database(url)
+        try:
+            with db.statement() as tx:
+                version = migrate.version(tx)
+            found.add("database", True, f"reached ({db.dialect})")
+            _schema(version, found)
+            if version == migrate.newest():
+                _clock(db, found)
+                _service(db, found)
+                _tokens(db, found)
+        finally:
+            db.close()
+
+
+def _schema(version: int, found: Findings) -> None:
+    newest = migrate.newest()
+    if version == newest:
+        found.add("schema", True, f"version {version}")
+    elif version < newest:
+        found.add("schema", False, f"version {version}, this Rota needs {newest}", "rota db migrate, or start any role")
     else:
-        fix = "rota db migrate (or start any role)" if version < migrate.newest() else "install the newer Rota"
-        findings.append(Finding("schema", False, f"version {version}, this Rota needs {migrate.newest()}", fix))
-    db.close()
+        found.add("schema", False, f"version {version}, this Rota knows up to {newest}", "install the newer Rota")
 
 
-def _can_ask(db: Database) -> bool:
-    """The clock function comes with the schema."""
+def _clock(db: Database, found: Findings) -> None:
     with db.statement() as tx:
-        return db.dialect == "sqlite" or migrate.version(tx) > 0
+        tx.now()  # so that the connection is there
+        before = time.time_ns()
+        there = tx.now()
+        here = (before + time.time_ns()) // 2000
+    ahead_ms = (here - there) / 1000
+    text = f"this machine is {abs(ahead_ms):.1f} ms {'behind' if ahead_ms < 0 else 'ahead of'} the database"
+    found.add("clock", abs(ahead_ms) < CLOCK_MS, text, "synchronise the clocks (chrony, systemd-timesyncd)")
 
 
-def _service(db: Database) -> Finding:
+def _service(db: Database, found: Findings) -> None:
     with db.statement() as tx:
         accounted, now = meta.accounted_to(tx), tx.now()
-        roles = [worker.role for worker in workers.living(tx)]
-    counted = ", ".join(f"{roles.count(role)} {role}" for role in sorted(set(roles))) or "nothing runs"
-    if "scheduler" not in roles or "worker" not in roles:
-        return Finding("service", False, counted, "start it: rota up")
-    behind = STANDSTILL_S + 1 if accounted is None else (now - accounted) / 1e6
-    if behind > STANDSTILL_S:
-        return Finding(
-            "service", False, f"{counted}; accounted for up to {behind:.0f} s ago", "look at the scheduler's log"
-        )
-    return Finding("service", True, f"{counted}; every due instant is accounted for up to {behind:.0f} s ago")
+        living = [worker.role for worker in workers.living(tx)]
+    counted = ", ".join(f"{living.count(role)} {role}" for role in sorted(set(living))) or "nothing runs"
+    missing = [role for role in ("scheduler", "worker") if role not in living]
+    if missing:
+        what = counted if not living else f"{counted}, but no {' and no '.join(missing)}"
+        found.add("service", False, what, "start it: rota up" if not living else f"start it: rota {missing[0]}")
+        return
+    behind_s = STANDSTILL_S + 1 if accounted is None else max(0.0, (now - accounted) / 1e6)
+    ok = behind_s <= STANDSTILL_S
+    text = f"{counted}; every due instant up to {behind_s:.0f} s ago is accounted for"
+    found.add("service", ok, text, "the scheduler stands still: look at its log")
 
 
-def _address(settings: Settings) -> Finding:
-    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
-        probe.settimeout(1)
-        if probe.connect_ex((settings.host, settings.port)) == 0:
-            return Finding("address", True, f"something listens on {settings.host}:{settings.port}")
-    return Finding("address", True, f"{settings.host}:{settings.port} is free")
+def _tokens(db: Database, found: Findings) -> None:
+    with db.statement() as tx:
+        now = tx.now()
+        valid = [
+            one for one in tokens.listed(tx)
+            if one["revoked_at"] is None and (one["expires_at"] is None or one["expires_at"] > now)
+        ]  # fmt: skip
+    found.add("tokens", True, f"{plural(len(valid), 'API token')} valid")
 
 
-def _access(settings: Settings) -> Finding:
+def _address(settings: Settings, found: Findings) -> None:
+    host, port = settings.host, settings.port
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    shown = f"{settings.host}:{port}"
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except ConnectionRefusedError:
+        found.add("address", True, f"nothing listens on {shown}")
+        return
+    from rota.client import Client
+
+    bracketed = f"[{host}]" if ":" in host else host
+    try:
+        with Client(f"http://{bracketed}:{port}{settings.root_path}") as client:
+            health = client.health()
+    except RotaError:
+        fix = "set another ROTA_PORT, or stop what listens there"
+        found.add("address", False, f"something that is no Rota listens on {shown}", fix)
+        return
+    ok = health["status"] == "healthy"
+    text = f"a Rota listens on {shown} and is {health['status']}"
+    found.add("address", ok, text, f"see http://{bracketed}:{port}{settings.root_path}/health, and the service's log")
+
+
+def _access(settings: Settings, found: Findings) -> None:
     if settings.auth_secret:
-        return Finding("access", True, "the shared secret is set")
-    if settings.auth_jwks_url:
-        return Finding("access", True, f"tokens of {settings.auth_jwks_url}")
-    if read_local_token(settings.database_url):
-        return Finding("access", True, "the local admin token, in a file that only you can read")
-    return Finding("access", True, "none set up yet; `rota up` makes a local admin token")
+        found.add("access", True, "by the shared secret and tokens signed with it")
+    elif settings.auth_jwks_url:
+        found.add("access", True, f"by tokens of {settings.auth_jwks_url}")
+    elif read_local_token(settings.database_url):
+        found.add("access", True, "by the local admin token, in a file that only you can read")
+    else:
+        found.add("access", True, "nothing is set up yet; `rota up` makes a local admin token")
 
 
-def _commands() -> Finding:
-    shell = shutil.which("sh")
+def _commands(found: Findings) -> None:
     if sys.platform == "linux":
-        text = "whole process trees end with their run (child subreaper)"
+        text = "whole process trees end with their run"
     else:
         text = "a run ends with its process group; what leaves it (setsid) is not found on this system"
-    return Finding("commands", shell is not None, f"{text}; uid {os.getuid()}", "install a POSIX shell as `sh`")
+    user = f", as uid {os.getuid()}" if hasattr(os, "getuid") else ""
+    found.add("commands", shutil.which("sh") is not None, text + user, "install a POSIX shell as `sh`")
+
+
+def _look_at_service(ctx: click.Context, found: Findings) -> None:
+    from rota.cli.connection import asked_service
+    from rota.client import Client
+
+    with found.looking_at("service"):
+        url, token = asked_service(ctx)
+        with Client(url or "", token) as client:
+            before = datetime.now(UTC)
+            health = client.health()
+            here = before + (datetime.now(UTC) - before) / 2
+            found.add("service", True, f"{client.url} is reached: {health['service']}")
+            ahead_ms = (here - parse_time(health["timestamp"])).total_seconds() * 1000
+            text = f"this machine is {abs(ahead_ms):.0f} ms {'behind' if ahead_ms < 0 else 'ahead of'} the service"
+            found.add("clock", abs(ahead_ms) < CLOCK_MS, text, "synchronise the clocks (chrony, systemd-timesyncd)")
+            why = "; ".join(health.get("problems") or ()) or "look at its log"
+            found.add("health", health["status"] == "healthy", health["status"], why)
+            with found.looking_at("token"):
+                found.add("token", *_token(client, token))
+
+
+def _token(client: Client, token: str | None) -> tuple[bool, str, str | None]:
+    if token is None:
+        return False, "none was given", "give --token, or set ROTA_TOKEN"
+    try:
+        me = client.me()
+    except Unauthorized as error:
+        return False, error.message, "make another: rota token create"
+    return True, f"taken as {me['role']} ({me['subject']})", None

@@ -1,15 +1,16 @@
-"""``rota types``, ``rota workers``, ``rota token``: what there is."""
+"""``rota types`` and ``rota workers``: what there is to run, and who runs it."""
 
 from __future__ import annotations
 
 import click
 
+from rota.cli.command import ClientGroup
 from rota.cli.connection import connect
-from rota.cli.options import json_option, yes_option
-from rota.cli.output import ago, confirm, details, print_json, status, table
+from rota.cli.options import json_option
+from rota.cli.output import ago, compact_json, details, local, print_json, status, table
 
 
-@click.group()
+@click.group(cls=ClientGroup)
 def types() -> None:
     """Look at the declared job types."""
 
@@ -25,25 +26,36 @@ def list_types(ctx: click.Context, as_json: bool) -> None:
         print_json(found)
         return
     rows = [(one["name"], one["kind"], one["owner"], one["version"], ago(one["updatedAt"])) for one in found]
-    empty = "No job types.  Decorate a function with @rota.job and start `rota up --app module:rota`."
-    table(("TYPE", "KIND", "OWNER", "VERSION", "CHANGED"), rows, empty=empty)
+    empty = "No job types.  Decorate a function with @rota.job and start: rota up --app module:rota"
+    table(("TYPE", "KIND", "OWNER", "VERSION", "CHANGED"), rows, empty=empty, wide=("TYPE",))
 
 
 @types.command("show")
-@click.argument("name")
+@click.argument("name", metavar="NAME")
 @json_option
 @click.pass_context
 def show_type(ctx: click.Context, name: str, as_json: bool) -> None:
-    """Show a job type."""
+    """Show a job type: its target, the arguments it takes, its defaults."""
     with connect(ctx) as client:
         one = client.job_type(name)
     if as_json:
         print_json(one)
         return
-    details((key, value) for key, value in one.items() if value not in (None, {}, []))
+    details(
+        [
+            ("type", one["name"]),
+            ("kind", one["kind"]),
+            ("target", compact_json(one["target"])),
+            ("arguments", compact_json(one["argsSchema"])),
+            ("defaults", compact_json(one["defaults"])),
+            ("owner", f"{one['owner']}, version {one['version']}"),
+            ("declared", local(one["createdAt"])),
+            ("changed", local(one["updatedAt"])),
+        ]
+    )
 
 
-@click.group()
+@click.group(cls=ClientGroup)
 def workers() -> None:
     """Look at the processes of the service."""
 
@@ -52,7 +64,7 @@ def workers() -> None:
 @json_option
 @click.pass_context
 def list_workers(ctx: click.Context, as_json: bool) -> None:
-    """List workers, schedulers and api processes."""
+    """List workers, schedulers and api processes, the living first."""
     with connect(ctx) as client:
         found = client.workers()
     if as_json:
@@ -60,60 +72,9 @@ def list_workers(ctx: click.Context, as_json: bool) -> None:
         return
     rows = [
         (one["id"], one["role"], status(one["state"]), f"{one['host']}:{one['pid']}", one["running"],
+         ",".join(one["queues"] or ()) or "all" if one["role"] == "worker" else None,
          ago(one["lastHeartbeat"]), ago(one["startedAt"]), one["version"])
         for one in found
     ]  # fmt: skip
-    headers = ("ID", "ROLE", "STATE", "PROCESS", "JOBS", "HEARTBEAT", "STARTED", "VERSION")
-    table(headers, rows, empty="Nothing runs.  Start it: rota up")
-
-
-@click.group()
-def token() -> None:
-    """Make, list and revoke API tokens."""
-
-
-@token.command()
-@click.option("--role", type=click.Choice(["viewer", "operator", "admin"]), required=True, help="What it may do.")
-@click.option("--name", default="", help="What it is for.")
-@click.option("--expires-in", metavar="30d", help="How long it is valid (for ever).")
-@json_option
-@click.pass_context
-def create(ctx: click.Context, role: str, name: str, expires_in: str | None, as_json: bool) -> None:
-    """Make a token; it is shown once."""
-    with connect(ctx) as client:
-        made = client.create_token(role, name, expires_in)
-    if as_json:
-        print_json(made)
-        return
-    click.echo(made["token"])
-    click.echo("Keep it now: it is not shown again.", err=True)
-
-
-@token.command("list")
-@json_option
-@click.pass_context
-def list_tokens(ctx: click.Context, as_json: bool) -> None:
-    """List the tokens without their text."""
-    with connect(ctx) as client:
-        found = client.tokens()
-    if as_json:
-        print_json(found)
-        return
-    rows = [
-        (one["id"], one["name"] or None, one["role"], ago(one["createdAt"]), ago(one["lastUsedAt"]),
-         "revoked" if one["revokedAt"] else ago(one["expiresAt"]))
-        for one in found
-    ]  # fmt: skip
-    table(("ID", "NAME", "ROLE", "CREATED", "LAST USED", "ENDS"), rows, empty="No tokens.")
-
-
-@token.command()
-@click.argument("token_id", metavar="ID")
-@yes_option
-@click.pass_context
-def revoke(ctx: click.Context, token_id: str, yes: bool) -> None:
-    """End a token."""
-    confirm(f"Revoke the token {token_id}?", yes=yes)
-    with connect(ctx) as client:
-        client.revoke_token(token_id)
-    click.echo(f"{token_id} revoked")
+    headers = ("ID", "ROLE", "STATE", "PROCESS", "JOBS", "QUEUES", "HEARTBEAT", "STARTED", "VERSION")
+    table(headers, rows, empty="Nothing runs.  Start it: rota up", wide=("PROCESS", "QUEUES"))

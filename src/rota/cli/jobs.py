@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
+from rota.cli.command import ClientGroup, WholeNumber
 from rota.cli.connection import connect
-from rota.cli.options import given, json_option, yes_option
-from rota.cli.output import ago, confirm, details, local, milliseconds, print_json, print_line, status, table
+from rota.cli.options import given, json_option, past, yes_option
+from rota.cli.output import (
+    ago,
+    compact_json,
+    confirm,
+    details,
+    local,
+    milliseconds,
+    plural,
+    print_json,
+    print_text,
+    status,
+    table,
+)
+from rota.cli.progress import progress
+from rota.cli.terminal import safe
+from rota.cli.waiting import Waiting
 from rota.client import Client, Json
-from rota.errors import RotaError
-from rota.model import FINAL
+from rota.errors import RotaError, ServiceUnavailable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILTERS = (
     click.option("--type", "type_", metavar="TYPE", help="Of this job type."),
-    click.option("--status", metavar="STATUS", help="In these statuses (comma-separated)."),
-    click.option("--queue", help="In this queue."),
-    click.option("--schedule", help="Of this schedule."),
-    click.option("--tag", help="With this tag."),
-    click.option("--started-by", help="Started by this person."),
-    click.option("--since", metavar="TIME", help="Created at or after."),
+    click.option("--status", metavar="STATUS", help="In these statuses, divided by commas."),
+    click.option("--queue", metavar="Q", help="In this queue."),
+    click.option("--schedule", metavar="ID", help="Of this schedule."),
+    click.option("--tag", metavar="TAG", help="With this tag."),
+    click.option("--started-by", metavar="WHO", help="Started by this person."),
+    click.option("--since", metavar="TIME", help="Created then or later; `2h` is two hours ago."),
     click.option("--until", metavar="TIME", help="Created before."),
-    click.option("-q", "--search", metavar="TEXT", help="Containing a text."),
-)
+    click.option("-q", "--search", metavar="TEXT", help="With this text in any part of the job."),
+)  # fmt: skip
+FIELDS = {"q": "--search", **{f"filter.{name}": f"--{name}" for name in ("status", "since", "until", "type", "queue")}}
 
 
 def filters(function: F) -> F:
@@ -45,44 +63,54 @@ def chosen(options: dict[str, Any]) -> dict[str, Any]:
         schedule=options["schedule"],
         tag=options["tag"],
         startedBy=options["started_by"],
-        since=options["since"],
-        until=options["until"],
+        since=past(options["since"], "--since"),
+        until=past(options["until"], "--until"),
         q=options["search"],
     )
 
 
-@click.group()
+@click.group(cls=ClientGroup)
 def jobs() -> None:
     """Look at jobs, and change them."""
 
 
-@jobs.command("list")
+@jobs.command("list", fields=FIELDS)
 @filters
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
+@click.option("--limit", type=WholeNumber(1), default=20, show_default=True, metavar="N", help="At most so many.")
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, /, limit: int, as_json: bool, **options: Any) -> None:
     """List jobs, the latest first."""
+    wanted = chosen(options)
     with connect(ctx) as client:
-        found = list(client.jobs(limit=limit, **chosen(options)))
+        found = list(client.jobs(limit=limit, **wanted))
     if as_json:
         print_json(found)
         return
     rows = [
-        (job["id"], status(job["status"]), _what(job), job["queue"], _attempts(job), ago(job["createdAt"]),
-         milliseconds(job["durationMs"]), job["error"])
+        (job["id"], status(job["status"]), _what(job), job["queue"], f"{job['attempt']}/{job['maxAttempts']}",
+         ago(job["createdAt"]), milliseconds(job["durationMs"]), job["error"] or _progress(job))
         for job in found
     ]  # fmt: skip
-    headers = ("ID", "STATUS", "TYPE", "QUEUE", "ATTEMPT", "CREATED", "TOOK", "ERROR")
-    table(headers, rows, empty="No jobs.  Enqueue one: rota exec -- echo hello")
+    headers = ("ID", "STATUS", "WHAT", "QUEUE", "ATTEMPT", "CREATED", "TOOK", "NOTE")
+    empty = "No job matches." if wanted else "No jobs.  Run one: rota exec -- echo hello"
+    table(headers, rows, empty=empty, wide=("WHAT", "QUEUE", "NOTE"))
 
 
 def _what(job: Json) -> str:
-    return str(job["jobType"] or job["scheduleId"] or job["kind"])
+    """Return what a job is about in a few words."""
+    if job["jobType"] or job["scheduleId"]:
+        return str(job["jobType"] or job["scheduleId"])
+    target = job["target"] or {}
+    words = target.get("shell") or " ".join(target.get("command") or ()) or target.get("url") or job["kind"]
+    return str(words)[:60]
 
 
-def _attempts(job: Json) -> str:
-    return f"{job['attempt']}/{job['maxAttempts']}"
+def _progress(job: Json) -> str | None:
+    found = job["progress"]
+    if not found:
+        return None
+    return f"{(found['value'] or 0) * 100:.0f} %  {found['message'] or ''}".rstrip()
 
 
 @jobs.command()
@@ -93,91 +121,90 @@ def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
     """Show a job with its attempts."""
     with connect(ctx) as client:
         job = client.job(job_id)
-        waiting = None if job["status"] in FINAL | {"running"} else client.why(job_id)["text"]
     if as_json:
         print_json(job)
         return
-    progress = job["progress"]
-    stopping = "cancel requested" if job["cancelRequestedAt"] and job["status"] == "running" else None
+    stopping = "  (asked to stop)" if job["cancelRequestedAt"] and job["status"] == "running" else ""
+    due = f"{local(job['runAt'])} ({ago(job['runAt'])})" if job["status"] == "scheduled" else None
     details(
         [
             ("job", job["id"]),
-            ("status", status(job["status"]) + (f"  ({stopping})" if stopping else "")),
-            ("waits", waiting),
-            ("type", _what(job)),
+            ("status", status(job["status"]) + stopping),
+            ("waits", job["why"]["text"] if job["status"] in ("pending", "scheduled") else None),
+            ("what", _what(job)),
+            ("schedule", job["scheduleId"]),
             ("queue", f"{job['queue']}, priority {job['priority']}"),
             ("attempt", f"{job['attempt']} ({job['attemptsUsed']} of {job['maxAttempts']} used)"),
             ("created", f"{local(job['createdAt'])} ({ago(job['createdAt'])})"),
-            ("due", local(job["runAt"]) if job["status"] == "scheduled" else None),
+            ("due", due),
             ("scheduled for", local(job["scheduledFor"]) if job["scheduledFor"] else None),
             ("started", local(job["startedAt"]) if job["startedAt"] else None),
-            (
-                "ended",
-                f"{local(job['completedAt'])}, took {milliseconds(job['durationMs'])}" if job["completedAt"] else None,
-            ),
+            ("ended", _ended(job)),
             ("started by", job["startedBy"]),
-            ("progress", f"{(progress['value'] or 0) * 100:.0f} %  {progress['message'] or ''}" if progress else None),
-            ("arguments", _json(job["args"])),
-            ("target", _json(job["target"])),
-            ("result", _json(job["result"])),
+            ("tags", ", ".join(job["tags"]) or None),
+            ("progress", _progress(job)),
+            ("arguments", compact_json(job["args"])),
+            ("target", compact_json(job["target"])),
+            ("result", compact_json(job["result"])),
             ("error", job["error"]),
         ]
     )
     trace = (job["errorDetail"] or {}).get("trace")
     if trace:
-        click.echo(f"\n{trace.rstrip()}")
-    _show_attempts(job)
+        click.echo("\n" + "\n".join(safe(line) for line in trace.rstrip().split("\n")))
+    _show_attempts(job["attempts"])
 
 
-def _show_attempts(job: Json) -> None:
-    if len(job["attempts"]) > 1:
-        click.echo()
-        rows = [
-            (
-                one["attempt"],
-                status(one["outcome"]),
-                local(one["startedAt"]),
-                milliseconds(one["durationMs"]),
-                one["error"],
-            )
-            for one in job["attempts"]
-        ]
-        table(("ATTEMPT", "OUTCOME", "STARTED", "TOOK", "ERROR"), rows, empty="")
-
-
-def _json(value: Any) -> str | None:
-    if value is None or value == {}:
+def _ended(job: Json) -> str | None:
+    if not job["completedAt"]:
         return None
-    import msgspec
+    took = f", took {milliseconds(job['durationMs'])}" if job["durationMs"] is not None else ""
+    return f"{local(job['completedAt'])} ({ago(job['completedAt'])}){took}"
 
-    return msgspec.json.encode(value).decode()
+
+def _show_attempts(attempts: list[Json]) -> None:
+    if len(attempts) < 2:
+        return
+    click.echo()
+    rows = [
+        (one["attempt"], status(one["outcome"]), local(one["startedAt"]), milliseconds(one["durationMs"]), one["error"])
+        for one in attempts
+    ]
+    table(("ATTEMPT", "OUTCOME", "STARTED", "TOOK", "ERROR"), rows, empty="", wide=("ERROR",))
 
 
 @jobs.command()
 @click.argument("job_id", metavar="ID")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
-@click.option("--after", type=click.IntRange(0), default=0, help="Only lines after this number.")
-@click.option("--numbers", is_flag=True, help="Print line numbers and times.")
+@click.option("--after", type=WholeNumber(0), default=0, metavar="N", help="Only lines after this number.")
+@click.option("-n", "--tail", type=WholeNumber(0), metavar="N", help="Begin with the last so many lines.")
+@click.option("--attempt", type=WholeNumber(1), metavar="N", help="Only lines of this attempt.")
+@click.option("--numbers", is_flag=True, help="Print number, time and stream before each line.")
 @json_option
 @click.pass_context
-def logs(ctx: click.Context, job_id: str, follow: bool, after: int, numbers: bool, as_json: bool) -> None:
-    """Print the log of a job."""
+def logs(
+    ctx: click.Context, /, job_id: str, follow: bool, after: int, tail: int | None, numbers: bool, as_json: bool,
+    attempt: int | None,
+) -> None:  # fmt: skip
+    """Print the log of a job; with --json each line is an object."""
     with connect(ctx) as client:
-        for line in client.follow_logs(job_id, after=after) if follow else _all_lines(client, job_id, after):
+        if tail is not None:
+            after = max(after, client.log_page(job_id, limit=1)["lastLine"] - tail)
+        lines = _follow(client, job_id, after, attempt) if follow else client.logs(job_id, after=after, attempt=attempt)
+        for line in lines:
             if as_json:
-                import msgspec
-
-                click.echo(msgspec.json.encode(line))
+                click.echo(msgspec.json.encode(line).decode())
                 continue
             if numbers:
                 click.echo(f"{line['n']:>6}  {local(line['at'])[11:19]}  {line['stream']:<6}  ", nl=False)
-            print_line(line)
+            print_text(line["text"], stream=sys.stdout, dim=line["stream"] == "system")
 
 
-def _all_lines(client: Client, job_id: str, after: int) -> Any:
-    while lines := client.logs(job_id, after=after):
-        yield from lines
-        after = lines[-1]["n"]
+def _follow(client: Client, job_id: str, after: int, attempt: int | None) -> Iterator[Json]:
+    waiting = Waiting(client, job_id)
+    for page in client.follow(job_id, after=after, attempt=attempt):
+        yield from page["lines"]
+        waiting.note(page["status"])
 
 
 @jobs.command()
@@ -188,7 +215,10 @@ def why(ctx: click.Context, job_id: str, as_json: bool) -> None:
     """Say what a job waits for, or why it ended as it did."""
     with connect(ctx) as client:
         answer = client.why(job_id)
-    print_json(answer) if as_json else click.echo(answer["text"])
+    print_json(answer) if as_json else click.echo(safe(answer["text"]))
+
+
+DONE = {"retry": "waiting again", "cancel": "cancelled", "delete": "deleted"}
 
 
 def _change(action: str, doc: str) -> click.Command:
@@ -196,44 +226,51 @@ def _change(action: str, doc: str) -> click.Command:
     def command(ctx: click.Context, /, ids: tuple[str, ...], yes: bool, **options: Any) -> None:
         wanted = chosen(options)
         if bool(ids) == bool(wanted):
-            raise click.UsageError("Name jobs by their ids, or choose them by filters such as --status failed.")
+            raise click.UsageError("name jobs by their ids, or choose them by filters such as --status failed")
         with connect(ctx) as client:
             if ids:
                 _each(client, action, ids)
             else:
-                _matching(client, action, wanted, yes=yes)
+                change_matching(client, action, wanted, yes=yes)
 
     command.__doc__ = doc
-    command = click.argument("ids", nargs=-1, metavar="[ID]…")(filters(yes_option(command)))
-    return jobs.command(action)(command)
+    command = click.argument("ids", nargs=-1, metavar="[ID…]")(filters(yes_option(command)))
+    return jobs.command(action, fields=FIELDS)(command)
 
 
 def _each(client: Client, action: str, ids: tuple[str, ...]) -> None:
-    failed: RotaError | None = None
+    failed = False
     for job_id in ids:
         try:
             job = getattr(client, action)(job_id)
-            stopping = job is not None and action == "cancel" and job["status"] == "running"
-            click.echo(f"{job_id}  " + ("cancel requested" if stopping else _done(action)))
+        except ServiceUnavailable:
+            raise
         except RotaError as error:
             click.echo(f"rota: error: {job_id}: {error}", err=True)
-            failed = error
-    if failed is not None:
-        raise SystemExit(1)
+            failed = True
+        else:
+            stopping = job is not None and action == "cancel" and job["status"] == "running"
+            click.echo(f"{job_id}  " + ("asked to stop" if stopping else DONE[action]))
+    if failed:
+        sys.exit(1)
 
 
-def _done(action: str) -> str:
-    return {"retry": "waits again", "cancel": "cancelled", "delete": "deleted"}[action]
-
-
-def _matching(client: Client, action: str, wanted: dict[str, Any], *, yes: bool) -> None:
-    count = client.act(action, wanted, dry_run=True).get("matched", 0)
+def change_matching(client: Client, action: str, wanted: dict[str, Any], *, yes: bool) -> None:
+    """Count the jobs that match, ask, and change them all, however long it takes."""
+    count = client.act(action, wanted, dry_run=True)["matched"]
     if not count:
         click.echo("No job matches.")
         return
-    confirm(f"{action.capitalize()} {count} job{'s' if count != 1 else ''}?", yes=yes)
-    changed = client.act(action, wanted).get("changed", 0)
-    click.echo(f"{changed} job{'s' if changed != 1 else ''}: {_done(action)}")
+    confirm(f"{action.capitalize()} {plural(count, 'job')}?", yes=yes)
+    changed = 0
+    with progress(count, action) as show:
+        while True:
+            answer = client.act(action, wanted)
+            changed += answer["changed"]
+            show(answer["changed"])
+            if answer["done"] or not answer["changed"]:
+                break
+    click.echo(f"{plural(changed, 'job')} {DONE[action]}")
 
 
 retry = _change("retry", "Make ended jobs wait again, with all their attempts anew.")

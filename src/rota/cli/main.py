@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
+from rota.cli.command import CONTEXT, TOKEN_HELP, URL_HELP, Group, error_line
 from rota.errors import Invalid, RotaError
 from rota.version import __version__
 
@@ -28,8 +30,8 @@ GROUPS: dict[str, dict[str, Place]] = {
         "worker": Place("rota.cli.roles", "Execute jobs."),
     },
     "Work": {
-        "enqueue": Place("rota.cli.work", "Enqueue a job of a declared type."),
-        "exec": Place("rota.cli.work", "Run a command as a job now, and stream its output."),
+        "enqueue": Place("rota.cli.enqueue", "Enqueue a job of a declared type."),
+        "exec": Place("rota.cli.exec", "Run a command as a job now, and stream its output."),
         "jobs": Place("rota.cli.jobs", "Look at jobs, and change them."),
         "schedules": Place("rota.cli.schedules", "Look at schedules, add them, change them."),
         "queues": Place("rota.cli.queues", "Look at queues, set limits, pause them."),
@@ -41,16 +43,17 @@ GROUPS: dict[str, dict[str, Place]] = {
     },
     "Look after": {
         "db": Place("rota.cli.db", "Look after the database."),
-        "token": Place("rota.cli.inventory", "Make, list and revoke API tokens."),
+        "token": Place("rota.cli.token", "Make, list and revoke API tokens."),
         "selftest": Place("rota.cli.selftest", "Prove a running service end to end."),
-        "doctor": Place("rota.cli.doctor", "Check settings, database, clock and zone data."),
+        "doctor": Place("rota.cli.doctor", "Check settings, database, clock, zone data, address and tokens."),
     },
 }
 ATTRIBUTES = {"exec": "exec_", "next": "next_"}
+INTERRUPTED = 130
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used: ``rota --help`` must not load FastAPI."""
+class LazyGroup(Group):
+    """A group whose commands are imported when they are used: ``rota --help`` must not load what they need."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for commands in GROUPS.values() for name in commands]
@@ -69,29 +72,87 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, place.summary) for name, place in commands.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="rota")
-@click.option(
-    "--url", metavar="URL", help="Talk to the service there (ROTA_URL); else to the database of the settings."
-)
-@click.option("--token", metavar="TOKEN", help="Token for that service (ROTA_TOKEN).")
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="rota", message="%(prog)s %(version)s")
+@click.option("--url", metavar="URL", help=URL_HELP)
+@click.option("--token", metavar="TOKEN", help=TOKEN_HELP)
 def rota(url: str | None, token: str | None) -> None:
     """The scheduler that accounts for every run."""
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and end the process."""
+    _open_standard_streams()
+    code = _run()
     try:
-        code = rota.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = 130
-    except click.ClickException as error:
+        sys.stdout.flush()
+    except OSError as error:
+        code = code or _cannot_write(error)
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        _check_arguments(sys.argv[1:])
+        code = rota.main(standalone_mode=False, prog_name="rota", color=_colours())
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        code = error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        return error.exit_code
+    except click.ClickException as error:
+        return _say(error_line(error), error.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return INTERRUPTED
     except RotaError as error:
-        click.echo(f"rota: error: {error}", err=True)
-        code = 2 if isinstance(error, Invalid) else 1
-    sys.exit(code if isinstance(code, int) else 0)
+        return _say(str(error), 2 if isinstance(error, Invalid) else 1)
+    except OSError as error:
+        return _cannot_write(error)
+    except Exception as error:
+        if os.environ.get("ROTA_LOG_LEVEL", "").strip().lower() == "debug":
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        return _say(f"this should not happen: {text} (ROTA_LOG_LEVEL=debug shows where; please report it)", 1)
+    return code if isinstance(code, int) else 0
+
+
+def _say(text: str, code: int) -> int:
+    click.echo(f"rota: error: {' '.join(text.splitlines())}", err=True)
+    return code
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Refuse what no JSON can carry before it is half-way through somewhere."""
+    for place, text in enumerate(arguments, 1):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"argument {place} is not UTF-8: {text!r}") from None
+
+
+def _colours() -> bool | None:
+    """Return False where colours are not wanted; None leaves it to what the output is connected to."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
+
+
+def _cannot_write(error: OSError) -> int:
+    """End quietly when who reads has gone; say in one line what else went wrong."""
+    if error.errno != errno.EPIPE:
+        where = f": {error.filename}" if error.filename else ""
+        return _say(f"{error.strerror or error}{where}", 1)
+    # What is still buffered has nowhere to go, and Python would complain about it at the very end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+def _open_standard_streams() -> None:
+    """Open what the caller has closed, so that no file or socket takes its number; write what can be written."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    streams: dict[str, Any] = {"stdin": (0, "r"), "stdout": (1, "w"), "stderr": (2, "w")}
+    for name, (number, mode) in streams.items():
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a TextIO that is a TextIOWrapper

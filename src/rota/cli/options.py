@@ -1,27 +1,70 @@
-"""Options that several commands have."""
+"""Options that several commands have, and values that several take."""
 
 from __future__ import annotations
 
+import re
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
+from rota.durations import parse_duration
 from rota.errors import Invalid
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
+MOST_BYTES = 16 << 20
+"""Of a file on the command line: far above what a service takes, and it fits into memory."""
+_DURATION = re.compile(r"\s*[0-9.]+\s*(ms|[dhms])", re.ASCII)
+
 
 def parse_json(text: str, field: str) -> Any:
-    """Return JSON given on the command line, kept as it was written."""
+    """Return JSON given on the command line, or in the file behind ``@`` (``@-``: standard input), as it was written.
+
+    Raises Invalid for ``field``.
+    """
+    raw = _read(text[1:], field) if text.startswith("@") else text.encode()
     try:
-        msgspec.json.decode(text)
+        msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise Invalid(field, f"is not JSON: {error}", hint="quote it for the shell: --args '{\"limit\": 10}'") from None
+        reason = str(error)[:1].lower() + str(error)[1:]
+        raise Invalid(field, f"is not JSON: {reason}", hint="quote it for the shell, as in '{\"limit\": 10}'") from None
     except RecursionError:
         raise Invalid(field, "is nested too deep", hint="at most 64 levels") from None
-    return msgspec.Raw(text.encode("utf-8", "surrogateescape"))
+    return msgspec.Raw(raw)
+
+
+def _read(name: str, field: str) -> bytes:
+    try:
+        if name == "-":
+            raw = sys.stdin.buffer.read(MOST_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                raw = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Invalid(field, f"{name} cannot be read: {reason}") from error
+    if len(raw) > MOST_BYTES:
+        raise Invalid(field, f"{name} is larger than {MOST_BYTES >> 20} MiB")
+    return raw
+
+
+def parse_priority(text: str | None) -> int | str | None:
+    """Return a priority as the API takes it: a number, or the name of one."""
+    return int(text) if text is not None and re.fullmatch(r"[+-]?[0-9]{1,18}", text, re.ASCII) else text
+
+
+def past(text: str | None, field: str) -> str | None:
+    """Return a time for a filter: one that was written out, or that so long ago (``2h``)."""
+    if text is None or not _DURATION.match(text) or "-" in text or ":" in text:
+        return text
+    at = datetime.fromtimestamp(time.time(), UTC) - timedelta(microseconds=parse_duration(text, field))
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def given(**fields: Any) -> dict[str, Any]:

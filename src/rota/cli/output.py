@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import shutil
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import msgspec
+
+from rota.cli.terminal import cut, safe, safe_line, width
+from rota.timetable import zone as zone_named
 
 SYMBOLS = {
     "scheduled": ("◷", "cyan"),
@@ -30,10 +32,8 @@ SYMBOLS = {
     "stopped": ("■", "bright_black"),
     "lost": ("✗", "red"),
 }
-_SGR = re.compile(r"\x1b\[[0-9;:]*m")
-_CONTROL = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)|\x1b.|[\x00-\x08\x0b-\x1f\x7f-\x9f]", re.DOTALL
-)
+NARROWEST = 12
+"""To this width a column of a table may be cut where the terminal is narrow."""
 
 
 def print_json(value: Any) -> None:
@@ -41,10 +41,25 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
+def compact_json(value: Any) -> str | None:
+    """Return a value as JSON on one line; None where there is nothing to show."""
+    return None if value is None or value in ({}, []) else msgspec.json.encode(value).decode()
+
+
 def status(text: str) -> str:
     """Return a status with its symbol, coloured on a terminal."""
     symbol, colour = SYMBOLS.get(text, ("·", "white"))
     return click.style(f"{symbol} {text}", fg=colour)
+
+
+def mark(ok: bool) -> str:
+    """Return a tick or a cross."""
+    return click.style("✓", fg="green") if ok else click.style("✗", fg="red")
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 job``, ``2 jobs``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def ago(text: str | None, now: datetime | None = None) -> str:
@@ -58,10 +73,21 @@ def ago(text: str | None, now: datetime | None = None) -> str:
     return f"in {amount}" if seconds > 0 else f"{amount} ago"
 
 
+def until(text: str | None, now: datetime | None = None) -> str:
+    """Return when something is due; what should have happened already is late."""
+    if text is None:
+        return "—"
+    seconds = (parse_time(text) - (now or datetime.now(UTC))).total_seconds()
+    if seconds > -2:
+        return ago(text, now)
+    return click.style(f"late {_amount(-seconds)}", fg="yellow")
+
+
 def _amount(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
+    """Return a duration in one rounded number, exact enough to act on: below 2 of a unit the smaller one is used."""
+    for size, unit, least in ((86_400, "d", 2), (3600, "h", 2), (60, "min", 2), (1, "s", 1)):
+        if round(seconds / size) >= least:
+            return f"{round(seconds / size)} {unit}"
     return "now"
 
 
@@ -70,9 +96,11 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def local(text: str | None) -> str:
-    """Return a time in the zone of this machine."""
-    return "—" if text is None else parse_time(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+def local(text: str | None, zone: str | None = None) -> str:
+    """Return a time in a zone, by default that of this machine."""
+    if text is None:
+        return "—"
+    return parse_time(text).astimezone(zone_named(zone) if zone else None).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def milliseconds(value: int | None) -> str:
@@ -81,72 +109,77 @@ def milliseconds(value: int | None) -> str:
         return "—"
     if value < 1000:
         return f"{value} ms"
-    if value < 60_000:
+    if value < 59_950:
         return f"{value / 1000:.1f} s"
-    minutes, rest = divmod(value // 1000, 60)
+    minutes, rest = divmod(round(value / 1000), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
-    """Print aligned columns; ``empty`` says how to begin where there is nothing."""
-    texts = [[safe("—" if cell is None else str(cell)) for cell in row] for row in rows]
+def table(headers: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str, wide: Sequence[str] = ()) -> None:
+    """Print aligned columns; ``empty`` says how to begin where there is nothing.
+
+    On a terminal that is too narrow the columns named in ``wide`` are cut; anywhere else all is printed.
+    """
+    texts = [[safe_line("—" if cell is None or cell == "" else str(cell)) for cell in row] for row in rows]
     if not texts:
         click.echo(empty)
         return
     widths = [max(width(header), *(width(row[place]) for row in texts)) for place, header in enumerate(headers)]
+    if sys.stdout.isatty():
+        _narrow(widths, [headers.index(name) for name in wide], shutil.get_terminal_size().columns)
     click.echo(_line([click.style(header, bold=True) for header in headers], widths))
     for row in texts:
         click.echo(_line(row, widths))
 
 
+def _narrow(widths: list[int], places: Sequence[int], columns: int) -> None:
+    """Take from the widest of the columns that may be cut, until the table fits."""
+    excess = sum(widths) + 2 * (len(widths) - 1) - columns
+    while excess > 0 and places:
+        widest = max(places, key=widths.__getitem__)
+        if widths[widest] <= NARROWEST:
+            return
+        widths[widest] -= 1
+        excess -= 1
+
+
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cell + " " * (size - width(cell)) for cell, size in zip(cells, widths, strict=True)]
+    fitting = [cut(cell, size) for cell, size in zip(cells, widths, strict=True)]
+    padded = [cell + " " * (size - width(cell)) for cell, size in zip(fitting, widths, strict=True)]
     return "  ".join(padded).rstrip()
 
 
 def details(pairs: Iterable[tuple[str, Any]]) -> None:
     """Print names and values, one a line; what is None is left out."""
-    shown = [(name, safe(str(value))) for name, value in pairs if value is not None]
+    shown = [(name, safe_line(str(value))) for name, value in pairs if value is not None]
     size = max((width(name) for name, _ in shown), default=0)
     for name, value in shown:
         click.echo(f"{click.style(name.ljust(size), bold=True)}  {value}")
 
 
-def width(text: str) -> int:
-    """Return how many columns a text takes on a terminal."""
-    plain = _SGR.sub("", text)
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in plain
-    )
+def instants(found: Sequence[str], zone: str | None) -> None:
+    """Print instants, in their zone and in UTC where that is another."""
+    for text in found:
+        here = parse_time(text).astimezone(zone_named(zone or "UTC"))
+        in_utc = "" if here.tzname() == "UTC" else f"   {parse_time(text):%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(f"  {here:%a %Y-%m-%d %H:%M:%S %Z}{in_utc}   {ago(text)}")
+    if not found:
+        click.echo("  never")
 
 
-def safe(text: str) -> str:
-    """Return a text without control sequences other than colours, and without line breaks."""
-    return job_output(text.replace("\n", " ").replace("\t", " "))
+def notes(warnings: Iterable[str]) -> None:
+    """Print what a user should know beside the answer."""
+    for warning in warnings:
+        click.echo(click.style(f"note: {warning}", fg="yellow"), err=True)
 
 
-def job_output(text: str) -> str:
-    """Return a line of a job as a terminal may see it: colour codes pass, everything else that controls it does not."""
-    parts: list[str] = []
-    end = 0
-    for match in _CONTROL.finditer(text):
-        parts.append(text[end : match.start()])
-        if _SGR.fullmatch(match[0]):
-            parts.append(match[0])
-        end = match.end()
-    parts.append(text[end:])
-    found = "".join(parts)
-    return found + "\x1b[0m" if "\x1b[" in found and not found.endswith("\x1b[0m") else found
-
-
-def print_line(line: dict[str, Any], *, by_stream: bool = False) -> None:
-    """Print a log line; with ``by_stream`` what a command wrote to stderr goes to stderr."""
-    to_stderr = by_stream and line["stream"] in ("stderr", "system")
-    stream = sys.stderr if to_stderr else sys.stdout
-    text = job_output(line["text"]) if stream.isatty() else line["text"]
-    if line["stream"] == "system":
-        text = click.style(text, dim=True)
-    click.echo(text, file=stream)
+def print_text(text: str, *, stream: TextIO, dim: bool = False) -> None:
+    """Print a line of a job: on a terminal what may be harmless there, elsewhere as it is."""
+    if not stream.isatty():
+        click.echo(text, file=stream, color=True)  # with its colours: the reader may be a program that wants them
+        return
+    text = safe(text)
+    click.echo(click.style(text, dim=True) if dim else text, file=stream)
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -154,5 +187,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(f"{question} Say so with --yes.")
-    click.confirm(question, abort=True)
+        raise click.UsageError(f"{question} Say so with --yes")
+    if not click.confirm(question):
+        click.echo("Nothing was changed.", err=True)
+        raise SystemExit(1)

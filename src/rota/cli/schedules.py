@@ -2,95 +2,163 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
+from rota.cli.command import ClientGroup, WholeNumber
 from rota.cli.connection import connect
-from rota.cli.options import given, json_option, parse_json, yes_option
-from rota.cli.output import ago, confirm, details, local, print_json, status, table
+from rota.cli.options import given, json_option, parse_json, parse_priority, yes_option
+from rota.cli.output import (
+    ago,
+    compact_json,
+    confirm,
+    details,
+    instants,
+    local,
+    notes,
+    print_json,
+    status,
+    table,
+    until,
+)
+from rota.cli.terminal import safe_line
 from rota.client import Client, Json
 from rota.errors import Conflict, NotFound
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 RULE = (
     click.option("--cron", metavar="EXPR", help="Five fields, or @daily and the like."),
     click.option("--every", metavar="10m", help="An interval."),
-    click.option("--at", metavar="TIME", help="One instant, with its zone."),
-    click.option("--tz", "timezone", metavar="ZONE", help="Time zone, for example Europe/Paris (UTC)."),
+    click.option("--at", metavar="TIME", help="One instant, with its zone: 2026-11-21T09:00:00Z."),
+    click.option("--tz", metavar="ZONE", help="Time zone of the expression, for example Europe/Paris (UTC)."),
     click.option("--seconds", type=click.Choice(["first", "last"]), help="The expression has a seconds field there."),
 )
 JOB = (
     click.option("--command", metavar="CMD", help="Run a shell command."),
     click.option("--http", nargs=2, metavar="METHOD URL", help="Call an address."),
     click.option("--type", "job_type", metavar="TYPE", help="Run a declared job type."),
-    click.option("--args", metavar="JSON", help="Arguments."),
-    click.option("--queue", help="Queue (default)."),
-    click.option("--priority", type=int, help="Higher runs first (0)."),
+    click.option("--target", metavar="JSON", help="Run a target as the REST API takes it; @FILE and @- read it."),
+    click.option("--args", metavar="JSON", help="Arguments, for a function an object; @FILE and @- read them."),
+    click.option("--queue", metavar="Q", help="Queue; else that of the type, else `default`."),
+    click.option("--priority", metavar="N", help="A number or a name (low, normal, high, live); higher runs first."),
     click.option("--timeout", metavar="5m", help="End an attempt after so long."),
-    click.option("--max-attempts", type=int, help="Most attempts of each run."),
+    click.option("--max-attempts", type=WholeNumber(1), metavar="N", help="Most attempts of each run."),
     click.option("--overlap", type=click.Choice(["skip", "allow"]), help="While the run before goes on (skip)."),
     click.option("--catchup", type=click.Choice(["none", "latest", "all"]), help="After a standstill (latest)."),
     click.option("--jitter", metavar="30s", help="Spread the starts over so long."),
-    click.option("--note", help="What it is for."),
+    click.option("--note", metavar="TEXT", help="What it is for."),
+)  # fmt: skip
+FIELDS = {
+    "timezone": "--tz",
+    "jobType": "--type",
+    "maxAttempts": "--max-attempts",
+    "target.shell": "--command",
+    "target.method": "--http",
+    "target.url": "--http",
+    "id": "ID",
+}
+WHENS = ("--cron", "--every", "--at")
+WHATS = ("--command", "--http", "--type", "--target")
+EDITABLE = (
+    "jobType", "target", "args", "cron", "every", "at", "seconds", "dayMatch", "timezone", "startAt", "endAt",
+    "maxRuns", "jitter", "overlap", "catchup", "catchupWindow", "queue", "priority", "retry", "maxAttempts", "timeout",
+    "concurrencyKey", "onLost", "tags", "note", "owner",
 )  # fmt: skip
 
 
-def _options(function: Any) -> Any:
-    for option in reversed((*RULE, *JOB)):
-        function = option(function)
-    return function
+def _options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[F], F]:
+    def add(function: F) -> F:
+        for option in reversed([option for group in groups for option in group]):
+            function = option(function)
+        return function
+
+    return add
 
 
 def _body(options: dict[str, Any]) -> Json:
     """Return the schedule that the options describe; only what was said stands in it."""
-    target: Json | None = None
-    if options["command"]:
-        target = {"kind": "command", "shell": options["command"]}
+    targets: list[Any] = []
+    if options["command"] is not None:
+        targets.append({"kind": "command", "shell": options["command"]})
     if options["http"]:
-        target = {"kind": "http", "method": options["http"][0].upper(), "url": options["http"][1]}
+        targets.append({"kind": "http", "method": options["http"][0].upper(), "url": options["http"][1]})
+    if options["target"] is not None:
+        targets.append(parse_json(options["target"], "--target"))
+    _only_one(len(targets) + (options["job_type"] is not None), WHATS, "what to run")
     args = options["args"]
-    names = {
-        "cron": "cron", "every": "every", "at": "at", "timezone": "timezone", "seconds": "seconds",
-        "job_type": "jobType", "queue": "queue", "priority": "priority", "timeout": "timeout", "max_attempts": "maxAttempts",
-        "overlap": "overlap", "catchup": "catchup", "jitter": "jitter", "note": "note",
-    }  # fmt: skip
-    body = given(**{field: options[name] for name, field in names.items()})
-    return body | given(target=target, args=parse_json(args, "--args") if args is not None else None)
+    return _rule(options) | given(
+        jobType=options["job_type"],
+        target=targets[0] if targets else None,
+        args=parse_json(args, "--args") if args is not None else None,
+        queue=options["queue"],
+        priority=parse_priority(options["priority"]),
+        timeout=options["timeout"],
+        maxAttempts=options["max_attempts"],
+        overlap=options["overlap"],
+        catchup=options["catchup"],
+        jitter=options["jitter"],
+        note=options["note"],
+    )
 
 
-@click.group()
+def _rule(options: dict[str, Any]) -> Json:
+    """Return when it is due, as far as the options say."""
+    rule = given(**{name: options[name] for name in ("cron", "every", "at", "seconds")}, timezone=options["tz"])
+    _only_one(len(rule.keys() & {"cron", "every", "at"}), WHENS, "when it is due")
+    return rule
+
+
+def _only_one(count: int, options: tuple[str, ...], what: str) -> None:
+    if count > 1:
+        raise click.UsageError(
+            f"{', '.join(options[:-1])} and {options[-1]} exclude each other: give one to say {what}"
+        )
+
+
+def _require(body: Json, names: set[str], options: tuple[str, ...], what: str) -> None:
+    if not body.keys() & names:
+        raise click.UsageError(f"say {what}: {', '.join(options[:-1])} or {options[-1]}")
+
+
+@click.group(cls=ClientGroup)
 def schedules() -> None:
     """Look at schedules, add them, change them."""
 
 
-@schedules.command("list")
+@schedules.command("list", fields={"q": "--search"})
+@click.option("-q", "--search", metavar="TEXT", help="With this text in the id or the job type.")
 @json_option
 @click.pass_context
-def list_(ctx: click.Context, as_json: bool) -> None:
+def list_(ctx: click.Context, search: str | None, as_json: bool) -> None:
     """List the schedules."""
     with connect(ctx) as client:
-        found = list(client.schedules())
+        found = list(client.schedules(q=search))
     if as_json:
         print_json(found)
         return
     rows = [
-        (one["id"], one["description"], _runs(one), "paused" if one["paused"] else ago(one["nextAt"]),
+        (one["id"], one["description"], _runs(one), status("paused") if one["paused"] else until(one["nextAt"]),
          ago(one["lastAt"]), one["owner"])
         for one in found
     ]  # fmt: skip
     empty = "No schedules.  Add one: rota schedules add hello --every 10m --command 'echo hello'"
-    table(("ID", "WHEN", "RUNS", "NEXT", "LAST", "OWNER"), rows, empty=empty)
+    headers = ("ID", "WHEN", "RUNS", "NEXT", "LAST", "OWNER")
+    table(headers, rows, empty="No schedule matches." if search else empty, wide=("WHEN", "RUNS"))
 
 
 def _runs(schedule: Json) -> str:
     if schedule["jobType"]:
         return str(schedule["jobType"])
     target = schedule["target"] or {}
-    return str(
-        target.get("shell")
-        or " ".join(target.get("command") or ())
-        or f"{target.get('method', 'POST')} {target.get('url')}"
-    )
+    if "shell" in target or "command" in target:
+        return str(target.get("shell") or " ".join(target["command"]))
+    if "url" in target or "service" in target:
+        address = target.get("url") or f"{target['service']}:{target.get('path', '')}"
+        return f"{target.get('method', 'POST')} {address}"
+    return str(target.get("function") or target.get("kind"))
 
 
 @schedules.command()
@@ -101,68 +169,85 @@ def show(ctx: click.Context, schedule_id: str, as_json: bool) -> None:
     """Show a schedule and its last occurrences."""
     with connect(ctx) as client:
         one = client.schedule(schedule_id)
-        last = list(client.occurrences(schedule_id, limit=5))
+        last = [] if as_json else list(client.occurrences(schedule_id, limit=5))
     if as_json:
         print_json(one)
         return
-    paused = (
-        f"by {one['pausedBy'] or 'somebody'} {ago(one['pausedAt'])}: {one['pausedNote'] or 'no note'}"
-        if one["paused"]
-        else None
-    )
+    zone = one["timezone"]
     details(
         [
             ("schedule", one["id"]),
             ("when", one["description"]),
             ("runs", _runs(one)),
-            ("paused", paused),
-            ("next", f"{local(one['nextAt'])} ({ago(one['nextAt'])})" if one["nextAt"] else "never again"),
-            ("last", f"{local(one['lastAt'])} ({ago(one['lastAt'])})" if one["lastAt"] else None),
+            ("arguments", compact_json(one["args"])),
+            ("paused", _paused(one)),
+            ("next", f"{local(one['nextAt'], zone)} ({until(one['nextAt'])})" if one["nextAt"] else "never again"),
+            ("last", f"{local(one['lastAt'], zone)} ({ago(one['lastAt'])})" if one["lastAt"] else None),
             ("overlap", one["overlap"]),
             ("catch-up", one["catchup"]),
+            ("jitter", one["jitter"]),
             ("owner", f"{one['owner']}, version {one['version']}"),
             ("note", one["note"]),
         ]
     )
     if last:
         click.echo()
-        _print_occurrences(last)
+        _print_occurrences(last, zone)
 
 
-def _print_occurrences(found: list[Json]) -> None:
+def _paused(schedule: Json) -> str | None:
+    if not schedule["paused"]:
+        return None
+    note = f": {schedule['pausedNote']}" if schedule["pausedNote"] else ""
+    end = f", until {local(schedule['resumeAt'], schedule['timezone'])}" if schedule["resumeAt"] else ""
+    return f"by {schedule['pausedBy'] or 'somebody'} {ago(schedule['pausedAt'])}{end}{note}"
+
+
+def _print_occurrences(found: list[Json], zone: str | None) -> None:
     rows = []
     for one in found:
-        when = (
-            local(one["scheduledFor"])
-            if "scheduledFor" in one
-            else f"{local(one['from'])} … {local(one['to'])} ({one['count']})"
-        )
-        rows.append((when, status(one["disposition"]), one["jobId"], one["reason"]))
-    table(("DUE", "DISPOSITION", "JOB", "REASON"), rows, empty="Nothing was due yet.")
+        if "scheduledFor" in one:
+            due = local(one["scheduledFor"], zone)
+        else:
+            due = f"{local(one['from'], zone)} … {local(one['to'], zone)} ({one['count']})"
+        rows.append((due, status(one["disposition"]), one["jobId"], one["reason"]))
+    table(("DUE", "DISPOSITION", "JOB", "REASON"), rows, empty="Nothing was due yet.", wide=("REASON",))
 
 
 @schedules.command()
 @click.argument("schedule_id", metavar="ID")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
+@click.option("--limit", type=WholeNumber(1), default=20, show_default=True, metavar="N", help="At most so many.")
 @json_option
 @click.pass_context
 def history(ctx: click.Context, schedule_id: str, limit: int, as_json: bool) -> None:
     """Show what became of each due instant, the latest first."""
     with connect(ctx) as client:
         found = list(client.occurrences(schedule_id, limit=limit))
-    print_json(found) if as_json else _print_occurrences(found)
+        zone = None if as_json or not found else _zone(client, schedule_id)
+    print_json(found) if as_json else _print_occurrences(found, zone)
 
 
-@schedules.command()
+def _zone(client: Client, schedule_id: str) -> str | None:
+    """Return the zone of a schedule; None where only its history is left."""
+    try:
+        return str(client.schedule(schedule_id)["timezone"])
+    except NotFound:
+        return None
+
+
+@schedules.command(fields=FIELDS)
 @click.argument("schedule_id", metavar="ID")
-@_options
+@_options(RULE, JOB)
 @click.option("--paused", is_flag=True, help="Begin paused.")
 @json_option
 @click.pass_context
 def add(ctx: click.Context, /, schedule_id: str, paused: bool, as_json: bool, **options: Any) -> None:
     """Add a schedule: when (--cron, --every, --at) and what (--command, --http, --type)."""
     body = _body(options) | ({"paused": True} if paused else {})
-    with connect(ctx) as client:
+    _require(body, {"cron", "every", "at"}, WHENS, "when it is due")
+    _require(body, {"target", "jobType"}, WHATS, "what to run")
+    with connect(ctx, makes_database=True) as client:
+        client.preview(_preview_of(body, schedule_id, 1))  # what is wrong with the rule comes first
         try:
             client.schedule(schedule_id)
         except NotFound:
@@ -172,43 +257,42 @@ def add(ctx: click.Context, /, schedule_id: str, paused: bool, as_json: bool, **
         _print_made(client, made, as_json=as_json)
 
 
+def _preview_of(schedule: Json, schedule_id: str, count: int) -> Json:
+    names = ("cron", "every", "at", "seconds", "dayMatch", "timezone", "startAt", "endAt")
+    rule = {name: schedule[name] for name in names if schedule.get(name) is not None}
+    return {**rule, "id": schedule_id, "count": count}
+
+
 def _print_made(client: Client, made: Json, *, as_json: bool) -> None:
     if as_json:
         print_json(made)
         return
-    rule = {
-        name: made[name] for name in ("cron", "every", "at", "seconds", "timezone", "startAt", "endAt") if made[name]
-    }
-    click.echo(f"{made['id']}: {made['description']}")
-    for instant in client.preview({**rule, "id": made["id"], "count": 3})["instants"]:
-        click.echo(f"  {local(instant)}  ({ago(instant)})")
+    click.echo(f"{made['id']}: {safe_line(made['description'] or '')}")
+    answer = client.preview(_preview_of(made, made["id"], 3))
+    instants(answer["instants"], made["timezone"])
+    notes(answer["warnings"])
 
 
-@schedules.command()
+@schedules.command(fields=FIELDS)
 @click.argument("schedule_id", metavar="ID")
-@_options
+@_options(RULE, JOB)
 @json_option
 @click.pass_context
 def edit(ctx: click.Context, /, schedule_id: str, as_json: bool, **options: Any) -> None:
     """Change what is named; everything else stays.  An edit is a new version."""
     changes = _body(options)
     if not changes:
-        raise click.UsageError("Say what to change, for example --cron '0 9 * * *'.")
+        raise click.UsageError("say what to change, for example --cron '0 9 * * *'")
     with connect(ctx) as client:
         old = client.schedule(schedule_id)
-        kept = {name: old[name] for name in EDITABLE if old.get(name) not in (None, [], False)}
+        if old["owner"] != "api":
+            notes([f"this schedule is kept by {old['owner']}: its next start may set it back"])
+        kept = {name: old[name] for name in EDITABLE if old.get(name) not in (None, [])}
         if changes.keys() & {"cron", "every", "at"}:
             kept = {name: value for name, value in kept.items() if name not in ("cron", "every", "at", "seconds")}
         if changes.keys() & {"target", "jobType"}:
             kept = {name: value for name, value in kept.items() if name not in ("target", "jobType")}
         _print_made(client, client.put_schedule(schedule_id, {**kept, **changes}), as_json=as_json)
-
-
-EDITABLE = (
-    "jobType", "target", "args", "cron", "every", "at", "seconds", "dayMatch", "timezone", "startAt", "endAt",
-    "maxRuns", "jitter", "overlap", "catchup", "catchupWindow", "queue", "priority", "retry", "maxAttempts", "timeout",
-    "concurrencyKey", "onLost", "tags", "note", "owner",
-)  # fmt: skip
 
 
 @schedules.command()
@@ -226,14 +310,14 @@ def remove(ctx: click.Context, schedule_id: str, yes: bool) -> None:
 
 @schedules.command()
 @click.argument("schedule_id", metavar="ID")
-@click.option("--note", help="Why.")
-@click.option("--until", metavar="TIME", help="Resume by itself at this time.")
+@click.option("--note", metavar="TEXT", help="Why.")
+@click.option("--until", "end", metavar="TIME", help="Resume by itself at this time.")
 @click.pass_context
-def pause(ctx: click.Context, schedule_id: str, note: str | None, until: str | None) -> None:
+def pause(ctx: click.Context, schedule_id: str, note: str | None, end: str | None) -> None:
     """Pause a schedule: its instants are accounted for as paused."""
     with connect(ctx) as client:
-        client.pause_schedule(schedule_id, note=note, until=until)
-    click.echo(f"{schedule_id} paused" + (f" until {local(until)}" if until else ""))
+        one = client.pause_schedule(schedule_id, note=note, until=end)
+    click.echo(f"{schedule_id} paused" + (f" until {local(one['resumeAt'], one['timezone'])}" if end else ""))
 
 
 @schedules.command()
@@ -254,25 +338,27 @@ def trigger(ctx: click.Context, schedule_id: str, as_json: bool) -> None:
     """Run its job now, beside its timetable; prints the job's id."""
     with connect(ctx) as client:
         job = client.trigger_schedule(schedule_id)
-    print_json(job) if as_json else click.echo(job.get("jobId") or job["id"])
+    print_json(job) if as_json else click.echo(job["jobId"])
 
 
-@schedules.command()
-@_options
-@click.option("--after", metavar="TIME", help="From this time on (now).")
-@click.option("-n", "--count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many instants.")
+@schedules.command(fields=FIELDS)
+@_options(RULE)
+@click.option("--after", metavar="TIME", help="Strictly after this time (now).")
+@click.option("--id", "schedule_id", metavar="ID", help="Id of the schedule: `H` is computed from it.")
+@click.option("-n", "--count", type=WholeNumber(1, 1000), default=10, show_default=True, metavar="N", help="How many.")
 @json_option
 @click.pass_context
-def preview(ctx: click.Context, /, after: str | None, count: int, as_json: bool, **options: Any) -> None:
-    """Show the next instants of a rule."""
-    rule = given(**{name: options[name] for name in ("cron", "every", "at", "seconds", "timezone")})
+def preview(
+    ctx: click.Context, /, after: str | None, schedule_id: str | None, count: int, as_json: bool, **options: Any
+) -> None:
+    """Show the next instants of a rule; nothing is stored."""
+    rule = _rule(options)
+    _require(rule, {"cron", "every", "at"}, WHENS, "when it is due")
     with connect(ctx) as client:
-        answer = client.preview({**rule, "count": count, **given(after=after)})
+        answer = client.preview({**rule, "count": count, **given(after=after, id=schedule_id)})
     if as_json:
         print_json(answer)
         return
     click.echo(answer["description"])
-    for instant in answer["instants"]:
-        click.echo(f"  {local(instant)}  ({ago(instant)})")
-    for warning in answer["warnings"]:
-        click.echo(click.style(f"note: {warning}", fg="yellow"), err=True)
+    instants(answer["instants"], options["tz"])
+    notes(answer["warnings"])

@@ -6,118 +6,29 @@ requests straight to the application.
 
 from __future__ import annotations
 
-import random
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
-from urllib.parse import quote
+from typing import Any
 
 import httpx
-import msgspec
 
-from rota.errors import (
-    Conflict,
-    DatabaseUnavailable,
-    Forbidden,
-    Invalid,
-    NotFound,
-    RotaError,
-    ServiceUnavailable,
-    TooLarge,
-    Unauthorized,
-)
+from rota.client.wire import Json, Wire, document_of, path_of
+from rota.errors import ServiceUnavailable
 from rota.model import FINAL
 
-Json = dict[str, Any]
-
-TRIES = 4
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-LOOK_S = (0.05, 0.5)
+FOLLOWING_PATIENCE_S = 60.0
+"""How long the service may be away from who waits for a job: it is restarted within that time."""
+LOOK_S = (0.02, 0.25)
 """First and longest pause between two looks at something that is waited for."""
 
-_BY_STATUS: dict[int, type[RotaError]] = {
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    503: DatabaseUnavailable,
-}
 
+class Client(Wire):
+    """A client of one service.  Not thread-safe; cheap enough to have one for each thread.
 
-class Client:
-    """A client of one service.  Not thread-safe; cheap enough to have one for each thread."""
-
-    def __init__(
-        self, url: str, token: str | None = None, *, transport: httpx.BaseTransport | None = None, tries: int = TRIES
-    ) -> None:
-        headers = {"Accept": "application/json", "User-Agent": "rota-client"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        try:
-            self._http = httpx.Client(
-                base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT, transport=transport, trust_env=False
-            )
-        except (httpx.InvalidURL, ValueError) as error:
-            raise Invalid("url", f"{url!r} is no address: {error}", hint="for example http://127.0.0.1:7005") from None
-        self.url = url
-        self._tries = tries
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    # -- requests -----------------------------------------------------------------------------------------------------
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        params: Mapping[str, Any] | None = None,
-        idempotency_key: str | None = None,
-        timeout_s: float | None = None,
-    ) -> Any:
-        """Send a request and return the decoded answer; raises the error of ``rota.errors`` that a problem names.
-
-        A lost connection and an unreachable database are tried again, where doing it twice does nothing twice: reads,
-        puts, deletes, and whatever has an idempotency key.
-        """
-        repeatable = method in ("GET", "PUT", "DELETE", "HEAD") or idempotency_key is not None
-        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        content = None
-        if body is not None:
-            content = msgspec.json.encode(body)
-            headers["Content-Type"] = "application/json"
-        query = {name: value for name, value in (params or {}).items() if value is not None}
-        timeout = TIMEOUT if timeout_s is None else httpx.Timeout(timeout_s, connect=5.0)
-        for attempt in range(1, self._tries + 1):
-            last = attempt == self._tries or not repeatable
-            try:
-                answer = self._http.request(
-                    method, path, content=content, params=query, headers=headers, timeout=timeout
-                )
-            except httpx.TransportError as error:
-                if last:
-                    raise self._unreachable(error) from error
-            except httpx.InvalidURL as error:
-                raise Invalid("url", str(error)) from None
-            else:
-                if answer.status_code != 503 or last:
-                    return _decode(answer)
-            time.sleep(0.1 * 2**attempt * random.uniform(0.5, 1.0))  # jitter
-        raise AssertionError("unreachable")
-
-    def _unreachable(self, error: httpx.TransportError) -> ServiceUnavailable:
-        reason = str(error) or type(error).__name__
-        return ServiceUnavailable(f"{self.url} cannot be reached: {reason}", hint="is `rota up` running there?")
+    ``patience_s``: how long a request that may be repeated is repeated while the connection, or the database behind
+    the service, is lost.  A service that was never reached is not waited for.  Raises Invalid for ``url``, ``token``.
+    """
 
     def _list(self, path: str, items: str, params: Mapping[str, Any], limit: int | None) -> Iterator[Json]:
         """Walk through a list page by page."""
@@ -164,7 +75,7 @@ class Client:
 
     def job(self, job_id: str) -> Json:
         """Return a job with its attempts."""
-        found: Json = self.request("GET", _at("/api/jobs", job_id))
+        found: Json = self.request("GET", path_of("/api/jobs", job_id))
         return found
 
     def jobs(self, *, limit: int | None = None, **filters: Any) -> Iterator[Json]:
@@ -173,17 +84,17 @@ class Client:
 
     def cancel(self, job_id: str) -> Json:
         """Cancel a job, or ask for the end of its run."""
-        found: Json = self.request("POST", _at("/api/jobs", job_id, "cancel"), {})
+        found: Json = self.request("POST", path_of("/api/jobs", job_id, "cancel"), {})
         return found
 
     def retry(self, job_id: str) -> Json:
         """Make an ended job wait again, or a scheduled one due."""
-        found: Json = self.request("POST", _at("/api/jobs", job_id, "retry"), {})
+        found: Json = self.request("POST", path_of("/api/jobs", job_id, "retry"), {})
         return found
 
     def delete(self, job_id: str) -> None:
         """Delete a job that does not run."""
-        self.request("DELETE", _at("/api/jobs", job_id))
+        self.request("DELETE", path_of("/api/jobs", job_id))
 
     def act(self, action: str, filters: Mapping[str, Any], *, dry_run: bool = False) -> Json:
         """Retry, cancel or delete all jobs that match; ``dry_run`` only counts them."""
@@ -193,40 +104,71 @@ class Client:
 
     def why(self, job_id: str) -> Json:
         """Return what a job waits for."""
-        found: Json = self.request("GET", _at("/api/jobs", job_id, "why"))
+        found: Json = self.request("GET", path_of("/api/jobs", job_id, "why"))
         return found
 
-    def logs(self, job_id: str, *, after: int = 0, limit: int = 1000) -> list[Json]:
-        """Return log lines after a line number."""
-        path = _at("/api/jobs", job_id, "logs")
-        found: list[Json] = self.request("GET", path, params={"after": after, "limit": limit})["lines"]
+    def log_page(
+        self,
+        job_id: str,
+        *,
+        after: int = 0,
+        limit: int = 1000,
+        attempt: int | None = None,
+        patience_s: float | None = None,
+    ) -> Json:
+        """Return ``{lines, status, lastLine, nextAfter}``: log lines after a line number, and how the job stands."""
+        params = {"after": after, "limit": limit, "attempt": attempt}
+        found: Json = self.request("GET", path_of("/api/jobs", job_id, "logs"), params=params, patience_s=patience_s)
         return found
 
-    def follow_logs(self, job_id: str, *, after: int = 0) -> Iterator[Json]:
-        """Yield log lines as they come, until the job has ended and all of them are read."""
+    def logs(self, job_id: str, *, after: int = 0, attempt: int | None = None) -> Iterator[Json]:
+        """Yield the log lines that there are, after a line number."""
+        while lines := self.log_page(job_id, after=after, attempt=attempt)["lines"]:
+            yield from lines
+            after = lines[-1]["n"]
+
+    def follow(self, job_id: str, *, after: int = 0, attempt: int | None = None) -> Iterator[Json]:
+        """Yield pages of the log as they come, empty ones too, until the job has ended and all of it was read.
+
+        The service may be away for a minute meanwhile.
+        """
         pause = LOOK_S[0]
         while True:
-            ended = self.job(job_id)["status"] in FINAL  # asked before the lines: none can be missed
-            lines = self.logs(job_id, after=after)
-            yield from lines
-            if lines:
-                after, pause = lines[-1]["n"], LOOK_S[0]
-            elif ended:
+            page = self.log_page(job_id, after=after, attempt=attempt, patience_s=FOLLOWING_PATIENCE_S)
+            yield page
+            if page["nextAfter"] is None:
                 return
+            if page["lines"]:
+                after, pause = page["nextAfter"], LOOK_S[0]
             else:
                 time.sleep(pause)
                 pause = min(pause * 1.5, LOOK_S[1])
 
-    def wait(self, job_id: str, *, timeout_s: float | None = None) -> Json:
-        """Wait until a job has ended; raises TimeoutError."""
-        end = None if timeout_s is None else time.monotonic() + timeout_s
+    def follow_logs(self, job_id: str, *, after: int = 0) -> Iterator[Json]:
+        """Yield log lines as they come, until the job has ended and all of them were read."""
+        for page in self.follow(job_id, after=after):
+            yield from page["lines"]
+
+    def looks(self, job_id: str) -> Iterator[Json]:
+        """Yield the job again and again; the last time it has ended.  The service may be away for a minute."""
         pause = LOOK_S[0]
-        while (job := self.job(job_id))["status"] not in FINAL:
-            if end is not None and time.monotonic() >= end:
-                raise TimeoutError(f"job {job_id} is still {job['status']} after {timeout_s:g} s")
+        while True:
+            job: Json = self.request("GET", path_of("/api/jobs", job_id), patience_s=FOLLOWING_PATIENCE_S)
+            yield job
+            if job["status"] in FINAL:
+                return
             time.sleep(pause)
             pause = min(pause * 1.5, LOOK_S[1])
-        return job
+
+    def wait(self, job_id: str, *, timeout_s: float | None = None) -> Json:
+        """Wait until a job has ended, and return it; raises TimeoutError."""
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        for job in self.looks(job_id):
+            if job["status"] in FINAL:
+                return job
+            if end is not None and time.monotonic() >= end:
+                raise TimeoutError(f"job {job_id} is still {job['status']} after {timeout_s:g} s")
+        raise AssertionError("looks() ends with a job that has ended")
 
     # -- schedules ----------------------------------------------------------------------------------------------------
 
@@ -236,32 +178,32 @@ class Client:
 
     def schedule(self, schedule_id: str) -> Json:
         """Return a schedule."""
-        found: Json = self.request("GET", _at("/api/schedules", schedule_id))
+        found: Json = self.request("GET", path_of("/api/schedules", schedule_id))
         return found
 
     def put_schedule(self, schedule_id: str, schedule: Mapping[str, Any]) -> Json:
         """Create a schedule, or make this its next version."""
-        found: Json = self.request("PUT", _at("/api/schedules", schedule_id), dict(schedule))
+        found: Json = self.request("PUT", path_of("/api/schedules", schedule_id), dict(schedule))
         return found
 
     def delete_schedule(self, schedule_id: str) -> None:
         """Delete a schedule; its history stays."""
-        self.request("DELETE", _at("/api/schedules", schedule_id))
+        self.request("DELETE", path_of("/api/schedules", schedule_id))
 
     def pause_schedule(self, schedule_id: str, *, note: str | None = None, until: str | None = None) -> Json:
         """Pause a schedule."""
         body = {name: value for name, value in (("note", note), ("until", until)) if value is not None}
-        found: Json = self.request("POST", _at("/api/schedules", schedule_id, "pause"), body)
+        found: Json = self.request("POST", path_of("/api/schedules", schedule_id, "pause"), body)
         return found
 
     def resume_schedule(self, schedule_id: str) -> Json:
         """End a pause."""
-        found: Json = self.request("POST", _at("/api/schedules", schedule_id, "resume"), {})
+        found: Json = self.request("POST", path_of("/api/schedules", schedule_id, "resume"), {})
         return found
 
     def trigger_schedule(self, schedule_id: str) -> Json:
         """Run a schedule's job now, beside its timetable."""
-        path = _at("/api/schedules", schedule_id, "trigger")
+        path = path_of("/api/schedules", schedule_id, "trigger")
         found: Json = self.request("POST", path, {}, idempotency_key=str(uuid.uuid4()))
         return found
 
@@ -272,7 +214,7 @@ class Client:
 
     def occurrences(self, schedule_id: str, *, limit: int | None = None) -> Iterator[Json]:
         """Walk through the occurrences of a schedule, the latest first."""
-        return self._list(_at("/api/schedules", schedule_id, "occurrences"), "occurrences", {}, limit)
+        return self._list(path_of("/api/schedules", schedule_id, "occurrences"), "occurrences", {}, limit)
 
     # -- queues, types, workers, tokens -------------------------------------------------------------------------------
 
@@ -281,14 +223,19 @@ class Client:
         found: list[Json] = self.request("GET", "/api/queues")["queues"]
         return found
 
+    def queue(self, name: str) -> Json:
+        """Return a queue."""
+        found: Json = self.request("GET", path_of("/api/queues", name))
+        return found
+
     def set_queue(self, name: str, limits: Mapping[str, Any]) -> Json:
         """Set limits of a queue."""
-        found: Json = self.request("PATCH", _at("/api/queues", name), dict(limits))
+        found: Json = self.request("PATCH", path_of("/api/queues", name), dict(limits))
         return found
 
     def queue_action(self, name: str, action: str, body: Mapping[str, Any] | None = None) -> Json:
         """``pause``, ``resume``, ``retry-failed`` or ``delete-failed``."""
-        found: Json = self.request("POST", _at("/api/queues", name, action), dict(body or {}), timeout_s=600)
+        found: Json = self.request("POST", path_of("/api/queues", name, action), dict(body or {}), timeout_s=600)
         return found
 
     def job_types(self) -> list[Json]:
@@ -298,7 +245,7 @@ class Client:
 
     def job_type(self, name: str) -> Json:
         """Return a job type."""
-        found: Json = self.request("GET", _at("/api/job-types", name))
+        found: Json = self.request("GET", path_of("/api/job-types", name))
         return found
 
     def workers(self) -> list[Json]:
@@ -321,49 +268,20 @@ class Client:
 
     def revoke_token(self, token_id: str) -> None:
         """End an API token."""
-        self.request("DELETE", _at("/api/tokens", token_id))
+        self.request("DELETE", path_of("/api/tokens", token_id))
 
     def health(self) -> Json:
         """Return the truth about the system, healthy or not."""
         try:
-            answer = self._http.get("/health")
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        found: Json = msgspec.json.decode(answer.content)
+            answer = self.http.get("/health")
+        except httpx.HTTPError as error:
+            raise self.unreachable(error) from error
+        found = document_of(answer)
+        if not isinstance(found, dict) or "status" not in found:
+            raise ServiceUnavailable(f"{self.url} answers, but not as a Rota", hint="is this its address?")
         return found
 
-
-def _at(*parts: str) -> str:
-    return "/".join([parts[0], *(quote(part, safe="") for part in parts[1:])])
-
-
-def _decode(answer: httpx.Response) -> Any:
-    if answer.status_code == 204 or not answer.content:
-        return None
-    try:
-        document = msgspec.json.decode(answer.content)
-    except msgspec.DecodeError:
-        raise ServiceUnavailable(
-            f"HTTP {answer.status_code} without JSON from {answer.url}", hint="is this the address of a Rota?"
-        ) from None
-    if answer.is_success:
-        return document
-    raise _error(answer.status_code, document if isinstance(document, dict) else {})
-
-
-def _error(status: int, problem: Json) -> RotaError:
-    detail = str(problem.get("detail") or problem.get("error") or problem.get("title") or f"HTTP {status}")
-    hint = problem.get("hint")
-    field = problem.get("field")
-    if field and status in (400, 413, 422):
-        reason = detail.removeprefix(f"{field}: ")
-        if hint:
-            reason = reason.removesuffix(f" ({hint})")
-        return (TooLarge if status == 413 else Invalid)(str(field), reason, hint=hint)
-    if hint:
-        detail = detail.removesuffix(f" ({hint})")
-    error = _BY_STATUS.get(status, RotaError)(detail, hint=hint)
-    error.status = status
-    if isinstance(problem.get("code"), str):
-        error.code = problem["code"]
-    return error
+    def me(self) -> Json:
+        """Return who asks, as the service understands it: ``{subject, role, source}``."""
+        found: Json = self.request("GET", "/api/me")
+        return found

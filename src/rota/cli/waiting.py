@@ -1,0 +1,38 @@
+"""Words for who waits for a job that does not start."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from rota.client import Client
+
+SILENT_S = 3.0
+"""So long nothing is said: as a rule a job starts at once."""
+AGAIN_S = 30.0
+
+
+class Waiting:
+    """Says on stderr why a job does not start, and says it again when the reason changes or half a minute is over."""
+
+    def __init__(self, client: Client, job_id: str) -> None:
+        self._client = client
+        self._job_id = job_id
+        self._look_at = time.monotonic() + SILENT_S
+        self._said = ""
+        self._said_at = 0.0
+
+    def note(self, status: str) -> None:
+        """Take note of how the job stands."""
+        now = time.monotonic()
+        if status not in ("pending", "scheduled"):
+            self._look_at = now + SILENT_S
+            return
+        if now < self._look_at:
+            return
+        self._look_at = now + SILENT_S
+        text = self._client.why(self._job_id)["text"]
+        if text != self._said or now - self._said_at >= AGAIN_S:
+            self._said, self._said_at = text, now
+            click.echo(f"rota: job {self._job_id} waits: {text}", err=True)
