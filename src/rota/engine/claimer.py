@@ -124,8 +124,11 @@ class Claimer(Loop):
         return POLL_S * random.uniform(0.8, 1.2)
 
     def _note(self, taken: list[Claimed], free: dict[str, int]) -> None:
-        """Remember which lanes were filled, and begin with the next queue the next time."""
+        """Remember which lanes are filled, and begin with the next queue the next time.
+
+        A lane that had no free slot was not asked for, so that more may wait for it: it counts as filled.
+        """
         counts = Counter(one.call.lane for one in taken)
-        self._filled = frozenset(lane for lane, n in free.items() if counts[lane] >= n)
+        self._filled = frozenset(lane for lane in self._slots.capacity if counts[lane] >= free.get(lane, 0))
         if taken:
             self._start_queue = taken[0].call.queue + "\x01"
