@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from rota.api import wire
 from rota.errors import DatabaseFull
 from rota.store.database import Duplicate
 from tests.api.calls import COMMAND, SECRET, Api, bearer, good, problem
@@ -163,3 +165,25 @@ def test_nonsense_on_the_wire_leaves_the_server_well(live: Live) -> None:
             connection.recv(4096)
     with live.client(None) as client:
         good(client.get("/api/me", headers=bearer(SECRET)))
+
+
+def test_endless_headers_are_refused(live: Live) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+        connection.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n")
+        with contextlib.suppress(ConnectionError):
+            for n in range(1000):
+                connection.sendall(b"X-%d: " % n + b"a" * 10_000 + b"\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert connection.recv(4096).startswith(b"HTTP/1.1 431 ")
+    with live.client() as client:
+        good(client.get("/api/me", headers={"X-Long": "a" * 50_000}))
+
+
+def test_who_sends_no_request_is_hung_up_on(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HEAD_WITHIN_S", 0.1)
+    for beginning in (b"", b"GET /live HTT", b"GET /live HTTP/1.1\r\nHost: localhost\r\n"):
+        with socket.create_connection(("127.0.0.1", live.port), timeout=5) as connection:
+            connection.sendall(beginning)
+            assert connection.recv(4096) == b""
+    with live.client() as client:
+        good(client.get("/api/me"))

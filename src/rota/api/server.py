@@ -19,6 +19,7 @@ from rota import logs
 from rota.api.app import create_app, network_access
 from rota.api.hosts import is_loopback, listens_on_loopback
 from rota.api.service import Service
+from rota.api.wire import BoundedHttp
 from rota.errors import SettingInvalid
 from rota.local_token import CODE_VALID_S, new_login_code
 from rota.settings import Settings
@@ -27,7 +28,6 @@ from rota.store.database import Database
 BACKLOG = 2048
 KEEP_ALIVE_S = 65
 """Longer than the usual 60 s of a proxy in front, so that it is never the service that hangs up first."""
-LARGEST_HEADERS = 64 * 1024
 
 
 def check_listen(settings: Settings, *, insecure: bool) -> None:
@@ -111,6 +111,7 @@ async def _serve(db: Database, settings: Settings, sockets: list[socket.socket],
     service = Service(db, settings)
     access = network_access(service)
     app = create_app(db, settings, access=access, demo=demo, service=service)
+    service.watermark()  # known before the first answer
     server = Server(
         make_config(app, settings), service, lambda: _welcome(settings, sockets, access.local_token, greet=greet)
     )
@@ -125,6 +126,7 @@ def make_config(app: Any, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="none",
+        http=BoundedHttp,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -135,7 +137,6 @@ def make_config(app: Any, settings: Settings) -> uvicorn.Config:
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, settings.grace_us // 1_000_000),
-        h11_max_incomplete_event_size=LARGEST_HEADERS,
     )
 
 
