@@ -19,9 +19,7 @@ _SET_BY_FIRING = {"id", "created_at", "last_at", "last_job_id", "runs", "version
 
 
 def _value(name: str) -> str:
-    return (
-        f"{{json|:{name}}}" if name in _JSON else "rota_now()" if name in ("created_at", "updated_at") else f":{name}"
-    )
+    return f"{{json|:{name}}}" if name in _JSON else "rota_now()" if name == "updated_at" else f":{name}"
 
 
 PUT = (
