@@ -315,7 +315,7 @@ class TestLedger:
 
     def test_what_is_covered_stays_as_it_was_decided(self, db: Database) -> None:
         self.account(db, occurrence(10, 50, reason="first"))
-        for row in (occurrence(10, disposition="missed"), occurrence(30, disposition="missed"), occurrence(50)):
+        for row in (occurrence(10, disposition="missed"), occurrence(30, disposition="missed"), occurrence(30)):
             self.account(db, row)
         assert ledger(db) == [(10, 50, "paused")]
 

@@ -1,0 +1,124 @@
+"""The jobs of workers whose lease ran out."""
+
+from __future__ import annotations
+
+import pytest
+
+from rota.engine.janitor import Janitor
+from rota.settings import Settings
+from rota.store import results
+from rota.store.database import Database
+from tests.engine.scheduling import settings_of
+from tests.store import builders
+from tests.store.builders import attempts, claim_ids, end, get, register, run_one
+from tests.support.clock import SECOND, HandClock
+
+
+@pytest.fixture
+def janitor(db: Database, settings: Settings) -> Janitor:
+    return Janitor(db, settings)
+
+
+def lapse(clock: HandClock) -> None:
+    """Let every lease run out."""
+    clock.turn(builders.LEASE + 1)
+
+
+def test_it_sweeps_as_often_as_leases_are_renewed(db: Database) -> None:
+    assert Janitor(db, settings_of("sqlite:///x.db")).run_once() == 5.0
+    assert Janitor(db, settings_of("sqlite:///x.db", lease="2s")).run_once() == 0.5
+    assert Janitor(db, settings_of("sqlite:///x.db", lease="1h")).run_once() == 5.0
+
+
+def test_a_job_is_given_back_when_its_worker_is_lost_and_not_before(
+    db: Database, clock: HandClock, janitor: Janitor, caplog: pytest.LogCaptureFixture
+) -> None:
+    claimed = run_one(db, register(db))
+    clock.turn(builders.LEASE - 1)
+    janitor.run_once()
+    assert get(db, claimed.call.job_id).status == "running"
+    clock.turn(2)
+    janitor.run_once()
+    job = get(db, claimed.call.job_id)
+    assert (job.status, job.attempt, job.attempts_used, job.lost_count, job.worker_id) == ("pending", 1, 0, 1, None)
+    assert [(one.attempt, one.outcome) for one in attempts(db, job.id)] == [(1, "lost")]
+    assert "worker/lost" in caplog.text
+    assert "job/lost" in caplog.text
+
+
+def test_a_lost_job_starts_again_elsewhere_and_the_late_result_is_refused(
+    db: Database, clock: HandClock, janitor: Janitor
+) -> None:
+    first = register(db)
+    claimed = run_one(db, first)
+    lapse(clock)
+    janitor.run_once()
+    second = register(db)
+    assert claim_ids(db, second) == [claimed.call.job_id]
+    assert end(db, first, claimed) == set()
+    job = get(db, claimed.call.job_id)
+    assert (job.status, job.attempt, job.worker_id) == ("running", 2, second)
+
+
+def test_a_job_that_must_not_run_twice_fails(db: Database, clock: HandClock, janitor: Janitor) -> None:
+    claimed = run_one(db, register(db), on_lost="fail")
+    lapse(clock)
+    janitor.run_once()
+    job = get(db, claimed.call.job_id)
+    assert (job.status, job.reason, attempts(db, job.id)) == ("failed", "lost", [])
+
+
+def test_a_job_that_is_lost_each_time_fails_in_the_end(db: Database, clock: HandClock, janitor: Janitor) -> None:
+    job_id = run_one(db, register(db)).call.job_id
+    for _ in range(results.LOST_LIMIT):
+        assert get(db, job_id).status == "running"
+        lapse(clock)
+        janitor.run_once()
+        claim_ids(db, register(db))
+    job = get(db, job_id)
+    assert (job.status, job.attempt) == ("failed", results.LOST_LIMIT)
+    assert "lost too often" in (job.error or "")
+    assert [one.attempt for one in attempts(db, job_id)] == [1, 2, 3, 4]
+
+
+def test_a_cancelled_run_of_a_lost_worker_is_cancelled(db: Database, clock: HandClock, janitor: Janitor) -> None:
+    job_id = run_one(db, register(db)).call.job_id
+    builders.backdate(db, job_id, cancel_requested_at=0)
+    lapse(clock)
+    janitor.run_once()
+    assert get(db, job_id).status == "cancelled"
+
+
+def test_what_a_worker_left_that_ended_in_good_order_is_given_back(
+    db: Database, clock: HandClock, janitor: Janitor
+) -> None:
+    worker = register(db)
+    job_id = run_one(db, worker).call.job_id
+    builders.stop(db, worker)
+    janitor.run_once()
+    assert get(db, job_id).status == "pending"
+
+
+def test_more_than_a_batch_is_swept_at_once(db: Database, clock: HandClock, janitor: Janitor) -> None:
+    worker = register(db)
+    builders.insert(db, *(builders.new_job() for _ in range(700)))
+    claim_ids(db, worker)
+    lapse(clock)
+    assert janitor.run_once() == 0
+    assert janitor.run_once() > 0
+    assert db.read(lambda tx: tx.value("SELECT count(*) FROM rota_jobs WHERE status = 'pending'")) == 700
+
+
+def test_several_janitors_give_a_job_back_once(
+    db: Database, clock: HandClock, settings: Settings, janitor: Janitor
+) -> None:
+    worker = register(db)
+    builders.insert(db, *(builders.new_job() for _ in range(300)))
+    claim_ids(db, worker)
+    clock.turn(builders.LEASE + SECOND)
+    other = Janitor(clock.open(), settings)
+    builders.at_once(janitor.run_once, other.run_once)
+    janitor.run_once()
+    lost = db.read(lambda tx: tx.value("SELECT sum(lost_count) FROM rota_jobs"))
+    rows = db.read(lambda tx: tx.value("SELECT count(*) FROM rota_attempts"))
+    assert (lost, rows) == (300, 300)
