@@ -9,6 +9,7 @@ import msgspec
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
+from rota.actions.targets import KINDS
 from rota.api.operations import Operation, Operations, Parameter
 from rota.api.reply import Problem
 from rota.settings import Settings
@@ -70,6 +71,7 @@ def document(routes: Iterable[BaseRoute], operations: Iterable[Operations], sett
     spoken = [operation for group in operations for operation in group.all]
     kinds = [Problem, *(kind for one in spoken for said in (one.body, one.answer) for kind in _structs(said))]
     _, components = msgspec.json.schema_components(list(dict.fromkeys(kinds)), ref_template=SCHEMAS + "{name}")
+    _describe_targets(components)
     found["components"] = {
         "schemas": components,
         "responses": {_problem_name(status): _problem(status) for status in PROBLEMS},
@@ -88,6 +90,16 @@ def document(routes: Iterable[BaseRoute], operations: Iterable[Operations], sett
         },
     }
     return found
+
+
+def _describe_targets(schemas: dict[str, Any]) -> None:
+    """Say of targets what holds for every kind; each kind checks the rest by itself."""
+    for schema in schemas.values():
+        if schema.get("properties", {}).get("target") == {}:
+            kind = {"kind": {"enum": list(KINDS)}}
+            target: dict[str, Any] = {"type": "object", "required": ["kind"], "properties": kind}
+            optional = {"anyOf": [target, {"type": "null"}], "default": None}
+            schema["properties"]["target"] = target if "target" in schema["required"] else optional
 
 
 def _answers(operation: Operation) -> dict[str, Any]:

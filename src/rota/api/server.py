@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -17,28 +15,16 @@ import uvicorn
 
 from rota import logs
 from rota.api.app import create_app, network_access
-from rota.api.hosts import is_loopback, listens_on_loopback
+from rota.api.hosts import is_loopback
+from rota.api.listen import bind, check_listen
 from rota.api.service import Service
 from rota.api.wire import BoundedHttp
-from rota.errors import SettingInvalid
 from rota.local_token import CODE_VALID_S, new_login_code
 from rota.settings import Settings
 from rota.store.database import Database
 
-BACKLOG = 2048
 KEEP_ALIVE_S = 65
 """Longer than the usual 60 s of a proxy in front, so that it is never the service that hangs up first."""
-
-
-def check_listen(settings: Settings, *, insecure: bool) -> None:
-    """Raise SettingInvalid where others could connect and nothing but the local token was set up."""
-    has_access = settings.auth_secret is not None or settings.auth_jwks_url is not None
-    if not (insecure or has_access or listens_on_loopback(settings)):
-        raise SettingInvalid(
-            "ROTA_HOST",
-            f"listening on {settings.host} without access control is refused",
-            hint="set ROTA_AUTH_SECRET, or listen on 127.0.0.1; --insecure serves with the local token alone",
-        )
 
 
 def serve(db: Database, settings: Settings, *, demo: bool = False, insecure: bool = False, greet: bool = False) -> int:
@@ -55,56 +41,6 @@ def serve(db: Database, settings: Settings, *, demo: bool = False, insecure: boo
             bound.close()
     logs.event("server/stopped", "Server stopped")
     return 0
-
-
-def bind(settings: Settings) -> list[socket.socket]:
-    """Return listening sockets for every address of the host; raises SettingInvalid with what is in the way."""
-    host, port = settings.host, settings.port
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise SettingInvalid("ROTA_HOST", f"{host!r} is no address of this machine: {error}") from error
-    bound: list[socket.socket] = []
-    trouble: OSError | None = None
-    for family, _, _, _, address in dict.fromkeys(found):
-        chosen = bound[0].getsockname()[1] if bound else port
-        try:
-            bound.append(_bind(family, (address[0], chosen, *address[2:]), alone=len(found) == 1))
-        except OSError as error:
-            trouble = error
-            if error.errno != errno.EADDRNOTAVAIL and error.errno != errno.EAFNOSUPPORT:
-                break
-    if trouble is not None and (not bound or trouble.errno == errno.EADDRINUSE):
-        for one in bound:
-            one.close()
-        raise _cannot_bind(trouble, host, port) from trouble
-    return bound
-
-
-def _bind(family: int, address: tuple[Any, ...], *, alone: bool) -> socket.socket:
-    # The protocol said outright: only then does asyncio switch Nagle's delay (40 ms an answer) off.
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform != "win32":
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # ``::`` alone serves IPv4 too; beside an IPv4 socket of the same name it must not.
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if alone else 1)
-        bound.bind(address)
-        bound.listen(BACKLOG)
-        bound.setblocking(False)
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
-def _cannot_bind(error: OSError, host: str, port: int) -> SettingInvalid:
-    if error.errno == errno.EADDRINUSE:
-        return SettingInvalid("ROTA_PORT", f"port {port} of {host} is in use", hint="stop what uses it, or set --port")
-    if error.errno == errno.EACCES:
-        return SettingInvalid("ROTA_PORT", f"port {port} may not be used by this user", hint="take one above 1023")
-    return SettingInvalid("ROTA_HOST", f"{host}:{port} cannot be listened on: {error.strerror}")
 
 
 async def _serve(db: Database, settings: Settings, sockets: list[socket.socket], *, demo: bool, greet: bool) -> None:
