@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from rota.store import meta, workers
+from rota.model import Worker
+from rota.store import meta, types, workers
 from rota.store.database import Tx
+from rota.store.sql import batch
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -29,6 +33,22 @@ class Vitals(msgspec.Struct, frozen=True):
     """What waits without a living worker that takes it."""
 
 
+class Stranded(msgspec.Struct, frozen=True):
+    """Jobs that no living worker can take, due since ``since`` (µs UTC).
+
+    Of a type whose code none has, in whatever queue; else of a queue and lane, and ``type`` is that of the first.
+    """
+
+    type: str | None
+    queue: str | None
+    lane: str | None
+    count: int
+    """Not above ``MOST_COUNTED``."""
+    since: int
+
+
+MOST_COUNTED = 10_000
+
 # A skip scan of the index of ready jobs: one probe for each queue and lane that has some, however many they have.
 WAITING = """
 WITH RECURSIVE lanes(queue, lane) AS (
@@ -50,6 +70,21 @@ FROM lanes l JOIN rota_queues q ON q.name = l.queue
 WHERE q.paused_at IS NULL LIMIT 1000
 """
 
+# Only asked when there are such types; a bound keeps a backlog of millions from being read again and again.
+WITHOUT_CODE = f"""
+SELECT w.type, count(*), min(w.run_at) FROM (
+  SELECT j.type, j.run_at FROM rota_jobs j JOIN rota_queues q ON q.name = j.queue
+  WHERE j.status = 'pending' AND j.lane IN ('async', 'sync') AND q.paused_at IS NULL
+    AND j.type IN (SELECT n.name FROM {{rows|n|names|name text}}) LIMIT {MOST_COUNTED}
+) w GROUP BY w.type ORDER BY w.type
+"""
+
+COUNT_IN_LANE = f"""
+SELECT count(*) FROM (
+  SELECT 1 FROM rota_jobs WHERE status = 'pending' AND queue = :queue AND lane = :lane LIMIT {MOST_COUNTED}
+) w
+"""
+
 CODE_LANES = frozenset(("async", "sync"))
 
 
@@ -67,19 +102,45 @@ class _Taker(msgspec.Struct, frozen=True):
 def look(tx: Tx) -> Vitals:
     """Return the signs of life."""
     now = tx.now()
+    living = workers.living(tx)
     seen: dict[str, int] = {}
-    takers = []
-    for worker in workers.living(tx):
+    for worker in living:
         seen[worker.role] = max(worker.seen_at, seen.get(worker.role, 0))
-        if worker.role == "worker" and worker.state == "running":
-            queues = frozenset(msgspec.json.decode(worker.queues)) if worker.queues else None
-            lanes = frozenset(msgspec.json.decode(worker.lanes or "[]"))
-            takers.append(_Taker(queues, lanes, frozenset(msgspec.json.decode(worker.types or "[]"))))
-    waiting = [Lane(*row) for row in tx.rows(WAITING) if row[3] is not None]
     return Vitals(
         now=now,
         accounted_to=meta.accounted_to(tx),
         scheduler_seen_at=seen.get("scheduler"),
         worker_seen_at=seen.get("worker"),
-        untaken=[one for one in waiting if not any(t.takes(one.queue, one.lane, one.type) for t in takers)],
+        untaken=_untaken(tx, _takers(living)),
     )
+
+
+def stranded(tx: Tx) -> tuple[int, list[Stranded]]:
+    """Return the time (µs UTC) and all jobs that wait although no living worker can take them."""
+    takers = _takers(workers.living(tx))
+    code = frozenset(types.code_names(tx))
+    without = sorted(code.difference(*(taker.types for taker in takers)))
+    found: list[Stranded] = []
+    if without:
+        rows = tx.rows(WITHOUT_CODE, {"names": batch([{"name": name} for name in without])})
+        found = [Stranded(type=name, queue=None, lane=None, count=count, since=since) for name, count, since in rows]
+    for lane in _untaken(tx, takers):
+        if lane.type not in without:
+            count = tx.value(COUNT_IN_LANE, {"queue": lane.queue, "lane": lane.lane})
+            found.append(Stranded(type=lane.type, queue=lane.queue, lane=lane.lane, count=count, since=lane.since))
+    return tx.now(), found
+
+
+def _takers(living: Sequence[Worker]) -> list[_Taker]:
+    takers = []
+    for worker in living:
+        if worker.role == "worker" and worker.state == "running":
+            queues = frozenset(msgspec.json.decode(worker.queues)) if worker.queues else None
+            lanes = frozenset(msgspec.json.decode(worker.lanes or "[]"))
+            takers.append(_Taker(queues, lanes, frozenset(msgspec.json.decode(worker.types or "[]"))))
+    return takers
+
+
+def _untaken(tx: Tx, takers: Sequence[_Taker]) -> list[Lane]:
+    waiting = [Lane(*row) for row in tx.rows(WAITING) if row[3] is not None]
+    return [one for one in waiting if not any(taker.takes(one.queue, one.lane, one.type) for taker in takers)]
