@@ -95,6 +95,10 @@ class DatabaseUnavailable(DatabaseError):
     code = "database-unavailable"
 
 
+class DatabaseUnusable(DatabaseUnavailable):
+    """The database cannot be used as it is set up."""
+
+
 class DatabaseBusy(DatabaseError):
     """The database is busy."""
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 
 import msgspec
 
 from rota import logs
+from rota.api.listen import bind, check_listen
 from rota.engine.janitor import Janitor, Retention
 from rota.engine.leases import Lease, new_record
 from rota.engine.loading import load_executors
@@ -20,9 +25,10 @@ from rota.engine.loop import Loop
 from rota.engine.mover import Mover
 from rota.engine.scheduler import Scheduler
 from rota.engine.supervisor import Child, Supervisor, watch_life_pipe
+from rota.engine.unserved import Unserved
 from rota.engine.wakeups import Wakeups
 from rota.engine.worker import Worker
-from rota.errors import DatabaseError
+from rota.errors import DatabaseError, DatabaseReadOnly, DatabaseUnusable, SettingInvalid
 from rota.executors.proctree import make_undumpable
 from rota.settings import Settings
 from rota.store import migrate
@@ -32,15 +38,14 @@ from rota.store.opening import open_database
 DEMO_APP = "rota.demo:rota"
 START_PATIENCE_S = 30.0
 """How long a role waits for the database at its start: in a new deployment both start at once."""
+LONGEST_PAUSE_S = 5.0
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line adds to the settings."""
 
     demo: bool = False
-    reload: bool = False
     insecure: bool = False
-    config: str | None = None
 
 
 def apps_of(settings: Settings, options: Options) -> list[str]:
@@ -51,32 +56,62 @@ def apps_of(settings: Settings, options: Options) -> list[str]:
     ]
 
 
-def prepare(settings: Settings, role: str) -> Database:
-    """Begin the log, open the database and bring its schema up to date; waits for a database that is not there yet."""
+def prepare(settings: Settings, role: str, *, patience_s: float = START_PATIENCE_S) -> Database:
+    """Begin the log, open the database and bring its schema up to date; waits for a database that is not there yet.
+
+    Raises SettingInvalid where no waiting will help: another user, another name, another file is needed.
+    """
     make_undumpable()  # before anything of a user runs: what a command starts must not read our secrets
     logs.configure(settings, role)
     db = open_database(settings.database_url)
-    give_up = time.monotonic() + START_PATIENCE_S
+    give_up = time.monotonic() + patience_s
+    pause = 0.25
     while True:
         try:
             for name in migrate.migrate(db):
                 logs.event("database/migrated", f"applied {name}", migration=name)
             return db
         except DatabaseError as error:
+            is_read_only_file = isinstance(error, DatabaseReadOnly) and db.dialect == "sqlite"
+            if isinstance(error, DatabaseUnusable) or is_read_only_file:
+                raise SettingInvalid("ROTA_DATABASE_URL", error.message, hint=error.hint) from error
             if time.monotonic() > give_up:
                 raise
-            logs.event_limited(
-                "start",
-                "database/lost",
-                f"waiting for the database: {error}",
-                error=str(error),
-            )
-            time.sleep(0.5)
+            logs.event_limited("start", "database/lost", f"waiting for the database: {error}", error=str(error))
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+def check_app(app: str | None) -> None:
+    """Raise SettingInvalid where there is no such module; nothing of it is run, since it belongs into a runner."""
+    if app is None:
+        return
+    module = app.partition(":")[0]
+    folder = os.getcwd()  # runners look there first
+    with _in_path(folder):
+        spec = find_spec(module.partition(".")[0])
+    for part in module.split(".")[1:]:
+        if spec is None or spec.submodule_search_locations is None:
+            break
+        spec = PathFinder.find_spec(f"{spec.name}.{part}", [*spec.submodule_search_locations])
+    if spec is None or spec.name != module:
+        hint = "start in its folder, or set PYTHONPATH"
+        raise SettingInvalid("ROTA_APP", f"there is no module {module} in {folder} or among the installed", hint=hint)
+
+
+@contextmanager
+def _in_path(folder: str) -> Iterator[None]:
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
 
 
 def run_worker(settings: Settings, options: Options) -> int:
     """Run a worker until SIGTERM; return the exit code."""
     watch_life_pipe()
+    check_app(settings.app)
     executors = load_executors(settings, apps_of(settings, options))
     db = prepare(settings, "worker")
     worker = Worker(db, settings, executors)
@@ -110,6 +145,7 @@ def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
         mover,
         Janitor(db, settings),
         Retention(db, settings),
+        Unserved(db),
         wakeups,
     ]
     return loops
@@ -173,7 +209,7 @@ def run_api(settings: Settings, options: Options) -> int:
 def run_up(settings: Settings, options: Options) -> int:
     """Run all roles as children until SIGTERM; return the exit code."""
     make_undumpable()
-    logs.configure(settings, "supervisor")
+    _check_start(settings, options)
     # What the command line said reaches the children, and the runners of theirs, as settings.
     os.environ.update({"ROTA_HOST": settings.host, "ROTA_PORT": str(settings.port)})
     if settings.app:
@@ -186,6 +222,15 @@ def run_up(settings: Settings, options: Options) -> int:
         Child("worker", _role("worker", *demo)),
     ]
     return Supervisor(children, patience_s=settings.grace_us / 1e6 + 8.0).run()
+
+
+def _check_start(settings: Settings, options: Options) -> None:
+    """Find out what is wrong before anything is started: it is said once, and nothing has to be stopped again."""
+    check_listen(settings, insecure=options.insecure)
+    check_app(settings.app)
+    for bound in bind(settings):
+        bound.close()
+    prepare(settings, "supervisor", patience_s=math.inf).close()
 
 
 def _role(role: str, *arguments: str) -> list[str]:

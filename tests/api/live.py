@@ -10,7 +10,8 @@ from typing import Any, Self
 import httpx
 
 from rota.api.app import create_app, network_access
-from rota.api.server import Server, bind, make_config
+from rota.api.listen import bind
+from rota.api.server import Server, make_config
 from rota.api.service import Service
 from rota.settings import Settings
 from rota.store.database import Database

@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rota.api.server import address_of, bind, check_listen
+from rota.api.listen import bind, check_listen
+from rota.api.server import address_of
 from rota.errors import SettingInvalid
 from rota.settings import Settings, load_settings
 from rota.store import migrate

@@ -139,6 +139,8 @@ class Wire:
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
+        while cause.args and isinstance(cause.args[0], Exception):  # as httpcore wraps them
+            cause = cause.args[0]
         reason = getattr(cause, "strerror", None) or str(error) or type(error).__name__
         return ServiceUnavailable(f"{self.url} cannot be reached: {reason}", hint="is `rota up` running there?")
 

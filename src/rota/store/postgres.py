@@ -21,6 +21,7 @@ from rota.errors import (
     DatabaseReadOnly,
     DatabaseRefused,
     DatabaseUnavailable,
+    DatabaseUnusable,
 )
 from rota.settings import DatabaseUrl
 from rota.store.database import NO_PARAMS, Database, Duplicate, Params, Pool, Row, Topic, Tx
@@ -63,6 +64,14 @@ KINDS: tuple[tuple[str, type[DatabaseError]], ...] = (
     ("54", DatabaseRefused),
 )
 UNIQUE_VIOLATION = "23505"
+REFUSALS = (
+    "authentication failed",
+    "no pg_hba.conf entry",
+    "no password supplied",
+    "does not exist",
+    "permission denied",
+)
+"""By these words a server says that it is there, but not for this user or not with this database."""
 
 
 def translate(error: psycopg.Error) -> Exception:
@@ -147,6 +156,15 @@ def _usable(connection: psycopg.Connection[Row]) -> bool:
     return not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE
 
 
+def _not_connected(error: psycopg.Error) -> DatabaseUnavailable:
+    """Return our own error for a connection that was not made; libpq gives no SQLSTATE for it, only words."""
+    text = " ".join(str(error).split()).partition(" Is the server running")[0]
+    text = text.removeprefix("connection failed: ").removeprefix("connection is bad: ")
+    if any(refusal in text for refusal in REFUSALS):
+        return DatabaseUnusable(f"PostgreSQL: {text}", hint="look at user, password and name in ROTA_DATABASE_URL")
+    return DatabaseUnavailable(f"PostgreSQL: {text}")
+
+
 class PostgresDatabase(Database):
     """A PostgreSQL database, reached by plain connections of our own small pool."""
 
@@ -171,7 +189,7 @@ class PostgresDatabase(Database):
         try:
             connection = psycopg.connect(**self._arguments, autocommit=True)
         except psycopg.Error as error:
-            raise DatabaseUnavailable(f"PostgreSQL: {' '.join(str(error).split())}") from error
+            raise _not_connected(error) from error
         register_loaders(connection)
         if self.url.pooled:
             connection.prepare_threshold = None

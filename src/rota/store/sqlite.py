@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import threading
 import time
@@ -17,6 +19,7 @@ from rota.errors import (
     DatabaseReadOnly,
     DatabaseRefused,
     DatabaseUnavailable,
+    DatabaseUnusable,
     RotaError,
 )
 from rota.settings import DatabaseUrl
@@ -26,6 +29,8 @@ from rota.store.wake import Wake
 
 BUSY_TIMEOUT_MS = 10_000
 POOL_SIZE = 32
+_PASSING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EINTR))
+"""What may be in the way of opening a file for a while, though nothing is wrong with the file."""
 SETUP = (
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
     "PRAGMA journal_mode=WAL",
@@ -152,7 +157,7 @@ class SqliteDatabase(Database):
                 ours = translate(error)
                 # The busy handler does not serve the switch of a new file to WAL, which several processes may try.
                 if not isinstance(ours, DatabaseBusy) or time.monotonic() > give_up:
-                    raise ours from error
+                    raise self._unusable(error) or ours from error
             time.sleep(0.005)
 
     def _open(self) -> sqlite3.Connection:
@@ -167,6 +172,25 @@ class SqliteDatabase(Database):
             connection.close()
             raise
         return connection
+
+    def _unusable(self, error: sqlite3.Error) -> DatabaseUnusable | None:
+        """Return what is wrong with the file where waiting will not help; SQLite's own words name neither."""
+        name = getattr(error, "sqlite_errorname", "") or ""
+        hint = "set ROTA_DATABASE_URL to another file"
+        if name == "SQLITE_NOTADB":
+            return DatabaseUnusable(f"SQLite: {self.path} is no SQLite database", hint=hint)
+        if not name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+            return None
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644))
+        except OSError as trouble:
+            if trouble.errno in _PASSING:
+                return None
+            folder = os.path.dirname(self.path)
+            is_missing = trouble.errno == errno.ENOENT and not os.path.isdir(folder)
+            reason = f"there is no folder {folder}" if is_missing else trouble.strerror
+            return DatabaseUnusable(f"SQLite: {self.path} cannot be opened: {reason}", hint=hint)
+        return None
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
