@@ -246,7 +246,7 @@ class TestGone:
     def test_another_kind_of_file(self, tmp_path: Path) -> None:
         (tmp_path / "rota.db").write_text("not a database, but long enough to be taken for one " * 50)
         db = builders.opened(f"sqlite:///{tmp_path}/rota.db")
-        with pytest.raises(DatabaseError, match="not a database"):
+        with pytest.raises(DatabaseError, match="is no SQLite database"):
             migrate.migrate(db)
 
 
