@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rota.errors import DatabaseUnavailable
+from rota.store import database
 from rota.store.database import Database, Tx
 
 
@@ -23,6 +24,7 @@ class Faults:
         """How often somebody tried while it was away."""
         self.lose_answer = False
         """Whether the next transaction is committed, and its answer lost on the way."""
+        monkeypatch.setattr(database, "RETRY_FOR_S", 0.2)
         self._free = threading.Event()
         self._free.set()
         for name in ("transaction", "statement"):

@@ -192,13 +192,8 @@ class Flusher(Loop):
             )
             for ended in refused
         ]
-        try:
-            return self._write(Batch(worker, finished=failed)) if failed else set()
-        except PASSING:
-            raise
-        except Exception as error:  # noqa: BLE001 - the database says that it runs: it is given back when that is noticed
-            _tell_refusal(f"the end of job {failed[0].id} cannot be written", error)
-            return set()
+        # Where not even this can be written it is no matter of values: all is kept until the database takes it.
+        return self._write(Batch(worker, finished=failed)) if failed else set()
 
 
 def _tell_refusal(what: str, error: Exception) -> None:

@@ -1,0 +1,125 @@
+"""History is deleted by its age, each kind by its own setting; some runs of each schedule stay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rota.engine.janitor import Retention
+from rota.model import LogChunk
+from rota.settings import Settings
+from rota.store import schedules
+from rota.store.database import Database
+from tests.engine.scheduling import settings_of
+from tests.store import builders
+from tests.store.builders import column, insert_one, occurrence, put
+from tests.support.clock import DAY, HOUR, HandClock
+
+
+@pytest.fixture
+def retention(db: Database, settings: Settings) -> Retention:
+    return Retention(db, settings)
+
+
+def ended(db: Database, status: str = "completed", **given: Any) -> str:
+    """A job that ends now."""
+    job_id = insert_one(db, **given)
+    sql = "UPDATE rota_jobs SET status = :status, completed_at = rota_now() WHERE id = :id"
+    db.run(lambda tx: tx.run(sql, {"id": job_id, "status": status}))
+    return job_id
+
+
+def ids(db: Database) -> set[str]:
+    return set(column(db, "id"))
+
+
+def test_each_kind_has_an_age_of_its_own(db: Database, clock: HandClock, retention: Retention) -> None:
+    traffic = {ended(db), ended(db, "cancelled")}
+    history = {ended(db, origin="trigger"), ended(db, "cancelled", origin="exec"), ended(db, "failed")}
+    waiting = insert_one(db)
+    clock.turn(DAY - HOUR)
+    retention.run_once()
+    assert ids(db) == traffic | history | {waiting}
+    clock.turn(2 * HOUR)
+    retention.run_once()
+    assert ids(db) == history | {waiting}
+    clock.turn(90 * DAY)
+    retention.run_once()
+    assert ids(db) == {waiting}
+
+
+def test_never_keeps_for_ever(db: Database, clock: HandClock) -> None:
+    failed = ended(db, "failed")
+    clock.turn(4000 * DAY)
+    Retention(db, settings_of("sqlite:///x.db", retention_failed="never")).run_once()
+    assert ids(db) == {failed}
+    Retention(db, settings_of("sqlite:///x.db")).run_once()
+    assert ids(db) == set()
+
+
+def test_the_last_runs_of_a_schedule_and_its_last_good_one_stay(db: Database, clock: HandClock) -> None:
+    put(db)
+    made = []
+    for number in range(10):
+        clock.turn(HOUR)
+        status = "completed" if number < 3 else "failed"
+        made.append(ended(db, status, origin="schedule", schedule_id="nightly", scheduled_for=clock.now))
+    clock.turn(400 * DAY)
+    Retention(db, settings_of("sqlite:///x.db", keep_last=4)).run_once()
+    assert ids(db) == {made[2], *made[6:]}
+
+
+def test_logs_and_occurrences_go_by_their_own_age(db: Database, clock: HandClock, retention: Retention) -> None:
+    put(db)
+    db.run(lambda tx: schedules.account(tx, [occurrence(clock.now)]))
+    claimed = builders.run_one(db, builders.register(db), origin="trigger")
+    chunk = LogChunk(claimed.call.job_id, 1, 1, 1, clock.now, '[[1,"stdout","x"]]')
+    builders.log(db, chunk)
+    clock.turn(15 * DAY)
+    retention.run_once()
+    assert column(db, "job_id", "rota_logs") == []
+    assert len(column(db, "schedule_id", "rota_occurrences")) == 1
+    clock.turn(386 * DAY)
+    retention.run_once()
+    assert column(db, "schedule_id", "rota_occurrences") == []
+
+
+def test_a_large_clearance_goes_on_at_once_and_is_told_in_sum(
+    db: Database, clock: HandClock, retention: Retention, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    builders.insert(db, *(builders.new_job() for _ in range(1200)))
+    db.run(lambda tx: tx.run("UPDATE rota_jobs SET status = 'completed', completed_at = rota_now()"))
+    clock.turn(2 * DAY)
+    pauses = [retention.run_once() for _ in range(3)]
+    assert pauses == [0.1, 0.1, 60.0]
+    assert ids(db) == set()
+    told = [record.getMessage() for record in caplog.records if "retention/deleted" in record.getMessage()]
+    assert len(told) == 1
+    assert "1200 rows" in told[0]
+
+
+def test_the_rows_of_ended_processes_are_forgotten_but_not_what_they_hold(
+    db: Database, clock: HandClock, retention: Retention
+) -> None:
+    gone, holder, alive = builders.register(db), builders.register(db), builders.register(db, 10 * DAY)
+    builders.run_one(db, holder)
+    builders.stop(db, gone)
+    builders.stop(db, holder)
+    clock.turn(2 * DAY)
+    retention.run_once()
+    assert set(column(db, "id", "rota_workers")) == {holder, alive}
+
+
+def test_many_remembered_answers_are_forgotten_in_time(db: Database, clock: HandClock, retention: Retention) -> None:
+    insert = (
+        "INSERT INTO rota_idempotency (key, request_hash, status, body, created_at) VALUES (:k, 'h', 200, '{}', :n)"
+    )
+    with db.transaction() as tx:
+        for number in range(1100):
+            tx.run(insert, {"k": str(number), "n": clock.now})
+    clock.turn(2 * DAY)
+    while retention.run_once() < 1.0:
+        pass
+    assert column(db, "key", "rota_idempotency") == []
