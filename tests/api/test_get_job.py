@@ -77,17 +77,25 @@ async def test_says_until_when(api: Api, client: httpx.AsyncClient) -> None:
     assert found["until"] == "2030-03-17T17:46:40.000Z"
 
 
-async def test_says_how_a_run_goes_and_ends(api: Api, client: httpx.AsyncClient) -> None:
+async def test_says_how_a_run_goes(api: Api, client: httpx.AsyncClient) -> None:
     worker = builders.register(api.db, host="web-1", pid=4711)
     claimed = builders.run_one(api.db, worker)
     job_id = claimed.call.job_id
     assert "running: attempt 1 runs on web-1 (process 4711) since " in await why(client, job_id)
-    good(await client.post(f"/api/jobs/{job_id}/cancel"))
-    assert "it was asked to stop by secret" in await why(client, job_id)
     builders.give_back(api.db, worker, claimed, error="no", delay_us=builders.HOUR)
     assert "retrying: attempt 1 failed; it starts again at " in await why(client, job_id)
     good(await client.post(f"/api/jobs/{job_id}/cancel"))
     assert "cancelled: it was cancelled at " in await why(client, job_id)
+
+
+async def test_says_that_a_run_was_asked_to_stop(api: Api, client: httpx.AsyncClient) -> None:
+    worker = builders.register(api.db)
+    claimed = builders.run_one(api.db, worker)
+    good(await client.post(f"/api/jobs/{claimed.call.job_id}/cancel"))
+    assert "cancelling: attempt 1 runs on " in await why(client, claimed.call.job_id)
+    assert "; it was asked to stop by secret" in await why(client, claimed.call.job_id)
+    builders.end(api.db, worker, claimed, status="cancelled", reason="cancelled")
+    assert " by secret" in await why(client, claimed.call.job_id)
 
 
 @pytest.mark.parametrize(("status", "said"), [("completed", "it completed at"), ("failed", "it failed at")])
