@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.support import crontab
+from tests.support.load import Load
+from tests.support.postgres import Cluster
 from tests.support.processes import RotaProcesses
 from tests.support.target import TargetServer
 from tests.system.test_acceptance_crontab import run_the_set
+from tests.system.test_acceptance_kill import run_and_kill
+from tests.system.test_acceptance_postgres import BACK_WITHIN_S, crash_and_go_on
 
 TEN_MINUTES = 600.0
 LATEST_S = 1.0
@@ -50,3 +54,22 @@ def _print(kind: str, verdict: crontab.Verdict) -> None:
         f"{statistics.median(late) * 1000:.0f} ms, p99 {late[int(len(late) * 0.99)] * 1000:.0f} ms, "
         f"worst {late[-1] * 1000:.0f} ms"
     )
+
+
+@pytest.mark.timeout(600)
+def test_a_worker_is_killed_under_500_jobs(
+    rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer, database_url: str
+) -> None:
+    load = Load(tmp_path / "app", target_server, seconds=1.0)
+    told = run_and_kill(rota_process, load, database_url, {}, jobs=500, kills=3)
+    print(f"killed 3 times: {told}")
+
+
+@pytest.mark.timeout(900)
+def test_postgres_crashes_ten_times_under_load(
+    rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer, own_cluster: Cluster
+) -> None:
+    load = Load(tmp_path / "app", target_server, seconds=0.2)
+    took = crash_and_go_on(rota_process, load, own_cluster, crashes=10, per_second=50)
+    print(f"recovered after (s): {', '.join(f'{seconds:.1f}' for seconds in took)}")
+    assert max(took) < BACK_WITHIN_S
