@@ -22,7 +22,7 @@ from rota.errors import (
     DatabaseReadOnly,
     DatabaseUnavailable,
 )
-from rota.store import database, meta, migrate
+from rota.store import database, meta, migrate, sqlite
 from rota.store.database import Database, Duplicate, Tx
 from tests.store import builders
 from tests.store.builders import new_job
@@ -51,8 +51,7 @@ print("done", flush=True)
 def impatient(lite: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """A database that waits for others only a moment."""
     monkeypatch.setattr(database, "RETRY_FOR_S", 0.1)
-    with lite.statement() as tx:
-        tx.rows("PRAGMA busy_timeout=20")
+    monkeypatch.setattr(sqlite, "BUSY_FOR_S", 0.05)
     return lite
 
 
@@ -77,10 +76,7 @@ class TestBusy:
         assert reader.execute("SELECT count(*) FROM rota_jobs").fetchone() == (1,)
         reader.close()
 
-    def test_a_thread_that_writes_for_ever_is_waited_for_then_told(
-        self, impatient: Database, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("rota.store.sqlite.BUSY_TIMEOUT_MS", 50)
+    def test_a_thread_that_writes_for_ever_is_waited_for_then_told(self, impatient: Database) -> None:
         with impatient.transaction(), pytest.raises(DatabaseBusy):
             builders.insert_one(impatient)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -27,12 +28,16 @@ from rota.store.database import NO_PARAMS, Database, Duplicate, HintListener, Pa
 from rota.store.sql import render
 from rota.store.wake import Wake
 
-BUSY_TIMEOUT_MS = 10_000
+BUSY_FOR_S = 10.0
+"""How long a statement waits for the lock that another process holds."""
+LOOK_AGAIN_S = (0.0002, 0.0015)
+"""Least and longest pause between two looks at that lock.  SQLite's own busy handler waits longer each time, up to
+100 ms: whoever waits longest then gets the lock last, seconds later (docs/decisions/0006-waiting-on-sqlite.md)."""
 POOL_SIZE = 32
 _PASSING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EINTR))
 """What may be in the way of opening a file for a while, though nothing is wrong with the file."""
 SETUP = (
-    f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
+    "PRAGMA busy_timeout=0",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA journal_size_limit=67108864",
@@ -63,6 +68,10 @@ def translate(error: sqlite3.Error) -> Exception:
     return DatabaseError(f"SQLite: {text}")
 
 
+def _look_again() -> None:
+    time.sleep(random.uniform(*LOOK_AGAIN_S))
+
+
 class SqliteTx(Tx):
     """A transaction, or single statements, on one connection."""
 
@@ -79,17 +88,21 @@ class SqliteTx(Tx):
             # SQLite rolls back by itself when the disk is full; each later statement would be committed alone.
             raise self._ended_by
         open_before = self.connection.in_transaction
-        try:
-            cursor = self.connection.cursor()
-            cursor.row_factory = None  # an adopted connection may have one
-            return cursor.execute(render(sql, "sqlite"), params)
-        except sqlite3.Error as error:
-            ours = translate(error)
-            if open_before and not self.connection.in_transaction:
-                self._ended_by = ours
-            raise ours from error
-        except (OverflowError, UnicodeEncodeError) as error:  # an integer beyond 64 bits, a lone surrogate
-            raise DatabaseRefused(f"SQLite: {error}") from error
+        give_up = time.monotonic() + BUSY_FOR_S
+        while True:
+            try:
+                cursor = self.connection.cursor()
+                cursor.row_factory = None  # an adopted connection may have one
+                return cursor.execute(render(sql, "sqlite"), params)
+            except sqlite3.Error as error:
+                ours = translate(error)
+                if open_before and not self.connection.in_transaction:
+                    self._ended_by = ours
+                if open_before or not isinstance(ours, DatabaseBusy) or time.monotonic() > give_up:
+                    raise ours from error
+            except (OverflowError, UnicodeEncodeError) as error:  # an integer beyond 64 bits, a lone surrogate
+                raise DatabaseRefused(f"SQLite: {error}") from error
+            _look_again()
 
     def rows(self, sql: str, params: Params = NO_PARAMS, *, fresh: bool = False) -> list[Row]:
         cursor = self._execute(sql, params)
@@ -144,26 +157,22 @@ class SqliteDatabase(Database):
         self._clock = clock or (lambda: time.time_ns() // 1000)
         self._pool = Pool(self._connect, POOL_SIZE, usable=lambda connection: not connection.in_transaction)
         self.wake = Wake(Path(f"{self.path}-wake"))
-        # One writer at a time in this process, in order of arrival as far as a lock gives it: SQLite's own busy
-        # handler sleeps and retries, and starves whoever sleeps longest.
+        # One writer at a time in this process: its threads need not look for the lock of the file again and again.
         self._writer = threading.Lock()
 
     def _connect(self) -> sqlite3.Connection:
-        give_up = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        give_up = time.monotonic() + BUSY_FOR_S
         while True:
             try:
                 return self._open()
             except sqlite3.Error as error:
                 ours = translate(error)
-                # The busy handler does not serve the switch of a new file to WAL, which several processes may try.
                 if not isinstance(ours, DatabaseBusy) or time.monotonic() > give_up:
                     raise self._unusable(error) or ours from error
-            time.sleep(0.005)
+            _look_again()
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             connection.create_function("rota_now", 0, self._clock)
             for pragma in SETUP:
@@ -209,7 +218,7 @@ class SqliteDatabase(Database):
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        if not self._writer.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+        if not self._writer.acquire(timeout=BUSY_FOR_S):
             raise DatabaseBusy("SQLite: other threads of this process write all the time")
         try:
             yield
@@ -241,3 +250,4 @@ class SqliteDatabase(Database):
 
     def close(self) -> None:
         self._pool.close()
+        self.wake.close()
