@@ -37,7 +37,8 @@ class Command(click.Command):
 
     def _as_typed(self, error: Invalid, ctx: click.Context) -> Invalid:
         """Name the option, not the field or the setting that it became."""
-        option = self._fields.get(error.field) or self._option(error.field, ctx)
+        field = re.sub(r"^(?:jobs\.[0-9]+|filter)\.", "", error.field)
+        option = self._fields.get(field) or self._option(field, ctx)
         if option is None:
             return error
         found = Invalid(option, error.reason, hint=error.hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +12,10 @@ from rota.cli.connection import connect
 from rota.cli.options import given, json_option, parse_json, parse_priority
 from rota.cli.output import print_json, status
 from rota.cli.waiting import Waiting
-from rota.client import Client, Json
 from rota.durations import parse_duration
+
+if TYPE_CHECKING:
+    from rota.client import Client, Json
 
 FIELDS = {"jobType": "TYPE", "runAt": "--at", "delayMs": "--delay", "tags": "--tag"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from types import FrameType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -14,8 +14,10 @@ from rota.cli.connection import connect
 from rota.cli.options import MOST_BYTES, given, parse_priority
 from rota.cli.output import print_text
 from rota.cli.waiting import Waiting
-from rota.client import Client, Json
 from rota.errors import Conflict, Invalid
+
+if TYPE_CHECKING:
+    from rota.client import Client, Json
 
 TIMED_OUT = 124
 """As `timeout` of the core utilities says it."""
@@ -63,7 +65,11 @@ def exec_(
     )
     with connect(ctx, makes_database=True) as client, Signals() as signals:
         job_id = client.enqueue(body)["id"]
-        _follow(client, job_id, signals)
+        try:
+            _follow(client, job_id, signals)
+        except BrokenPipeError:
+            client.cancel(job_id)  # as the command itself would end when nobody reads what it writes
+            raise
         code = _exit_code(client.job(job_id), signals)
     sys.exit(code)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -26,13 +26,18 @@ from rota.cli.output import (
     table,
 )
 from rota.cli.progress import progress
-from rota.cli.terminal import safe
+from rota.cli.terminal import cut, safe
 from rota.cli.waiting import Waiting
-from rota.client import Client, Json
 from rota.errors import RotaError, ServiceUnavailable
+
+if TYPE_CHECKING:
+    from rota.client import Client, Json
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LONGEST_WORDS = 80
+MANY = 200
+"""Changing fewer jobs is over before a bar could be read."""
 FILTERS = (
     click.option("--type", "type_", metavar="TYPE", help="Of this job type."),
     click.option("--status", metavar="STATUS", help="In these statuses, divided by commas."),
@@ -44,7 +49,7 @@ FILTERS = (
     click.option("--until", metavar="TIME", help="Created before."),
     click.option("-q", "--search", metavar="TEXT", help="With this text in any part of the job."),
 )  # fmt: skip
-FIELDS = {"q": "--search", **{f"filter.{name}": f"--{name}" for name in ("status", "since", "until", "type", "queue")}}
+FIELDS = {"q": "--search"}
 
 
 def filters(function: F) -> F:
@@ -103,7 +108,7 @@ def _what(job: Json) -> str:
         return str(job["jobType"] or job["scheduleId"])
     target = job["target"] or {}
     words = target.get("shell") or " ".join(target.get("command") or ()) or target.get("url") or job["kind"]
-    return str(words)[:60]
+    return cut(str(words), LONGEST_WORDS)
 
 
 def _progress(job: Json) -> str | None:
@@ -246,7 +251,9 @@ def _each(client: Client, action: str, ids: tuple[str, ...]) -> None:
         except ServiceUnavailable:
             raise
         except RotaError as error:
-            click.echo(f"rota: error: {job_id}: {error}", err=True)
+            click.echo(
+                f"rota: error: {error}" if job_id in error.message else f"rota: error: {job_id}: {error}", err=True
+            )
             failed = True
         else:
             stopping = job is not None and action == "cancel" and job["status"] == "running"
@@ -263,7 +270,7 @@ def change_matching(client: Client, action: str, wanted: dict[str, Any], *, yes:
         return
     confirm(f"{action.capitalize()} {plural(count, 'job')}?", yes=yes)
     changed = 0
-    with progress(count, action) as show:
+    with progress(count, action, quiet=count < MANY) as show:
         while True:
             answer = client.act(action, wanted)
             changed += answer["changed"]

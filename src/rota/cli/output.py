@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, TextIO
 
 import click
 import msgspec
 
 from rota.cli.terminal import cut, safe, safe_line, width
-from rota.timetable import zone as zone_named
 
 SYMBOLS = {
     "scheduled": ("◷", "cyan"),
@@ -100,7 +99,13 @@ def local(text: str | None, zone: str | None = None) -> str:
     """Return a time in a zone, by default that of this machine."""
     if text is None:
         return "—"
-    return parse_time(text).astimezone(zone_named(zone) if zone else None).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return parse_time(text).astimezone(_zone(zone) if zone else None).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def _zone(name: str) -> tzinfo:
+    from rota.timetable import zone
+
+    return zone(name)
 
 
 def milliseconds(value: int | None) -> str:
@@ -160,7 +165,7 @@ def details(pairs: Iterable[tuple[str, Any]]) -> None:
 def instants(found: Sequence[str], zone: str | None) -> None:
     """Print instants, in their zone and in UTC where that is another."""
     for text in found:
-        here = parse_time(text).astimezone(zone_named(zone or "UTC"))
+        here = parse_time(text).astimezone(_zone(zone or "UTC"))
         in_utc = "" if here.tzname() == "UTC" else f"   {parse_time(text):%Y-%m-%d %H:%M:%S} UTC"
         click.echo(f"  {here:%a %Y-%m-%d %H:%M:%S %Z}{in_utc}   {ago(text)}")
     if not found:

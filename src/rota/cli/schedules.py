@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -24,8 +24,10 @@ from rota.cli.output import (
     until,
 )
 from rota.cli.terminal import safe_line
-from rota.client import Client, Json
 from rota.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from rota.client import Client, Json
 
 F = TypeVar("F", bound=Callable[..., Any])
 

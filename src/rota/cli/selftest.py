@@ -6,6 +6,7 @@ import secrets
 import statistics
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -15,10 +16,12 @@ from rota.cli.connection import connect
 from rota.cli.options import json_option
 from rota.cli.output import mark, parse_time, plural, print_json
 from rota.cli.progress import Show, progress
-from rota.client import Client, Json
 from rota.durations import parse_duration
 from rota.errors import RotaError
 from rota.model import FINAL
+
+if TYPE_CHECKING:
+    from rota.client import Client, Json
 
 LOOK_S = 0.05
 SHOWN = 10

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rota.client import Client
 
 import click
-
-from rota.client import Client
 
 SILENT_S = 3.0
 """So long nothing is said: as a rule a job starts at once."""
