@@ -6,8 +6,8 @@ Statements are written once, with ``:name`` parameters and a few macros where th
 - ``{uuid}``, ``{json}``: the column types; ``{json|:p}``: a parameter that is a JSON document;
 - ``{rows|u|batch|id uuid, n int}``: the JSON array in ``:batch`` as a table ``u``.  A batch goes as one JSON
   parameter because arrays took ten times as long by a bad plan (docs/decisions/0003-one-sql-text.md);
-- ``{in|SELECT id …}``: the ids that a subquery finds, as a condition.  PostgreSQL gets them as an array, so that it looks
-  them up; a subquery it joins as it sees fit.
+- ``{in|SELECT id …}``: the ids that a subquery finds, as a condition.  PostgreSQL gets them as an array, so that it
+  looks them up; a subquery it joins as it sees fit.
 """
 
 from __future__ import annotations
