@@ -48,6 +48,7 @@ async def test_lists_the_latest_first(client: httpx.AsyncClient, seven: list[str
         ("status=pending", [0, 1, 2, 3, 4, 5]),
         ("status=scheduled", [4]),
         ("status=failed,scheduled", [4, 6]),
+        ("status=failed&status=scheduled", [4, 6]),
         ("type=digest", [4, 5, 6]),
         ("queue=mail&status=pending", [4, 5]),
         ("schedule=nightly", [3]),

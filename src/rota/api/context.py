@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeVar
+from functools import cache
+from typing import TypeVar, get_args, get_origin
 
 import msgspec
 from starlette.requests import Request
@@ -103,15 +104,29 @@ class Context:
 
 def decode_query(request: Request, kind: type[T]) -> T:
     """Return the query of a request as a struct: numbers from text, unknown names refused."""
-    given: dict[str, str] = {}
+    given: dict[str, str | list[str]] = {}
+    several = _several(kind)
     for name, value in request.query_params.multi_items():
-        if name in given:
-            raise Invalid(name, "is given more than once", hint="divide several values by commas")
-        given[name] = value
+        if name not in given:
+            given[name] = value
+        elif name in several:
+            before = given[name]
+            given[name] = [*(before if isinstance(before, list) else [before]), value]
+        else:
+            raise Invalid(name, "is given more than once")
     try:
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
+
+
+@cache
+def _several(kind: type) -> frozenset[str]:
+    """Return the names that may be given several times."""
+    fields = msgspec.structs.fields(kind)
+    return frozenset(
+        field.encode_name for field in fields if any(get_origin(choice) is list for choice in get_args(field.type))
+    )
 
 
 def _invalid(error: msgspec.ValidationError) -> Invalid:
