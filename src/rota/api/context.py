@@ -105,11 +105,10 @@ class Context:
 def decode_query(request: Request, kind: type[T]) -> T:
     """Return the query of a request as a struct: numbers from text, unknown names refused."""
     given: dict[str, str | list[str]] = {}
-    several = _several(kind)
     for name, value in request.query_params.multi_items():
         if name not in given:
             given[name] = value
-        elif name in several:
+        elif name in _several(kind):
             before = given[name]
             given[name] = [*(before if isinstance(before, list) else [before]), value]
         else:
@@ -121,12 +120,10 @@ def decode_query(request: Request, kind: type[T]) -> T:
 
 
 @cache
-def _several(kind: type) -> frozenset[str]:
+def _several(kind: type) -> set[str]:
     """Return the names that may be given several times."""
     fields = msgspec.structs.fields(kind)
-    return frozenset(
-        field.encode_name for field in fields if any(get_origin(choice) is list for choice in get_args(field.type))
-    )
+    return {field.encode_name for field in fields if any(get_origin(one) is list for one in get_args(field.type))}
 
 
 def _invalid(error: msgspec.ValidationError) -> Invalid:
