@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
 from typing import TypeVar, get_args, get_origin
 
 import msgspec
@@ -119,7 +118,6 @@ def decode_query(request: Request, kind: type[T]) -> T:
         raise _invalid(error) from None
 
 
-@cache
 def _several(kind: type) -> set[str]:
     """Return the names that may be given several times."""
     fields = msgspec.structs.fields(kind)
