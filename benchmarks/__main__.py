@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: run all, print a table, write ``benchmarks/results.json``."""
+"""``python -m benchmarks``: measure, print a table, write ``benchmarks/results.json``."""
 
 from __future__ import annotations
 
@@ -7,64 +7,92 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
-from benchmarks import drain
+from benchmarks import api, commands, drain, enqueue, http_jobs, lateness, pickup, table, timetable
+from benchmarks.figure import Figure
 from benchmarks.server import postgres
-from benchmarks.setting import ROOT, Figure
+from benchmarks.setting import ROOT, Session
 
-Benchmark = Callable[[str, str | None], Iterator[Figure]]
-ALL: dict[str, Benchmark] = {"drain": drain.run}
+DATABASES = ("postgresql", "sqlite")
 
 
-def main() -> int:
-    """Run what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+class Benchmark(msgspec.Struct, frozen=True):
+    """What is measured, and on which databases; an empty name means on none."""
+
+    run: Callable[[Session], Iterator[Figure]]
+    databases: tuple[str, ...] = DATABASES
+
+
+ALL = {
+    "drain": Benchmark(drain.run),
+    "enqueue": Benchmark(enqueue.run),
+    "api": Benchmark(api.run),
+    "pickup": Benchmark(pickup.run),
+    "lateness": Benchmark(lateness.run),
+    "http": Benchmark(http_jobs.run),
+    "commands": Benchmark(commands.run, ("",)),
+    "timetable": Benchmark(timetable.run, ("",)),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Rota beside raw loops.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)} (all)")
-    parser.add_argument("--database", choices=["postgresql", "sqlite", "both"], default="both")
-    options = parser.parse_args()
+    parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
+    parser.add_argument("--quick", action="store_true", help="little of everything: to see that it works")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results.json", metavar="FILE")
+    options = parser.parse_args(arguments)
     unknown = set(options.names) - set(ALL)
     if unknown:
-        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
-    kinds = ["postgresql", "sqlite"] if options.database == "both" else [options.database]
-    with postgres("postgresql" in kinds) as url:
-        figures = list(measure(options.names or list(ALL), kinds, url))
-    write(figures)
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+    chosen = {name: ALL[name] for name in options.names or ALL}
+    allowed = {"", *(DATABASES if options.database == "both" else [options.database])}
+    needed = {kind for each in chosen.values() for kind in each.databases} & allowed
+    began = time.monotonic()
+    with postgres("postgresql" in needed) as url:
+        figures = list(measure(chosen, allowed, url, quick=options.quick))
+    table.print_end(figures, time.monotonic() - began, quick=options.quick)
+    write(figures, options.output, quick=options.quick)
     return 0
 
 
-def measure(names: list[str], kinds: list[str], url: str | None) -> Iterator[Figure]:
+def measure(chosen: dict[str, Benchmark], allowed: set[str], url: str | None, *, quick: bool) -> Iterator[Figure]:
     """Run benchmarks one after the other, and print each figure when it is there."""
-    print(f"{'benchmark':58} {'database':11} {'value':>14} {'raw':>14} {'ratio':>7}  goal")
-    for name in names:
-        for kind in kinds:
-            for figure in ALL[name](kind, url):
-                print(line(figure), flush=True)
-                yield figure
+    table.print_head()
+    for name, benchmark in chosen.items():
+        for database in benchmark.databases:
+            if database in allowed:
+                session = Session(database, url, quick, table.progress(name, database))
+                for figure in benchmark.run(session):
+                    table.print_line(figure)
+                    yield figure
 
 
-def line(figure: Figure) -> str:
-    """Return a figure as a line of the table."""
-    raw = f"{figure.raw:,.0f} {figure.unit}" if figure.raw else "—"
-    ratio = f"{figure.ratio:.2f}" if figure.ratio else "—"
-    goal = f"≥ {figure.goal:.2f}" if figure.goal else ""
-    digits = 0 if figure.value >= 100 else 2
-    return f"{figure.name:58} {figure.database:11} {figure.value:>7,.{digits}f} {figure.unit:<6} {raw:>14} {ratio:>7}  {goal}"
-
-
-def write(figures: list[Figure]) -> None:
+def write(figures: Sequence[Figure], path: Path, *, quick: bool) -> None:
     """Write every figure with its reference and ratio."""
     document = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()},
-        "figures": [{**msgspec.structs.asdict(figure), "ratio": figure.ratio} for figure in figures],
+        "quick": quick,
+        "machine": {
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+            "load": os.getloadavg(),
+        },
+        "figures": [
+            {**msgspec.to_builtins(figure), "ratio": figure.ratio, "fallsShort": figure.falls_short}
+            for figure in figures
+        ],
     }
-    path = ROOT / "benchmarks" / "results.json"
-    path.write_text(json.dumps(document, indent=2) + "\n")
-    print(f"written to {path.relative_to(ROOT)}", file=sys.stderr)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    print(f"written to {path}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -13,5 +13,10 @@ async def noop() -> None:
 
 
 @rota.job(queue="bench")
+async def note(user: int, text: str) -> None:
+    """Do nothing, with arguments."""
+
+
+@rota.job(queue="bench")
 def noop_sync() -> None:
     """Do nothing, in a process of its own."""

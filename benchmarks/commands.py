@@ -1,4 +1,4 @@
-"""Commands below their keepers, beside a bare spawn loop of the same run.  ``python -m benchmarks.commands``."""
+"""Commands below their keepers, beside a bare spawn loop of the same run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import statistics
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from benchmarks.setting import Figure
+from benchmarks.figure import Figure, Goals, Round, of_rounds
+from benchmarks.setting import Session
 from rota.executor import Call, Declared, Line, Outcome
 from rota.executors.command import CommandExecutor
 from rota.ids import new_id
@@ -71,52 +71,71 @@ def bare(count: int) -> float:
     return count / (time.perf_counter() - began)
 
 
-def run() -> Iterator[Figure]:
+def run(session: Session) -> Iterator[Figure]:
     """Measure quick commands, one alone, and a flood of output."""
-    yield from asyncio.run(measure())
+    yield from asyncio.run(Keepers(session).measure())
 
 
-async def measure() -> list[Figure]:
-    host = CountingHost()
-    executor = CommandExecutor()
-    await executor.start(host)
+class Keepers:
+    """The executor of commands, with nothing of the engine around it."""
 
-    async def seconds(calls: list[Call]) -> float:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._host = CountingHost()
+        self._executor = CommandExecutor()
+
+    async def measure(self) -> list[Figure]:
+        await self._executor.start(self._host)
+        await self._seconds(quick())
+        found = [*await self._quick_ones(), await self._alone()]
+        if not self._session.quick:
+            found += [await self._flood(name, text) for name, text in FLOODS.items()]
+        await self._executor.close()
+        return found
+
+    async def _seconds(self, calls: list[Call]) -> float:
         began = time.perf_counter()
-        wanted = host.ended + len(calls)
-        executor.submit(calls)
-        await host.wait(wanted)
+        wanted = self._host.ended + len(calls)
+        self._executor.submit(calls)
+        await self._host.wait(wanted)
         return time.perf_counter() - began
 
-    def quick(count: int = 1) -> list[Call]:
-        return [command('{"kind":"command","command":["true"]}') for _ in range(count)]
+    async def _quick_ones(self) -> list[Figure]:
+        count = self._session.some(COUNT)
+        rounds, cpu_s = [], []
+        before = bare(count)
+        for _ in range(self._session.rounds):
+            self._session.say("quick commands")
+            cpu_before = time.process_time()
+            rate = count / await self._seconds(quick(count))
+            cpu_s.append(time.process_time() - cpu_before)
+            self._session.say("bare spawning")
+            after = bare(count)
+            rounds.append(Round(rate, (before + after) / 2))
+            before = after
+        return [
+            of_rounds(
+                rounds, name="commands, quick ones", database="", unit="jobs/s",
+                raw_name="spawning them one by one", goals=Goals(ratio=0.6),
+            ),
+            figure("commands, CPU of the worker for each", statistics.median(cpu_s) / count * 1e6, "µs"),
+        ]  # fmt: skip
 
-    await seconds(quick())
-    raw, rate, cpu_s = 0.0, 0.0, 0.0
-    for _ in range(3):
-        raw += bare(COUNT) / 3
-        cpu_s -= time.process_time()
-        rate += COUNT / await seconds(quick(COUNT)) / 3
-        cpu_s += time.process_time()
-    alone = statistics.median([await seconds(quick()) for _ in range(ALONE)])
-    found = [
-        figure("commands, quick ones", rate, "/s", raw=raw, raw_name="bare spawning, one by one", goal=0.6),
-        figure("commands, CPU of the worker for each", cpu_s / 3 / COUNT * 1e6, "µs"),
-        figure("commands, one alone, median", alone * 1e3, "ms"),
-    ]
-    for name, text in FLOODS.items():
-        kept = host.kept
-        took = await seconds([command(f'{{"kind":"command","shell":"{text}"}}')])
-        found.append(figure(f"commands, 1 GB of {name}, {host.kept - kept:,} lines kept", took, "s"))
-    await executor.close()
-    return found
+    async def _alone(self) -> Figure:
+        self._session.say("one alone")
+        times = [await self._seconds(quick()) for _ in range(self._session.some(ALONE))]
+        return figure("commands, one alone, median", statistics.median(times) * 1e3, "ms")
+
+    async def _flood(self, name: str, text: str) -> Figure:
+        self._session.say(f"1 GB of {name}")
+        kept = self._host.kept
+        took = await self._seconds([command(f'{{"kind":"command","shell":"{text}"}}')])
+        return figure(f"commands, 1 GB of {name}, {self._host.kept - kept:,} kept", took, "s")
 
 
-def figure(name: str, value: float, unit: str, **fields: Any) -> Figure:
-    return Figure(name=name, database="", value=value, unit=unit, **fields)
+def quick(count: int = 1) -> list[Call]:
+    return [command('{"kind":"command","command":["true"]}') for _ in range(count)]
 
 
-if __name__ == "__main__":
-    for each in run():
-        ratio = f"{each.raw_name} {each.raw:,.0f}{each.unit}, ratio {each.ratio:.2f}" if each.raw else ""
-        print(f"{each.name:60} {each.value:>10,.2f} {each.unit:3} {ratio}")
+def figure(name: str, value: float, unit: str) -> Figure:
+    return Figure(name=name, database="", value=value, unit=unit)

@@ -1,4 +1,4 @@
-"""What every benchmark needs: fresh databases, jobs to run, a worker process, figures."""
+"""What every benchmark needs: fresh databases, jobs to run, processes beside this one."""
 
 from __future__ import annotations
 
@@ -9,41 +9,63 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
+from benchmarks import app
+from rota.actions import queues
+from rota.actions.specs import Caller, PauseIn, QueueIn
 from rota.ids import new_id
 from rota.model import JobType, NewJob
 from rota.settings import Settings, load_settings
 from rota.store import jobs, migrate, types
 from rota.store.database import Database
 from rota.store.opening import open_database
+from tests.support import procs
 
 ROOT = Path(__file__).parent.parent
+QUEUE = "bench"
+FILL = 5_000
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
-class Figure(msgspec.Struct, kw_only=True):
-    """One measured line: a value, its raw reference in the same run, and their ratio."""
+class Session(msgspec.Struct, frozen=True):
+    """One benchmark on one kind of database."""
 
-    name: str
     database: str
-    value: float
-    unit: str
-    raw: float | None = None
-    raw_name: str | None = None
-    goal: float | None = None
-    """The least ratio that the project promises, where it does."""
+    postgres_url: str | None
+    quick: bool
+    say: Callable[[str], None]
+    """Takes what is being measured now."""
 
     @property
-    def ratio(self) -> float | None:
-        """Value to raw."""
-        return None if not self.raw else self.value / self.raw
+    def rounds(self) -> int:
+        return 1 if self.quick else 3
+
+    def some(self, count: int) -> int:
+        """Return how many of something to measure."""
+        return max(20, count // 20) if self.quick else count
+
+    @contextlib.contextmanager
+    def fresh(self) -> Iterator[Bench]:
+        """Yield a fresh, migrated database; it is removed afterwards."""
+        self.say("a fresh database")
+        with tempfile.TemporaryDirectory(prefix="rota-bench-") as folder:
+            if self.database == "sqlite":
+                with _opened(self.database, f"sqlite:///{folder}/bench.db") as bench:
+                    yield bench
+            else:
+                from tests.support.postgres import fresh_database
+
+                assert self.postgres_url is not None
+                with fresh_database(self.postgres_url) as url, _opened(self.database, url) as bench:
+                    yield bench
 
 
 class Bench(msgspec.Struct, frozen=True):
-    """A fresh database of one kind."""
+    """A fresh database."""
 
     kind: str
     db: Database
@@ -52,27 +74,11 @@ class Bench(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def fresh(kind: str, postgres_url: str | None) -> Iterator[Bench]:
-    """Yield a fresh, migrated database; it is removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="rota-bench-") as folder:
-        if kind == "sqlite":
-            url = f"sqlite:///{folder}/bench.db"
-            with opened(kind, url) as bench:
-                yield bench
-        else:
-            from tests.support.postgres import fresh_database
-
-            assert postgres_url is not None
-            with fresh_database(postgres_url) as url, opened(kind, url) as bench:
-                yield bench
-
-
-@contextlib.contextmanager
-def opened(kind: str, url: str) -> Iterator[Bench]:
-    """Yield an open, migrated database."""
+def _opened(kind: str, url: str) -> Iterator[Bench]:
     settings = load_settings({}, database_url=url)
     db = open_database(settings.database_url)
     migrate.migrate(db)
+    db.run(lambda tx: types.put(tx, _declared()))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ROTA_")}
     try:
         yield Bench(kind, db, settings, {**clean, "ROTA_DATABASE_URL": url, "ROTA_LOG_FORMAT": "json"})
@@ -80,41 +86,56 @@ def opened(kind: str, url: str) -> Iterator[Bench]:
         db.close()
 
 
-def make_jobs(count: int, *, type_name: str = "noop", lane: str = "async", queue: str = "bench") -> list[NewJob]:
-    """Return no-op jobs."""
+def _declared() -> list[JobType]:
     return [
-        NewJob(id=new_id(), type=type_name, lane=lane, target=None, queue=queue, rank=0, args="{}", max_attempts=4,
-               timeout_us=3_600_000_000)
-        for _ in range(count)
+        JobType(name=each.name, lane=each.lane, target=None, args_schema=each.args_schema, defaults=each.defaults_json,
+                owner="code")
+        for each in app.rota.jobs.values()
     ]  # fmt: skip
 
 
-def fill(bench: Bench, count: int, **fields: str) -> None:
-    """Store no-op jobs, and fresh statistics with them."""
-    declare(bench)
-    for start in range(0, count, 5000):
-        batch = make_jobs(min(5000, count - start), **fields)
-        bench.db.run(lambda tx, batch=batch: jobs.insert(tx, batch))  # type: ignore[misc]
+def fill(
+    bench: Bench,
+    count: int,
+    *,
+    queue: str = QUEUE,
+    type_name: str | None = "noop",
+    lane: str = "async",
+    target: str | None = None,
+) -> None:
+    """Store jobs; the table is as tidy as autovacuum would make it, with fresh statistics, so that rounds are alike."""
+    for start in range(0, count, FILL):
+        batch = [
+            NewJob(
+                id=new_id(), type=type_name, lane=lane, target=target, queue=queue, rank=0, args="{}", max_attempts=4,
+                timeout_us=3_600_000_000,
+            )
+            for _ in range(min(FILL, count - start))
+        ]  # fmt: skip
+        bench.db.run(lambda tx, batch=batch: jobs.insert(tx, batch))  # type: ignore[misc] # it makes no lambda with defaults
     with bench.db.statement() as tx:
-        tx.run("ANALYZE")
+        tx.run("ANALYZE" if bench.kind == "sqlite" else "VACUUM ANALYZE rota_jobs")
 
 
-def declare(bench: Bench) -> None:
-    """Declare the types of the benchmark's application."""
-    declared = [
-        JobType(name=name, lane=lane, target=None, args_schema=None, defaults="{}", owner="code")
-        for name, lane in (("noop", "async"), ("noop_sync", "sync"))
-    ]
-    bench.db.run(lambda tx: types.put(tx, declared))
+def pause(bench: Bench, queue: str = QUEUE) -> None:
+    """Keep workers from a queue, which comes into being where it is not there."""
+    bench.db.run(lambda tx: queues.change(tx, queue, QueueIn()))
+    bench.db.run(lambda tx: queues.pause(tx, queue, PauseIn(), Caller()))
+
+
+def resume(bench: Bench, queue: str = QUEUE) -> None:
+    """Let workers take from a queue."""
+    bench.db.run(lambda tx: queues.resume(tx, queue))
 
 
 @contextlib.contextmanager
-def process(bench: Bench, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(bench: Bench, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``rota …`` beside; it is ended afterwards.  Its log goes to a file, as in production to a collector."""
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "rota", *arguments], env=bench.environment, cwd=ROOT, stdout=log, stderr=log
-        )
+            [sys.executable, "-m", "rota", *arguments],
+            env={**bench.environment, **environment}, cwd=ROOT, stdout=log, stderr=log,
+        )  # fmt: skip
         try:
             yield child
         finally:
@@ -126,12 +147,31 @@ def process(bench: Bench, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
                 child.wait()
 
 
-def wait_for(bench: Bench, sql: str, wanted: int, timeout_s: float) -> float:
-    """Wait until a count reaches ``wanted``; return ``time.monotonic()`` of the moment it was seen."""
+@contextlib.contextmanager
+def worker(bench: Bench, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a worker with the benchmarks' application; yield when it can take jobs."""
+    with process(bench, "worker", "--app", "benchmarks.app:rota", *arguments, **environment) as child:
+        ready = "SELECT count(*) FROM rota_workers WHERE state = 'running' AND types IS NOT NULL AND pid = "
+        wait_for(bench, f"{ready}{child.pid}", 1, 30)
+        yield child
+
+
+def wait_for(bench: Bench, sql: str, wanted: int, timeout_s: float) -> None:
+    """Wait until a count reaches ``wanted``."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         with bench.db.statement() as tx:
             if int(tx.value(sql)) >= wanted:
-                return time.monotonic()
+                return
         time.sleep(0.02)
     raise TimeoutError(f"not within {timeout_s:g} s: {sql}")
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time (s) that a process and its living descendants have used, those that ended left out."""
+    ticks = 0
+    for each in (pid, *procs.descendants(pid)):
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS

@@ -1,4 +1,4 @@
-"""Timetable: next instants a second over a mix of expressions and zones.  ``python -m benchmarks.timetable``."""
+"""Timetable: next instants a second over a mix of expressions and zones."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
-from benchmarks.setting import Figure
+from benchmarks.figure import Figure, interleaved, of_rounds
+from benchmarks.setting import Session
 from rota.timetable import Rule, parse_instant, parse_rule
 
 MIX = (
@@ -30,12 +32,12 @@ YEAR_US = 365 * 86_400 * 1_000_000
 ROUNDS = 2_000
 
 
-def run() -> Iterator[Figure]:
+def run(session: Session) -> Iterator[Figure]:
     """Measure instants in order, instants from anywhere in a year in both directions, and reading expressions."""
     rules = [parse_rule(cron=cron, timezone=zone) for cron, zone in MIX]
     chance = random.Random(7)
     anywhere = [START + chance.randrange(YEAR_US) for _ in range(ROUNDS)]
-    reference = rate(lambda: conversions(anywhere))
+    reference = partial(conversions, anywhere)
     measures: tuple[tuple[str, Callable[[], int]], ...] = (
         ("timetable, next instants in order", lambda: sum(len(rule.instants(START, ROUNDS)) for rule in rules)),
         ("timetable, next instant after a random one", lambda: sum(scattered(rule.next, anywhere) for rule in rules)),
@@ -44,9 +46,9 @@ def run() -> Iterator[Figure]:
         ("timetable, expressions read again", lambda: len([read(cron, zone) for cron, zone in MIX * ROUNDS])),
     )
     for name, action in measures:
-        yield Figure(
-            name=name, database="none", value=rate(action), unit="/s", raw=reference, raw_name="zoneinfo conversions"
-        )
+        session.say(name.partition(", ")[2])
+        rounds = interleaved(1, partial(rate, reference), partial(rate, action))
+        yield of_rounds(rounds, name=name, database="", unit="/s", raw_name="zoneinfo conversions")
 
 
 def rate(action: Callable[[], int]) -> float:
@@ -72,8 +74,3 @@ def read(cron: str, zone: str) -> Rule:
 def first_readings() -> int:
     texts = [f"{minute} {hour} {day} * *" for minute in range(60) for hour in range(24) for day in range(1, 8)]
     return len([read(text, "Europe/Paris") for text in texts])
-
-
-if __name__ == "__main__":
-    for figure in run():
-        print(f"{figure.name:52} {figure.value:>12,.0f}{figure.unit}   {figure.raw_name} {figure.raw or 0:,.0f}/s")
