@@ -30,6 +30,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CommandJob",
     "Context",
     "Fail",
     "HttpJob",

@@ -18,10 +18,10 @@ from rota.store.opening import open_database
 MINUTE_US = 60_000_000
 
 
-def command(queue: str = "q") -> NewJob:
+def command() -> NewJob:
     return NewJob(
-        id=new_id(), type=None, lane="command", target='{"kind":"command","shell":"true"}', queue=queue, rank=0, args="{}",
-        max_attempts=1,
+        id=new_id(), type=None, lane="command", target='{"kind":"command","shell":"true"}', queue="q", rank=0,
+        args="{}", max_attempts=1,
     )  # fmt: skip
 
 
