@@ -7,6 +7,7 @@ import msgspec
 from rota.actions import building, policy, rules
 from rota.actions.arguments import check_fit
 from rota.actions.specs import Caller, JobDefaults, PauseIn, PreviewIn, ScheduleIn, decode, given
+from rota.actions.targets import with_secrets_of
 from rota.errors import Conflict, Invalid, NotFound
 from rota.ids import new_id
 from rota.jsontext import check_name, check_text
@@ -44,6 +45,8 @@ def put(tx: Tx, schedule_id: str, spec: ScheduleIn, caller: Caller, settings: Se
         raise Invalid("id", f"{spec.id!r} is not the id of the address, {schedule_id!r}")
     old = schedules.lock(tx, schedule_id)
     now = tx.now()
+    if old is not None:
+        spec = msgspec.structs.replace(spec, target=with_secrets_of(old.target, spec.target))
     fresh = _record(tx, schedule_id, spec, caller, settings, old, now)
     if old is not None and _same(old, fresh):
         return old

@@ -11,6 +11,7 @@ import msgspec
 from rota.durations import parse_duration
 from rota.errors import Invalid
 from rota.executors import command_target, http_target
+from rota.executors.http_mask import MASK
 from rota.jsontext import check_json
 from rota.settings import Settings
 
@@ -46,6 +47,22 @@ def check_target(raw: msgspec.Raw, settings: Settings) -> Target:
     timeout = target.get("timeout")
     timeout_us = None if timeout is None else parse_duration(cast(Any, timeout), "target.timeout", minimum_us=1000)
     return Target(lane, document, timeout_us)
+
+
+def with_secrets_of(known: str | None, raw: msgspec.Raw) -> msgspec.Raw:
+    """Return a target in which what is shown in place of secrets is again the secrets of ``known``.
+
+    So a target that was read, changed and sent back keeps them.
+    """
+    if known is None or MASK.encode() not in bytes(raw):
+        return raw
+    try:
+        target, before = msgspec.json.decode(raw), msgspec.json.decode(known)
+    except (msgspec.DecodeError, RecursionError):
+        return raw  # what is wrong with it is said when it is checked
+    if not isinstance(target, dict) or target.get("kind") != "http" or before.get("kind") != "http":
+        return raw
+    return msgspec.Raw(msgspec.json.encode(http_target.unmasked_target(target, before)))
 
 
 def _check_function(target: Mapping[str, Any], settings: Settings) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from rota.actions import building
 from rota.actions.arguments import check_schema
 from rota.actions.specs import JobDefaults, TypeIn, given
-from rota.actions.targets import check_target
+from rota.actions.targets import check_target, with_secrets_of
 from rota.errors import Conflict, Invalid, NotFound
 from rota.jsontext import check_json, check_type
 from rota.model import JobType
@@ -24,7 +24,7 @@ def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
     existing = types.get(tx, name)
     if existing is not None and existing.owner == "code":
         raise Conflict(f"job type {name} is declared by code", hint="change it there, or choose another name")
-    target = check_target(spec.target, settings)
+    target = check_target(with_secrets_of(existing.target if existing else None, spec.target), settings)
     schema = None
     document = given(spec.args_schema)
     if document is not None:

@@ -80,7 +80,18 @@ class HttpTarget:
 
 def check_target(target: Mapping[str, object], *, services: Mapping[str, str]) -> None:
     """Check a target before it is saved.  Raises `Invalid` with the field, ``target.…``, and the fix."""
+    _check_unmasked(target)
     parse_target(target).address(services)
+
+
+def _check_unmasked(target: Mapping[str, object]) -> None:
+    """Refuse what `masked_target` showed in place of a secret: stored, it would take the place of the secret."""
+    for part in ("headers", "auth"):
+        values = target.get(part)
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            if value in (MASK, [MASK]):
+                reason = "is what is shown in place of a secret, not the secret"
+                raise Invalid(f"target.{part}.{name}", reason, hint="give the secret itself")
 
 
 def parse_target(target: Mapping[str, object]) -> HttpTarget:
@@ -126,6 +137,20 @@ def masked_target(target: Mapping[str, object]) -> dict[str, object]:
         secret = {"token": MASK, "password": MASK, "secrets": [MASK]}
         shown["auth"] = {name: secret.get(str(name), value) for name, value in auth.items()}
     return shown
+
+
+def unmasked_target(target: Mapping[str, object], known: Mapping[str, object]) -> dict[str, object]:
+    """Return ``target`` with the secrets of ``known`` wherever it says what `masked_target` shows of them."""
+    shown = masked_target(known)
+    found = {name: known[name] if name in known and value == shown[name] else value for name, value in target.items()}
+    for part in ("headers", "auth"):
+        values, before = found.get(part), known.get(part)
+        if isinstance(values, Mapping) and isinstance(before, Mapping):
+            found[part] = {
+                name: before[name] if name in before and value in (MASK, [MASK]) else value
+                for name, value in values.items()
+            }
+    return found
 
 
 def _method(value: object) -> str:
