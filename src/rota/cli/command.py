@@ -38,21 +38,19 @@ class Command(click.Command):
     def _as_typed(self, error: Invalid, ctx: click.Context) -> Invalid:
         """Name the option, not the field or the setting that it became."""
         field = re.sub(r"^(?:jobs\.[0-9]+|filter)\.", "", error.field)
-        option = self._fields.get(field) or self._option(field, ctx)
-        if option is None:
+        name = field.removeprefix("ROTA_").replace("_", "-")
+        if name == field:
+            name = re.sub(r"(?<=[a-z])([A-Z])", r"-\1", field)
+        option = self._fields.get(field, f"--{name.lower()}")
+        if not any(option in (*each.opts, each.metavar) and _was_given(each, ctx) for each in self.params):
             return error
         found = Invalid(option, error.reason, hint=error.hint)
         found.status = error.status
         return found
 
-    def _option(self, field: str, ctx: click.Context) -> str | None:
-        setting = field.startswith("ROTA_")
-        name = field[5:].replace("_", "-") if setting else re.sub(r"(?<=[a-z])([A-Z])", r"-\1", field)
-        option = f"--{name.lower()}"
-        for parameter in self.params:
-            if option in parameter.opts and not (setting and ctx.params.get(parameter.name or "") is None):
-                return option
-        return None
+
+def _was_given(parameter: click.Parameter, ctx: click.Context) -> bool:
+    return ctx.params.get(parameter.name or "") not in (None, (), False)
 
 
 def _keep_at_root(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:

@@ -265,14 +265,24 @@ def _preview_of(schedule: Json, schedule_id: str, count: int) -> Json:
     return {**rule, "id": schedule_id, "count": count}
 
 
+def _next_of(client: Client, schedule: Json, count: int) -> tuple[list[str], list[str]]:
+    """Return the next instants of a stored schedule, and warnings; an interval counts from its next instant."""
+    asked = _preview_of(schedule, schedule["id"], count)
+    first = schedule["nextAt"] if schedule["every"] is not None else None
+    if first is not None:
+        asked |= {"startAt": first, "count": count - 1}
+    answer = client.preview(asked)
+    return [*([first] if first else []), *answer["instants"]], answer["warnings"]
+
+
 def _print_made(client: Client, made: Json, *, as_json: bool) -> None:
     if as_json:
         print_json(made)
         return
     click.echo(f"{made['id']}: {safe_line(made['description'] or '')}")
-    answer = client.preview(_preview_of(made, made["id"], 3))
-    instants(answer["instants"], made["timezone"])
-    notes(answer["warnings"])
+    found, warnings = _next_of(client, made, 3)
+    instants(found, made["timezone"])
+    notes(warnings)
 
 
 @schedules.command(fields=FIELDS)
