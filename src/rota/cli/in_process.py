@@ -7,9 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
-from starlette.types import ASGIApp
 
 from rota import logs
 from rota.api.access import trusted
@@ -28,7 +28,7 @@ LOCAL = "http://rota.local"
 class InProcess(httpx.BaseTransport):
     """Hands requests to an ASGI application on an event loop in a thread of its own."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: Any) -> None:
         self._transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rota-in-process", daemon=True)
