@@ -35,6 +35,8 @@ class Batch(msgspec.Struct):
     chunks: list[LogChunk] = []
     dropped: list[tuple[str, int]] = []
     progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
+    room: bool = False
+    """Whether its ends make room in a queue with a limit."""
 
     def ended(self) -> list[Ended]:
         """Every ended attempt in it."""
@@ -84,6 +86,8 @@ class Flusher(Loop):
         chunks: Sequence[LogChunk] = (),
         dropped: Sequence[tuple[str, int]] = (),
         progress: dict[tuple[str, int], tuple[float | None, str | None]] | None = None,
+        *,
+        room: bool = False,
     ) -> None:
         """Add what is to be written under ``worker``'s lease."""
         with self._lock:
@@ -98,6 +102,7 @@ class Flusher(Loop):
                     batch.returned.append(result)
             batch.chunks.extend(chunks)
             batch.dropped.extend(dropped)
+            batch.room = batch.room or room
             self._log_bytes += sum(len(chunk.body) for chunk in chunks)
             if progress:
                 batch.progress.update(progress)
@@ -162,8 +167,8 @@ class Flusher(Loop):
                 accepted |= results.give_back(tx, batch.worker, batch.returned)
                 if any(returned.delay_us > 0 for returned in batch.returned):
                     tx.hint("due")
-                if any(returned.delay_us <= 0 for returned in batch.returned):
-                    tx.hint("jobs")
+            if batch.room or any(returned.delay_us <= 0 for returned in batch.returned):
+                tx.hint("jobs")
         return accepted
 
     def _write_apart(self, batch: Batch, error: Exception) -> set[str]:

@@ -213,8 +213,9 @@ class Worker:
             result.log_lines = self._last_lines(running)
             by_worker.setdefault(running.worker, []).append(result)
             tell_end(running, result)
+        room = any(running.claimed.limited for running, _ in ended)
         for worker, results in by_worker.items():
-            self.flusher.add(worker, results)
+            self.flusher.add(worker, results, room=room)
         self.claimer.freed({running.call.lane for running, _ in ended})
 
     def _judge(self, running: Running, outcome: Outcome, now_us: int) -> Finished | Returned:

@@ -81,6 +81,8 @@ class Claimed(msgspec.Struct, frozen=True):
     retry: str | None
     log_lines: int
     on_lost: str
+    limited: bool = False
+    """Whether its queue has a concurrency limit: then its end makes room for another."""
 
 
 def claim(db: Database, request: Request) -> list[Claimed]:
@@ -150,7 +152,9 @@ def _claim_in_turn(tx: Tx, request: Request) -> list[Claimed]:
             left = room[queue]
             room[queue] = None if left is None else left - 1
         picked += [job_id for _, job_id in found]
-    return _take(tx, request.worker, picked)
+    limited = {name for name, left in room.items() if left is not None}
+    taken = _take(tx, request.worker, picked)
+    return [msgspec.structs.replace(one, limited=True) if one.call.queue in limited else one for one in taken]
 
 
 PICK_IN_TURN = """
