@@ -10,6 +10,7 @@ from rota.settings import Settings
 from rota.store import migrate
 from rota.store.database import Database
 from tests.engine.scheduling import settings_of
+from tests.engine.working import Shop, looked_after
 from tests.store import builders
 from tests.support.clock import HandClock, hand_clock
 
@@ -40,3 +41,11 @@ def real_db(database_url: str) -> Iterator[Database]:
 def settings(database_url: str) -> Settings:
     """Settings for the test's database, all else by default."""
     return settings_of(database_url)
+
+
+@pytest.fixture
+def shop(real_db: Database, database_url: str) -> Iterator[Shop]:
+    """A database with a mover and a janitor around it, and jobs for workers."""
+    shop = Shop(real_db, database_url)
+    with looked_after(shop):
+        yield shop
