@@ -27,30 +27,31 @@ def only_at_full_size(full_size: bool) -> None:
         pytest.skip("takes long: --full-size, or make chaos")
 
 
+@pytest.fixture(params=[("pg_database", 2), ("sqlite_url", 1)], ids=["two-on-postgres", "one-on-sqlite"])
+def services(request: pytest.FixtureRequest) -> tuple[str, int]:
+    """A database, and how many ``rota up`` run on it."""
+    fixture, count = request.param
+    return str(request.getfixturevalue(fixture)), count
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("kind", "services"), [("pg_database", 2), ("sqlite_url", 1)])
 def test_twenty_schedules_for_ten_minutes(
-    kind: str,
-    services: int,
-    request: pytest.FixtureRequest,
-    rota_process: RotaProcesses,
-    tmp_path: Path,
-    target_server: TargetServer,
+    services: tuple[str, int], rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
 ) -> None:
-    database_url: str = request.getfixturevalue(kind)
+    database_url, count = services
     verdict = run_the_set(
-        rota_process, tmp_path / "app", target_server, database_url, services=services, seconds=TEN_MINUTES
+        rota_process, tmp_path / "app", target_server, database_url, services=count, seconds=TEN_MINUTES
     )
-    _print(kind, verdict)
+    _print(database_url, verdict)
     assert verdict.faults == []
     assert verdict.instants > 1500
     assert verdict.latest < LATEST_S
 
 
-def _print(kind: str, verdict: crontab.Verdict) -> None:
+def _print(database_url: str, verdict: crontab.Verdict) -> None:
     late = sorted(verdict.lateness)
     print(
-        f"{kind}: {verdict.instants} instants, faults {len(verdict.faults)}, late: median "
+        f"{database_url.partition(':')[0]}: {verdict.instants} instants, faults {len(verdict.faults)}, late: median "
         f"{statistics.median(late) * 1000:.0f} ms, p99 {late[int(len(late) * 0.99)] * 1000:.0f} ms, "
         f"worst {late[-1] * 1000:.0f} ms"
     )
@@ -58,7 +59,7 @@ def _print(kind: str, verdict: crontab.Verdict) -> None:
 
 @pytest.mark.timeout(600)
 def test_a_worker_is_killed_under_500_jobs(
-    rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer, database_url: str
+    database_url: str, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
 ) -> None:
     load = Load(tmp_path / "app", target_server, seconds=1.0)
     told = run_and_kill(rota_process, load, database_url, {}, jobs=500, kills=3)
@@ -67,7 +68,7 @@ def test_a_worker_is_killed_under_500_jobs(
 
 @pytest.mark.timeout(900)
 def test_postgres_crashes_ten_times_under_load(
-    rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer, own_cluster: Cluster
+    own_cluster: Cluster, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
 ) -> None:
     load = Load(tmp_path / "app", target_server, seconds=0.2)
     took = crash_and_go_on(rota_process, load, own_cluster, crashes=10, per_second=50)

@@ -51,7 +51,7 @@ def unfinished(client: Client, end: datetime) -> bool:
 
 
 def test_one_service_on_sqlite(
-    rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer, sqlite_url: str
+    sqlite_url: str, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
 ) -> None:
     verdict = run_the_set(rota_process, tmp_path / "app", target_server, sqlite_url, services=1, seconds=SECONDS)
     assert verdict.faults == []
@@ -60,7 +60,7 @@ def test_one_service_on_sqlite(
 
 
 def test_two_services_on_postgres(
-    rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer, pg_database: str
+    pg_database: str, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
 ) -> None:
     verdict = run_the_set(rota_process, tmp_path / "app", target_server, pg_database, services=2, seconds=SECONDS)
     assert verdict.faults == []

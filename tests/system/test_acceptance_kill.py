@@ -46,14 +46,14 @@ def _wait_for_starts(load: Load, count: int) -> None:
 
 
 def test_a_killed_worker_loses_nothing(
-    rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer, database_url: str
+    database_url: str, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
 ) -> None:
     load = Load(tmp_path / "app", target_server, seconds=0.5)
     run_and_kill(rota_process, load, database_url, LEASE, jobs=80, kills=1)
 
 
 def test_a_killed_supervisor_takes_everything_along(
-    rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer, sqlite_url: str
+    sqlite_url: str, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
 ) -> None:
     load = Load(tmp_path / "app", target_server, seconds=600)
     port = free_port()
@@ -70,7 +70,7 @@ def test_a_killed_supervisor_takes_everything_along(
 
 
 @pytest.mark.parametrize("role", ["api", "scheduler"])
-def test_a_killed_role_is_started_again(rota_process: RotaProcesses, sqlite_url: str, role: str) -> None:
+def test_a_killed_role_is_started_again(sqlite_url: str, rota_process: RotaProcesses, role: str) -> None:
     service = start_up(rota_process, sqlite_url, free_port(), LEASE)
     others = {name: pid for name, pid in role_pids(service).items() if name != role}
     killed = kill_role(service, role)

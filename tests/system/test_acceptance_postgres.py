@@ -106,7 +106,7 @@ def _recovered(client: Client) -> float:
 
 
 def test_a_crash_of_postgres_under_load(
-    rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer, own_cluster: Cluster
+    own_cluster: Cluster, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
 ) -> None:
     load = Load(tmp_path / "app", target_server, seconds=0.2)
     took = crash_and_go_on(rota_process, load, own_cluster, crashes=1, per_second=20)

@@ -88,6 +88,7 @@ EVENTS: dict[str, Event] = {
     "worker/lost": Event("The lease of a worker ran out without its farewell."),
     "scheduler/started": Event("A scheduler fires schedules."),
     "scheduler/stopped": Event("A scheduler has ended."),
+    "api/started": Event("A process of the API is known to the others."),
     "server/listening": Event("The API answers at an address.", ("host", "port", "url")),
     "server/stopped": Event("The API answers no more."),
     "runner/started": Event("A runner process for functions is ready.", ("runner", "runnerPid")),
