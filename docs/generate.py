@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from docs.cli_page import cli_page
 from docs.rest_page import rest_page
 from rota.logs import COMMON_FIELDS, EVENTS
 from rota.settings import GROUPS, OTHER_VARIABLES, Setting
@@ -86,6 +87,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "events.md": events_page,
     "rest.md": _made(rest_page),
+    "cli.md": _made(cli_page),
 }
 
 

@@ -84,6 +84,10 @@ class Group(click.Group):
         options["context_settings"] = CONTEXT | (options.get("context_settings") or {})
         super().__init__(*arguments, **options)
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order in which one needs them, not that of the alphabet."""
+        return list(self.commands)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

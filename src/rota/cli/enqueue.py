@@ -28,7 +28,7 @@ FIELDS = {"jobType": "TYPE", "runAt": "--at", "delayMs": "--delay", "tags": "--t
 @click.option("--delay", metavar="5m", help="Start so much later.")
 @click.option("--at", metavar="TIME", help="Start at a time, with its zone: 2026-11-21T09:00:00Z.")
 @click.option("--unique-key", metavar="K", help="While a job with this key waits or runs, that one is meant.")
-@click.option("--max-attempts", type=WholeNumber(1), help="Most attempts.")
+@click.option("--max-attempts", type=WholeNumber(1), metavar="N", help="Most attempts.")
 @click.option("--timeout", metavar="5m", help="End an attempt after so long.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tag to find it by; may be repeated.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit 1 unless it completes.")
