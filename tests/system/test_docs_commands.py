@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import socket
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes import KeptProcess, RotaProcesses
+from tests.support.waiting import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -36,12 +35,7 @@ PORTS = ("7005", "8099")
 
 def with_free_ports(text: str) -> tuple[str, str]:
     """The text with free ports in it, and that of the service."""
-    with ExitStack() as held:
-        free = {}
-        for port in PORTS:
-            probe = held.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            free[port] = str(probe.getsockname()[1])
+    free = {port: str(free_port()) for port in PORTS}
     return re.sub("|".join(PORTS), lambda found: free[found[0]], text), free[PORTS[0]]
 
 
