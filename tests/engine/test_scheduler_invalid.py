@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rota.actions import schedules as actions
 from rota.actions.specs import Caller, ScheduleIn, convert
+from rota.engine import scheduler as engine
 from rota.engine.scheduler import POLL_S, Scheduler
 from rota.settings import load_settings
 from rota.store import meta, migrate, schedules
@@ -27,4 +30,20 @@ def test_an_unreadable_rule_does_not_spin(database_url: str) -> None:
     accounted = db.read(meta.accounted_to)
     assert accounted is not None
     assert accounted < db.read(lambda tx: tx.now()) - 1_000_000
+    db.close()
+
+
+def test_plans_make_room_without_losing_those_in_use(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MOST_PLANS", 2)
+    settings = load_settings({}, database_url=database_url)
+    db = open_database(settings.database_url)
+    migrate.migrate(db)
+    spec = convert({"at": "2020-01-01T00:00:00Z", "target": {"kind": "command", "shell": "true"}}, ScheduleIn)
+    names = [f"s{number}" for number in range(7)]
+    for name in names:
+        db.run(lambda tx, name=name: actions.put(tx, name, spec, Caller(), settings))  # type: ignore[misc]
+    scheduler = Scheduler(db, settings)
+    scheduler.run_once()
+    fired = [db.read(lambda tx, name=name: schedules.occurrences(tx, name)) for name in names]  # type: ignore[misc]
+    assert [len(occurrences) for occurrences in fired] == [1] * 7
     db.close()

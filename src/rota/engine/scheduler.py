@@ -22,6 +22,7 @@ from rota.store.schedules import Due
 from rota.timetable import Rule
 
 BATCH = 1000
+MOST_PLANS = 10 * BATCH
 POLL_S = 1.0
 AGAIN_S = 0.02
 """Pause after a turn in which others were faster, or nothing could be decided."""
@@ -75,6 +76,8 @@ class Scheduler(Loop):
 
     def _fire(self, due: Sequence[Due], known: dict[str, JobType], now: int) -> int:
         """Decide and write; return how many schedules were this scheduler's."""
+        if len(self._plans) > MOST_PLANS:  # not while deciding: what is decided is written by its plan
+            self._plans.clear()
         decisions = [decided for one in due if (decided := self._decide(one, known, now)) is not None]
         try:
             return self._write(decisions)
@@ -125,8 +128,6 @@ class Scheduler(Loop):
         made_of = (schedule.version, schedule.created_at, *of_type)
         plan = self._plans.get(schedule.id)
         if plan is None or plan.made_of != made_of:
-            if len(self._plans) > 10 * BATCH:
-                self._plans.clear()
             job, refusal = self._job(schedule, job_type)
             plan = Plan(made_of, rules.rule_of(schedule), job, refusal)
             self._plans[schedule.id] = plan
