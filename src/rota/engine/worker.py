@@ -134,7 +134,7 @@ class Worker:
             self._stop(running, "drain")
         await self._until_idle(DRAIN_KILL_S, stop_now)
         for executor in self._unique_executors:
-            await executor.close()
+            await self._close(executor)
         for running in list(self.running.values()):  # nothing of it runs any more
             running.stop = running.stop or "drain"
             self.done(running.call, Outcome("stopped"))
@@ -142,6 +142,15 @@ class Worker:
         self._flush_logs()
         await asyncio.to_thread(self._finish_threads)
         logs.event("worker/stopped", "stopped", workerId=self.lease.worker_id)
+
+    async def _close(self, executor: Executor) -> None:
+        try:
+            await executor.close()
+        except Exception as error:  # noqa: BLE001 - what the others run must be given back all the same
+            logs.event(
+                "loop/failed", f"an executor does not close: {error}", level="error", loop="drain", error=str(error),
+                exc_info=error,
+            )  # fmt: skip
 
     async def _until_idle(self, seconds: float, stop_now: asyncio.Event) -> None:
         end = time.monotonic() + seconds
