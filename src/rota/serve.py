@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.machinery import PathFinder
 from importlib.util import find_spec
 
@@ -21,9 +19,10 @@ from rota.api.listen import bind, check_listen
 from rota.engine.janitor import Janitor, Retention
 from rota.engine.leases import Lease, new_record
 from rota.engine.loading import load_executors
-from rota.engine.loop import Loop
+from rota.engine.loop import Loop, stop_all
 from rota.engine.mover import Mover
 from rota.engine.scheduler import Scheduler
+from rota.engine.signals import Bell, Stops, on_stop
 from rota.engine.supervisor import Child, Supervisor, watch_life_pipe
 from rota.engine.unserved import Unserved
 from rota.engine.wakeups import Wakeups
@@ -39,6 +38,8 @@ DEMO_APP = "rota.demo:rota"
 START_PATIENCE_S = 30.0
 """How long a role waits for the database at its start: in a new deployment both start at once."""
 LONGEST_PAUSE_S = 5.0
+STOP_S = 5.0
+"""How long loops may take to end their present turn."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,12 +129,16 @@ def run_worker(settings: Settings, options: Options) -> int:
 
 
 def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
-    def handle() -> None:
-        (stop_now if stop.is_set() else stop).set()
+    stops = Stops()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, handle)
+    def handle() -> None:
+        (stop if stops.note() == 1 else stop_now).set()
+
+    def in_loop() -> None:
+        with suppress(RuntimeError):  # it has ended, and so does the process
+            loop.call_soon_threadsafe(handle)
+
+    on_stop(in_loop)
 
 
 def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
@@ -157,17 +162,18 @@ def run_scheduler(settings: Settings) -> int:
     db = prepare(settings, "scheduler")
     loops = scheduler_loops(db, settings)
     lease = process_lease(db, settings, "scheduler", loops)
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: stopped.set())
+    stops, bell = Stops(), Bell()
+
+    def stop() -> None:
+        stops.note()
+        bell.ring()
+
+    on_stop(stop)
     for loop in (lease, *loops):
         loop.start()
-    while not stopped.wait(3600):
-        pass
-    for loop in reversed(loops):
-        loop.stop(5.0)
-    lease.stop(5.0)
+    while not stops.count:
+        bell.wait(3600)
+    stop_all([*loops, lease], STOP_S)
     lease.release()
     logs.event("scheduler/stopped", "stopped", workerId=lease.worker_id)
     db.close()
@@ -180,8 +186,7 @@ def process_lease(db: Database, settings: Settings, role: str, loops: Sequence[L
     stall_s = settings.stall_us / 1e6
 
     def alive() -> bool:
-        now = time.monotonic()
-        return all(loop.sleeps_until is not None or now - loop.turned < stall_s for loop in loops)
+        return all(loop.moves(stall_s) for loop in loops)
 
     def state() -> tuple[str, int, object]:
         return "running", 0, {"loops": [loop.describe() for loop in loops]}

@@ -14,10 +14,14 @@ import time
 from collections.abc import Sequence
 
 from rota import logs
+from rota.engine.signals import Bell, Stops, on_stop
 
 RESTART_S = (0.5, 30.0)
 STEADY_S = 30.0
 """A child that lived this long starts again without delay."""
+LOOK_S = 0.5
+END_S = 2.0
+"""How long children may take to end after a second stop."""
 WRONG_USAGE = 2
 """Exit code of a child that was given a wrong setting."""
 LIFE_VARIABLE = "_ROTA_LIFE_FD"
@@ -30,31 +34,50 @@ class Child:
         self.name = name
         self.argv = list(argv)
         self.process: subprocess.Popen[bytes] | None = None
-        self.started = 0.0
-        self.failures = 0
-        self.start_at = 0.0
+        self.starts = 0
+        self._started = 0.0
+        self._failures = 0
+        self._start_at = 0.0
 
-    def start(self, life_fd: int) -> None:
-        """Start the process."""
-        environment = {**os.environ, LIFE_VARIABLE: str(life_fd)}
-        self.process = subprocess.Popen(self.argv, env=environment, pass_fds=(life_fd,), stdin=subprocess.DEVNULL)
-        self.started = time.monotonic()
+    @property
+    def due(self) -> bool:
+        """Tell whether it is to be started now."""
+        return self.process is None and time.monotonic() >= self._start_at
 
     @property
     def running(self) -> bool:
         """Tell whether the process lives."""
         return self.process is not None and self.process.poll() is None
 
-    def ended(self) -> int:
-        """Note that it died; return for how many seconds its restart waits."""
-        lived = time.monotonic() - self.started
-        self.failures = 0 if lived > STEADY_S else self.failures + 1
-        least, most = RESTART_S
-        pause = 0.0 if self.failures == 0 else min(most, least * 2 ** (self.failures - 1))
-        self.start_at = time.monotonic() + pause
-        code = self.process.returncode if self.process else 0
+    def start(self, life_fd: int) -> None:
+        """Start the process; where the system has no room for one, that is tried again later."""
+        environment = {**os.environ, LIFE_VARIABLE: str(life_fd)}
+        self.starts += 1
+        self._started = time.monotonic()
+        try:
+            self.process = subprocess.Popen(self.argv, env=environment, pass_fds=(life_fd,), stdin=subprocess.DEVNULL)
+        except OSError as error:
+            self._plan_start()
+            logs.event(
+                "supervisor/child-died", f"{self.name} cannot be started: {error}", level="error", child=self.name,
+                error=str(error),
+            )  # fmt: skip
+
+    def ended(self) -> int | None:
+        """Return the exit code when it has died since the last look; its next start is planned then."""
+        if self.process is None or self.process.poll() is None:
+            return None
+        code = self.process.returncode
         self.process = None
+        self._plan_start()
         return code
+
+    def _plan_start(self) -> None:
+        lived = time.monotonic() - self._started
+        self._failures = 0 if lived > STEADY_S else self._failures + 1
+        least, most = RESTART_S
+        pause = 0.0 if self._failures == 0 else min(most, least * 2.0 ** min(self._failures - 1, 10))
+        self._start_at = time.monotonic() + pause
 
     def signal(self, number: int) -> None:
         """Send a signal to it, where it lives."""
@@ -70,61 +93,63 @@ class Supervisor:
         self.children = list(children)
         self._patience_s = patience_s
         self._life_read, self._life_write = os.pipe()
-        self._stops = 0
-        self._event = threading.Event()
+        self._stops = Stops()
+        self._bell = Bell()
 
     def run(self) -> int:
         """Supervise until SIGTERM or SIGINT; return the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGCHLD, lambda *_: self._event.set())
+        on_stop(self._stop)
+        signal.signal(signal.SIGCHLD, lambda *_: self._bell.ring())
+        logs.event("supervisor/started", f"starting {', '.join(child.name for child in self.children)}")
         try:
-            for child in self.children:
-                child.start(self._life_read)
-            while self._stops == 0:
+            while not self._stops.count:
                 hopeless = self._look_after()
                 if hopeless is not None:
                     self._drain()
                     return hopeless
-                self._event.wait(0.5)
-                self._event.clear()
+                self._bell.wait(LOOK_S)
             return self._drain()
         finally:
             self._kill()
+            logs.event("supervisor/stopped", "stopped")
 
-    def _on_stop(self, number: int, frame: object) -> None:
-        self._stops += 1
-        self._event.set()
+    def _stop(self) -> None:
+        self._stops.note()
+        self._bell.ring()
 
     def _look_after(self) -> int | None:
-        """Restart the dead; return an exit code where that is hopeless."""
+        """Start what is to be started; return an exit code where that is hopeless."""
         for child in self.children:
-            if child.process is not None and not child.running:
-                code = child.ended()
-                if code == WRONG_USAGE:  # it will not go away by itself; the child has said what is wrong
-                    return code
+            code = child.ended()
+            if code == WRONG_USAGE and child.starts == 1:
+                return code  # it will not go away by itself; the child has said what is wrong
+            if code is not None:
                 logs.event(
                     "supervisor/child-died", f"{child.name} ended with {code}, starting it again", level="error",
                     child=child.name, exitCode=code,
                 )  # fmt: skip
-            if child.process is None and time.monotonic() >= child.start_at and self._stops == 0:
+            if child.due and not self._stops.count:
                 child.start(self._life_read)
         return None
 
     def _drain(self) -> int:
         for child in self.children:
             child.signal(signal.SIGTERM)
-        end = time.monotonic() + self._patience_s
-        while any(child.running for child in self.children) and time.monotonic() < end and self._stops < 2:
-            self._event.wait(0.1)
-            self._event.clear()
-        if self._stops >= 2:
+        self._wait(self._patience_s, stops=1)
+        if self._stops.count > 1:
             for child in self.children:
                 child.signal(signal.SIGTERM)  # a second one: end now, and give back what runs
-            end = time.monotonic() + 2.0
-            while any(child.running for child in self.children) and time.monotonic() < end:
-                time.sleep(0.05)
-        return 0 if not any(child.running for child in self.children) else 1
+            self._wait(END_S, stops=None)
+        return 1 if self._any_running() else 0
+
+    def _wait(self, seconds: float, *, stops: int | None) -> None:
+        """Wait for the end of the children, or for more requests to stop than so many."""
+        end = time.monotonic() + seconds
+        while self._any_running() and time.monotonic() < end and (stops is None or self._stops.count <= stops):
+            self._bell.wait(0.1)
+
+    def _any_running(self) -> bool:
+        return any(child.running for child in self.children)
 
     def _kill(self) -> None:
         for child in self.children:
@@ -150,6 +175,8 @@ def watch_life_pipe() -> bool:
         os._exit(70)
 
     threading.Thread(target=watch, name="rota-life", daemon=True).start()
-    # Ctrl-C reaches the whole process group; the supervisor passes it on as SIGTERM, and two would be one too many.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and a closed terminal reach the whole process group; the supervisor passes them on as SIGTERM.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     return True
