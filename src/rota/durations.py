@@ -85,7 +85,8 @@ def _parse_text(text: str, field: str) -> int:
     while position < len(stripped):
         part = _PART.match(stripped, position)
         if part is None:
-            raise Invalid(field, f"{stripped!r} is not a duration, from {stripped[position:]!r}", hint=_HINT)
+            where = f", from {stripped[position:]!r}" if position else ""
+            raise Invalid(field, f"{stripped!r} is not a duration{where}", hint=_HINT)
         size = _UNITS[part[3]]
         if size >= smallest:
             raise Invalid(field, f"{stripped!r} repeats a unit or has a larger one behind a smaller", hint=_HINT)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import accumulate, count
 from operator import sub
+from typing import Any
 
 import msgspec
 
 from rota.errors import Invalid, TooLarge
 
+BODY = "body"
+"""The field that is named when a document as a whole is wrong."""
 MAX_DEPTH = 64
 MAX_NAME = 200
 MAX_QUEUE = 100
@@ -17,6 +21,7 @@ MAX_QUEUE = 100
 _decoder = msgspec.json.Decoder()
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _SURROGATE_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NAN = re.compile(rb"NaN|Infinity")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _AS_STEPS = bytes.maketrans(b"[{]}", b"\x02\x02\0\0")
@@ -53,7 +58,7 @@ def check_json(text: bytes | str, field: str, *, max_bytes: int, max_depth: int 
     try:
         _decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise _malformed(field, raw, error) from None
+        raise malformed(field, raw, error) from None
     # Brackets inside of strings count too, so only a document with many needs the exact depth.
     if raw.count(b"[") + raw.count(b"{") > max_depth and _is_deeper(raw, max_depth):
         raise Invalid(field, f"is nested deeper than {max_depth} levels", hint="flatten it, or pass a reference")
@@ -120,7 +125,8 @@ def _surrogate(field: str) -> Invalid:
     return Invalid(field, "holds a lone surrogate", hint="send whole characters, encoded as UTF-8")
 
 
-def _malformed(field: str, raw: bytes, error: Exception) -> Invalid:
+def malformed(field: str, raw: bytes, error: Exception) -> Invalid:
+    """Return why a reader of JSON refused ``raw`` with ``error``, in words that say what to do about it."""
     if isinstance(error, RecursionError):
         return Invalid(field, "is nested too deep", hint="flatten it, or pass a reference")
     reason = str(error)
@@ -129,7 +135,28 @@ def _malformed(field: str, raw: bytes, error: Exception) -> Invalid:
     if not raw.strip():
         return Invalid(field, "is empty, not JSON", hint="send {} for no arguments")
     if _SURROGATE_ESCAPE.search(raw) and ("surrogate" in reason or "truncated" in reason):
-        return _surrogate(field)
+        place = _place_of_surrogate(raw)
+        return _surrogate(".".join(part for part in (field if field != BODY else "", place) if part) or field)
     detail = reason.removeprefix("JSON is malformed: ").replace("Input data was truncated", "it ends too early")
     hint = "NaN and Infinity are no JSON; send null or a text" if _NAN.search(raw) else None
     return Invalid(field, f"is not JSON: {detail}", hint=hint)
+
+
+def _place_of_surrogate(raw: bytes) -> str:
+    """Return where in a document the first lone surrogate stands, as ``tags.0``; empty where that cannot be told."""
+    try:
+        left: list[tuple[str, Any]] = [("", json.loads(raw))]  # it reads them, unlike msgspec
+    except (ValueError, RecursionError):
+        return ""
+    while left:
+        place, value = left.pop()
+        if isinstance(value, str):
+            if _SURROGATE.search(value):
+                return place
+        elif isinstance(value, dict | list):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            inside = [(f"{place}.{name}".lstrip("."), item) for name, item in items]
+            if isinstance(value, dict) and any(_SURROGATE.search(name) for name in value):
+                return place
+            left += reversed(inside)
+    return ""

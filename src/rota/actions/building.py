@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+from operator import attrgetter
+from typing import Literal
+
 import msgspec
 
 from rota.actions import policy
@@ -62,31 +67,79 @@ def build(
 ) -> NewJob:
     """Return the job to store; fields beyond the policy (unique key, due time …) are the caller's to set."""
     lane, checked = what_to_run(type_name, target, job_type, settings)
-    wanted = policy.merge(given, decode(job_type.defaults, JobDefaults, "defaults") if job_type else None)
+    timeout_us = checked.timeout_us if checked else None
+    defaults = job_type.defaults if job_type else None
+    if _said(given) == _NOTHING:
+        rules = _usual(defaults, lane, timeout_us, tuple(settings.priorities.items()))
+    else:
+        rules = _rules(given, defaults, lane, timeout_us, settings.priorities)
     if lane == "command" and len(args.encode()) > MAX_COMMAND_ARGS:
         raise TooLarge(
             "args", f"a command gets at most {MAX_COMMAND_ARGS} bytes, in ROTA_ARGS", hint="pass a file's name"
         )
-    attempts, retry = policy.attempts_and_retry(wanted, lane)
-    queue = check_queue(wanted.queue) if wanted.queue else policy.DEFAULT_QUEUE
-    if wanted.concurrency_key is not None:
-        check_text(wanted.concurrency_key, "concurrencyKey", max_length=500)
     return NewJob(
         id=job_id,
         type=type_name,
         lane=lane,
         target=checked.document if checked else None,
-        queue=queue,
-        rank=policy.priority_rank(wanted.priority, settings),
+        queue=rules.queue,
+        rank=rules.rank,
         args=args,
+        max_attempts=rules.max_attempts,
+        retry=rules.retry,
+        timeout_us=rules.timeout_us,
+        on_lost=rules.on_lost,
+        concurrency_key=rules.concurrency_key,
+        tags=rules.tags,
+        expires_us=rules.expires_us,
+    )
+
+
+class _Rules(msgspec.Struct, frozen=True):
+    """What holds for a job beside what it runs."""
+
+    queue: str
+    rank: int
+    max_attempts: int
+    retry: str | None
+    timeout_us: int
+    on_lost: Literal["retry", "fail"]
+    concurrency_key: str | None
+    tags: str | None
+    expires_us: int | None
+
+
+def _rules(
+    given: JobDefaults, defaults: str | None, lane: str, target_timeout: int | None, priorities: Mapping[str, int]
+) -> _Rules:
+    """Return what ``given`` says, else the type's defaults (JSON), else those of the lane."""
+    wanted = policy.merge(given, decode(defaults, JobDefaults, "defaults") if defaults is not None else None)
+    attempts, retry = policy.attempts_and_retry(wanted, lane)
+    if wanted.concurrency_key is not None:
+        check_text(wanted.concurrency_key, "concurrencyKey", max_length=500)
+    return _Rules(
+        queue=check_queue(wanted.queue) if wanted.queue else policy.DEFAULT_QUEUE,
+        rank=policy.priority_rank(wanted.priority, priorities),
         max_attempts=attempts,
         retry=retry,
-        timeout_us=policy.timeout_us(wanted, lane, checked.timeout_us if checked else None),
+        timeout_us=policy.timeout_us(wanted, lane, target_timeout),
         on_lost=wanted.on_lost or "retry",
         concurrency_key=wanted.concurrency_key,
         tags=policy.check_tags(wanted.tags),
         expires_us=policy.duration(wanted.expires_in, "expiresIn", minimum_us=1000),
     )
+
+
+_said = attrgetter(*JobDefaults.__struct_fields__)
+_NOTHING = (None,) * len(JobDefaults.__struct_fields__)
+
+
+@lru_cache(maxsize=1000)
+def _usual(
+    defaults: str | None, lane: str, target_timeout: int | None, priorities: tuple[tuple[str, int], ...]
+) -> _Rules:
+    """Return what holds for a job that says nothing of its own, as nearly all do."""
+    return _rules(JobDefaults(), defaults, lane, target_timeout, dict(priorities))
 
 
 def needs_object(lane: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -9,8 +10,8 @@ import msgspec
 from rota.actions.specs import Duration, JobDefaults, RetryIn
 from rota.durations import parse_duration
 from rota.errors import Invalid
+from rota.jsontext import check_text
 from rota.retry import CAP_US, DEFAULT, RetryPolicy
-from rota.settings import Settings
 
 T = TypeVar("T")
 MAX_ATTEMPTS = 1_000_000
@@ -38,13 +39,13 @@ def duration(value: Duration | None, field: str, *, minimum_us: int = 0) -> int 
     return None if value is None else parse_duration(value, field, minimum_us=minimum_us)
 
 
-def priority_rank(priority: int | str | None, settings: Settings) -> int:
-    """Return the rank that is stored: the negated priority.  Names are those that the settings give."""
+def priority_rank(priority: int | str | None, names: Mapping[str, int]) -> int:
+    """Return the rank that is stored: the negated priority.  ``names`` are those that the settings give."""
     if isinstance(priority, str):
-        if priority.lower() not in settings.priorities:
-            known = ", ".join(settings.priorities) or "none is set"
+        if priority.lower() not in names:
+            known = ", ".join(names) or "none is set"
             raise Invalid("priority", f"no priority is called {priority!r}", hint=f"an integer, or a name ({known})")
-        priority = settings.priorities[priority.lower()]
+        priority = names[priority.lower()]
     value = priority or 0
     if abs(value) > MAX_PRIORITY:
         raise Invalid("priority", f"{value} is out of range", hint=f"from -{MAX_PRIORITY} to {MAX_PRIORITY}")
@@ -105,6 +106,6 @@ def check_tags(tags: list[str] | None) -> str | None:
     if len(tags) > 50:
         raise Invalid("tags", f"{len(tags)} tags are too many", hint="at most 50")
     for place, tag in enumerate(tags):
-        if not tag or len(tag) > 200 or "\0" in tag:
-            raise Invalid(f"tags.{place}", "a tag is a text of 1 to 200 characters")
+        if not check_text(tag, f"tags.{place}", max_length=200):
+            raise Invalid(f"tags.{place}", "is empty", hint="leave it out")
     return msgspec.json.encode(tags).decode()

@@ -28,6 +28,11 @@ def stored(spec: RuleIn) -> StoredRule:
     return StoredRule(spec.cron, spec.every, spec.at, spec.seconds, spec.day_match)
 
 
+def timezone(spec: RuleIn) -> str:
+    """Return the zone by whose clock a rule goes, UTC unless one is named."""
+    return "UTC" if spec.timezone is None else spec.timezone
+
+
 def bounds(spec: RuleIn) -> tuple[int | None, int | None]:
     """Return (start, end) in µs UTC."""
     start = parse_instant(spec.start_at, "startAt") if spec.start_at is not None else None

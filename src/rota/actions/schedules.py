@@ -59,7 +59,7 @@ def _record(
 ) -> Schedule:
     stored = rules.stored(spec)
     start, end = rules.bounds(spec)
-    timezone = spec.timezone or "UTC"
+    timezone = rules.timezone(spec)
     document = msgspec.json.encode(stored).decode()
     same_rule = old is not None and (old.rule, old.timezone, old.start_at, old.end_at) == (
         document,
@@ -221,6 +221,6 @@ def preview(spec: PreviewIn, now_us: int) -> Preview:
     start, end = rules.bounds(spec)
     anchor = start if start is not None else after
     rule = rules.parse(
-        rules.stored(spec), key=spec.id or "", timezone=spec.timezone or "UTC", anchor_us=anchor, start=start, end=end
+        rules.stored(spec), key=spec.id or "", timezone=rules.timezone(spec), anchor_us=anchor, start=start, end=end
     )
     return Preview(rule.describe(), rule.instants(after, spec.count), rule.warnings(after))

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from rota.errors import Invalid
+from rota.jsontext import BODY, malformed
 from rota.model import Role
 
 T = TypeVar("T")
@@ -205,10 +206,9 @@ def decode(raw: bytes | str, kind: type[T], prefix: str = "") -> T:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         raise _invalid(str(error), prefix) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Invalid(prefix or "body", f"not valid JSON: {error}") from None
-    except RecursionError:
-        raise Invalid(prefix or "body", "nested too deep", hint="at most 64 levels") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        document = raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace")
+        raise malformed(prefix or BODY, document, error) from None
 
 
 def convert(value: Any, kind: type[T], prefix: str = "") -> T:

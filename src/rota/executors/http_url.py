@@ -23,8 +23,10 @@ def parse_url(text: object, field: str) -> URL:
     of an IP address, or an address that is never called.
     """
     url = _parse(_checked_text(text, field), field)
+    if not url.scheme:
+        raise Invalid(field, f"{str(text)[:80]!r} is no address", hint="write the whole of it: http://… or https://…")
     if url.scheme not in SCHEMES:
-        raise Invalid(field, f"the scheme {url.scheme or 'none'!r} is not called", hint="http://… or https://…")
+        raise Invalid(field, f"the scheme {url.scheme!r} is not called", hint="http://… or https://…")
     if url.raw_user is not None or url.raw_password is not None:
         raise Invalid(field, "credentials do not belong into an address", hint="use the target's auth")
     host = url.raw_host or ""
