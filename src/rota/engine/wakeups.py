@@ -9,8 +9,7 @@ from rota.engine.loop import Loop
 from rota.errors import DatabaseError
 from rota.store.database import Database, HintListener
 
-WAIT_S = 0.5
-"""How long one turn listens: a loop that is to end does so between two turns."""
+WAIT_S = 1.0
 AGAIN_S = 0.005
 """Hints that follow another within 2 ms are folded into it, so after each we look a second time."""
 
@@ -61,6 +60,12 @@ class Wakeups(Loop):
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+
+    def ask_to_stop(self) -> None:
+        super().ask_to_stop()
+        listener = self._listener
+        if listener is not None:
+            listener.interrupt()
 
     def stop(self, timeout_s: float = 10.0) -> bool:
         ended = super().stop(timeout_s)

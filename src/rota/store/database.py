@@ -35,6 +35,9 @@ class HintListener(Protocol):
     def wait(self, timeout_s: float) -> set[str]:
         """Return the topics hinted at, at the latest after ``timeout_s``."""
 
+    def interrupt(self) -> None:
+        """End the wait of another thread at once."""
+
     def close(self) -> None:
         """Stop listening."""
 

@@ -24,6 +24,7 @@ from rota.errors import (
     DatabaseUnusable,
 )
 from rota.settings import DatabaseUrl
+from rota.store.bell import Bell
 from rota.store.database import NO_PARAMS, Database, Duplicate, Params, Pool, Row, Topic, Tx
 from rota.store.sql import render
 
@@ -266,13 +267,20 @@ class Listener:
         self._connection = connection
         with translated():
             connection.execute(f"LISTEN {CHANNEL}".encode())
+            self._bell = Bell(connection.fileno())
 
     def wait(self, timeout_s: float) -> set[str]:
         """Return the topics hinted at, at the latest after ``timeout_s``."""
+        self._bell.wait(timeout_s)
         with translated():
-            return {note.payload for note in self._connection.notifies(timeout=timeout_s, stop_after=1)}
+            return {note.payload for note in self._connection.notifies(timeout=0)}
+
+    def interrupt(self) -> None:
+        """End the wait of another thread at once."""
+        self._bell.ring()
 
     def close(self) -> None:
+        self._bell.close()
         self._connection.close()
 
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
+import threading
 from pathlib import Path
+
+from rota.store.bell import Bell
 
 MAX_ADDRESS = 100
 """Longest path of a unix socket that every system takes."""
@@ -20,6 +22,7 @@ class Wake:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
         self._socket: socket.socket | None = None
 
     def send(self, topic: str) -> None:
@@ -28,18 +31,28 @@ class Wake:
             names = os.listdir(self._folder)
         except OSError:
             return
-        if self._socket is None:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.setblocking(False)
-        for name in names:
-            address = str(self._folder / name)
-            try:
-                self._socket.sendto(topic.encode(), address)
-            except ConnectionRefusedError:
-                with contextlib.suppress(OSError):
-                    os.unlink(address)
-            except OSError:
-                continue  # full, gone, or not ours: its owner polls
+        with self._lock:
+            for name in names:
+                self._send_to(topic.encode(), str(self._folder / name))
+
+    def _send_to(self, message: bytes, address: str) -> None:
+        try:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self._socket.setblocking(False)
+            self._socket.sendto(message, address)
+        except ConnectionRefusedError:
+            with contextlib.suppress(OSError):
+                os.unlink(address)
+        except OSError:
+            return  # full, gone, or not ours: its owner polls
+
+    def close(self) -> None:
+        """Let go of what sends; the next hint takes another."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
 
     def listen(self) -> WakeListener:
         """Begin to receive hints; raises OSError where unix sockets cannot be had."""
@@ -57,20 +70,27 @@ class WakeListener:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(address))
         self._socket.setblocking(False)
+        self._bell = Bell(self._socket.fileno())
 
     def wait(self, timeout_s: float) -> set[str]:
         """Return the topics hinted at, at the latest after ``timeout_s``."""
+        self._bell.wait(timeout_s)
         found: set[str] = set()
-        readable, _, _ = select.select([self._socket], [], [], timeout_s)
-        while readable:
+        while True:
             try:
                 found.add(self._socket.recv(64).decode())
-            except (BlockingIOError, UnicodeDecodeError):
-                break
-        return found
+            except UnicodeDecodeError:
+                continue  # not from us
+            except BlockingIOError:
+                return found
+
+    def interrupt(self) -> None:
+        """End the wait of another thread at once."""
+        self._bell.ring()
 
     def close(self) -> None:
         """Stop listening."""
+        self._bell.close()
         self._socket.close()
         with contextlib.suppress(OSError):
             self._address.unlink()
