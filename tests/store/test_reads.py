@@ -85,6 +85,20 @@ def test_the_search_takes_texts_as_they_are(db: Database, worker: str, text: str
     assert listed(db, q=job_id[9:23].upper()) == [job_id]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("example.org/hook", True), ("crawl/batch", True), ("pg_dump", True), ("canary", False), ("headers", False)],
+)
+def test_the_search_finds_of_a_target_only_what_is_shown(db: Database, text: str, found: bool) -> None:
+    targets = [
+        '{"kind":"http","url":"https://example.org/hook?token=canary","headers":{"Authorization":"canary"}}',
+        '{"kind":"http","service":"crawler","path":"/crawl/batch","auth":{"type":"bearer","token":"canary"}}',
+        '{"kind":"command","command":["pg_dump"],"env":{"PGPASSWORD":"canary"}}',
+    ]
+    insert(db, *[new_job(target=target) for target in targets])
+    assert len(listed(db, q=text)) == found
+
+
 def test_since_and_until_are_of_creation_by_the_databases_clock(db: Database) -> None:
     old, new = insert(db, new_job(), new_job())
     backdate(db, old, created_at=-HOUR // 2)
