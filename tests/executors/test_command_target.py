@@ -10,7 +10,7 @@ import pytest
 
 from rota.errors import Invalid
 from rota.executors.command import check_target
-from rota.executors.command_target import MAX_ARGUMENT_BYTES, parse_target
+from rota.executors.command_target import MAX_ARGUMENT_BYTES, masked_target, parse_target, unmasked_target
 
 
 def target(**fields: Any) -> dict[str, Any]:
@@ -76,6 +76,19 @@ def test_a_wrong_target_is_refused_with_field_and_reason(given: dict[str, Any], 
     with pytest.raises(Invalid) as caught:
         check_target(target(**given))
     assert (caught.value.field, reason in caught.value.reason) == (field, True), caught.value
+
+
+def test_variables_named_like_secrets_are_not_shown_and_kept_when_sent_back() -> None:
+    env = {"LANG": "C", "API_TOKEN": "canary", "DATABASE_URL": "postgresql://ann:canary@db/app"}
+    known = target(**{**ECHO, "env": env})
+    shown = masked_target(known)
+    assert shown["env"] == {"LANG": "C", "API_TOKEN": "***", "DATABASE_URL": "postgresql://***@db/app"}
+    assert unmasked_target(shown, known) == known
+    changed = {**shown, "env": {**shown["env"], "LANG": "de", "API_TOKEN": "new", "MORE": "x"}}
+    assert unmasked_target(changed, known)["env"] == {**env, "LANG": "de", "API_TOKEN": "new", "MORE": "x"}
+    with pytest.raises(Invalid, match="target.env.API_TOKEN"):
+        check_target(shown)
+    assert masked_target(target(**ECHO)) == target(**ECHO)
 
 
 def test_another_kind_is_refused() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from rota.durations import format_duration
-from rota.executors import http_target
+from rota.executors import command_target, http_target
+from rota.executors.http_mask import mask_url
 from rota.model import Attempt, Job, JobType, Occurrence, Queue, Schedule, Worker
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,7 +33,10 @@ def target(document: str | None) -> Any:
     if document is None:
         return None
     decoded = msgspec.json.decode(document)
-    return http_target.masked_target(decoded) if decoded.get("kind") == "http" else decoded
+    kind = decoded.get("kind")
+    if kind == "http":
+        return http_target.masked_target(decoded)
+    return command_target.masked_target(decoded) if kind == "command" else decoded
 
 
 def job(record: Job, attempts: list[Attempt] | None = None) -> dict[str, Any]:
@@ -62,7 +66,7 @@ def job(record: Job, attempts: list[Attempt] | None = None) -> dict[str, Any]:
         "timeout": format_duration(record.timeout_us) if record.timeout_us else None,
         "uniqueKey": record.unique_key,
         "concurrencyKey": record.concurrency_key,
-        "callbackUrl": record.callback_url,
+        "callbackUrl": mask_url(record.callback_url) if record.callback_url else None,
         "tags": raw(record.tags) or [],
         "onLost": record.on_lost,
         "expiresAt": instant(record.expires_at),

@@ -60,9 +60,13 @@ def with_secrets_of(known: str | None, raw: msgspec.Raw) -> msgspec.Raw:
         target, before = msgspec.json.decode(raw), msgspec.json.decode(known)
     except (msgspec.DecodeError, RecursionError):
         return raw  # what is wrong with it is said when it is checked
-    if not isinstance(target, dict) or target.get("kind") != "http" or before.get("kind") != "http":
+    if not isinstance(target, dict) or target.get("kind") != before.get("kind"):
         return raw
-    return msgspec.Raw(msgspec.json.encode(http_target.unmasked_target(target, before)))
+    if target["kind"] == "http":
+        return msgspec.Raw(msgspec.json.encode(http_target.unmasked_target(target, before)))
+    if target["kind"] == "command":
+        return msgspec.Raw(msgspec.json.encode(command_target.unmasked_target(target, before)))
+    return raw
 
 
 def _check_function(target: Mapping[str, Any], settings: Settings) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from rota.durations import SECOND, parse_duration
 from rota.errors import Invalid
+from rota.executors.http_mask import MASK, is_secret_name, mask_url
 
 if sys.platform != "win32":
     import pwd
@@ -54,9 +55,30 @@ class CommandTarget:
 
 def check_target(target: Mapping[str, Any]) -> None:
     """Refuse a command target that could not run as it stands.  Raises `Invalid`, naming the field."""
-    user = parse_target(target).user
-    if user is not None:
-        _check_user(user)
+    parsed = parse_target(target)
+    for name, value in parsed.env.items():
+        if value == MASK and is_secret_name(name):
+            reason = "is what is shown in place of a secret, not the secret"
+            raise Invalid(f"target.env.{name}", reason, hint="give the secret itself")
+    if parsed.user is not None:
+        _check_user(parsed.user)
+
+
+def masked_target(target: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``target`` as it may be shown: without the values of variables that are named like secrets."""
+    env = target.get("env")
+    if not isinstance(env, Mapping):
+        return dict(target)
+    return {**target, "env": {name: MASK if is_secret_name(name) else mask_url(env[name]) for name in env}}
+
+
+def unmasked_target(target: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``target`` with the secrets of ``known`` wherever it says what `masked_target` shows of them."""
+    env, before, shown = target.get("env"), known.get("env"), masked_target(known).get("env")
+    if not isinstance(env, Mapping) or not isinstance(before, Mapping) or not isinstance(shown, Mapping):
+        return dict(target)
+    kept = {name: before[name] if name in before and env[name] == shown[name] else env[name] for name in env}
+    return {**target, "env": kept}
 
 
 def read_target(text: str) -> CommandTarget:
