@@ -118,7 +118,7 @@ def _rules(
     if wanted.concurrency_key is not None:
         check_text(wanted.concurrency_key, "concurrencyKey", max_length=500)
     return _Rules(
-        queue=check_queue(wanted.queue) if wanted.queue else policy.DEFAULT_QUEUE,
+        queue=check_queue(wanted.queue) if wanted.queue is not None else policy.DEFAULT_QUEUE,
         rank=policy.priority_rank(wanted.priority, priorities),
         max_attempts=attempts,
         retry=retry,
