@@ -18,7 +18,7 @@ from rota import logs
 from rota.api.listen import bind, check_listen
 from rota.engine.janitor import Janitor, Retention
 from rota.engine.leases import Lease, new_record
-from rota.engine.loading import load_executors
+from rota.engine.loading import check_executors, load_executors
 from rota.engine.loop import Loop, stop_all
 from rota.engine.mover import Mover
 from rota.engine.scheduler import Scheduler
@@ -233,6 +233,7 @@ def _check_start(settings: Settings, options: Options) -> None:
     """Find out what is wrong before anything is started: it is said once, and nothing has to be stopped again."""
     check_listen(settings, insecure=options.insecure)
     check_app(settings.app)
+    check_executors(settings)
     for bound in bind(settings):
         bound.close()
     prepare(settings, "supervisor", patience_s=math.inf).close()

@@ -19,6 +19,7 @@ Factory = Callable[[Settings, Sequence[str]], Executor]
 
 def load_executors(settings: Settings, apps: Sequence[str]) -> list[Executor]:
     """Return the executors that the settings name, else all.  Raises SettingInvalid for an unknown one."""
+    check_executors(settings)
     found: list[Executor] = []
     for name in settings.executors or _known():
         if name == "function" and not (apps or settings.function_modules):
@@ -27,13 +28,21 @@ def load_executors(settings: Settings, apps: Sequence[str]) -> list[Executor]:
     return found
 
 
+def check_executors(settings: Settings) -> None:
+    """Raise SettingInvalid where the settings name an executor that there is not; none is loaded."""
+    known = _known()
+    for name in settings.executors or ():
+        if name not in known:
+            raise SettingInvalid("ROTA_EXECUTORS", f"no executor is called {name!r}", hint=f"known: {', '.join(known)}")
+
+
 def _factory(name: str) -> Factory:
     if name in BUILT_IN:
         return BUILT_IN[name]
     for point in entry_points(group=GROUP, name=name):
         factory: Factory = point.load()
         return factory
-    raise SettingInvalid("ROTA_EXECUTORS", f"no executor is called {name!r}", hint=f"known: {', '.join(_known())}")
+    raise LookupError(name)
 
 
 def _known() -> list[str]:
