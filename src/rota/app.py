@@ -25,7 +25,7 @@ from rota.job import (
     TypeOptions,
     type_document,
 )
-from rota.model import JobType
+from rota.model import JobType, NewJob
 from rota.settings import Settings, load_settings
 from rota.store import migrate, types
 from rota.store import schedules as schedule_store
@@ -95,7 +95,7 @@ class Rota:
         self._db: Database | None = None
         self._pid = 0
         self._lock = threading.Lock()
-        self._declared: set[str] = set()
+        self._declared: dict[str, JobType] = {}
 
     # -- declaring ----------------------------------------------------------------------------------------------------
 
@@ -207,7 +207,7 @@ class Rota:
         """Store a job of a function with checked arguments."""
         spec = self._job_spec(function.name, None, options)
         spec.args = msgspec.Raw(args_json.encode())
-        return self._store([spec], (function,), options.get("connection"))[0]
+        return self._store([spec], (function,), options.get("connection"), fitting=True)[0]
 
     async def aenqueue_function(
         self,
@@ -231,8 +231,10 @@ class Rota:
         """
         specs: list[JobIn] = []
         used: dict[str, JobFunction[..., Any]] = {}
+        fitting = True
         for item in items:
             if isinstance(item, Mapping):
+                fitting = False
                 specs.append(convert(_camel(item), JobIn))
                 continue
             what, args, given = (*item, None, None)[:3]
@@ -243,9 +245,10 @@ class Rota:
                 spec.args = msgspec.Raw(function.check_args((), args).encode())
                 used[function.name] = function
             else:
+                fitting = False
                 spec = self._job_spec(what, args, options)
             specs.append(spec)
-        return self._store(specs, tuple(used.values()), connection)
+        return self._store(specs, tuple(used.values()), connection, fitting=fitting)
 
     def get_job(self, job_id: str | UUID) -> Job:
         """Return a job by its id; raises NotFound when there is none."""
@@ -254,6 +257,8 @@ class Rota:
         return job
 
     def _job_spec(self, what: str | Runnable, args: Mapping[str, Any] | None, options: JobOptions) -> JobIn:
+        if isinstance(what, str) and args is None and not options:
+            return JobIn(job_type=what)  # as of every function that is called with nothing but its arguments
         document: dict[str, Any] = dict(type_document(cast(TypeOptions, _without(options, _JOB_ONLY))))
         run_at, delay = options.get("run_at"), options.get("delay")
         if run_at is not None:
@@ -290,23 +295,35 @@ class Rota:
         specs: Sequence[JobIn],
         used: Sequence[JobFunction[..., Any]],
         connection: Any,
+        *,
+        fitting: bool = False,
     ) -> list[Job]:
-        """Check and store; ids are made before, so that a repeated transaction stores nothing twice."""
+        """Check and store; ids are made before, so that a repeated transaction stores nothing twice.
+
+        ``fitting`` says that every job is of a function which has checked its arguments.
+        """
         db = self.database()
-        for function in used:
-            self._declare(db, function)
-        prepared = db.read(lambda tx: jobs.prepare(tx, specs, Caller(), self.settings))
+        # A type of this process is what its own code says: nothing needs to be read.
+        known: dict[str, JobType | None] = {function.name: self._declare(db, function) for function in used}
+        prepared: list[NewJob] = []
+
+        def store(tx: Tx) -> list[jobs.Enqueued]:
+            if not prepared:
+                prepared.extend(jobs.prepare(tx, specs, Caller(), self.settings, known, fitting=fitting))
+            return jobs.store(tx, prepared)
+
         if connection is not None:
             with db.adopt(connection) as tx:
-                stored = jobs.store(tx, prepared)
+                stored = store(tx)
         else:
-            stored = db.run(lambda tx: jobs.store(tx, prepared))
+            stored = db.run_alone(store) if len(specs) == 1 else db.run(store)
         return [Job(db, one.id, existing=one.existing) for one in stored]
 
-    def _declare(self, db: Database, function: JobFunction[..., Any]) -> None:
+    def _declare(self, db: Database, function: JobFunction[..., Any]) -> JobType:
         """What is enqueued from code is declared by it: a worker may load the code later."""
-        if function.name in self._declared:
-            return
+        declared = self._declared.get(function.name)
+        if declared is not None:
+            return declared
         record = JobType(
             name=function.name,
             lane=function.lane,
@@ -316,7 +333,8 @@ class Rota:
             owner="code",
         )
         db.run(lambda tx: types.put(tx, [record]))
-        self._declared.add(function.name)
+        self._declared[function.name] = record
+        return record
 
     # -- scheduling ---------------------------------------------------------------------------------------------------
 

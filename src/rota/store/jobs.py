@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rota.ids import is_id
 from rota.model import Attempt, Job, NewJob
-from rota.store.database import Tx, columns
+from rota.store.database import Topic, Tx, columns
 from rota.store.sql import batch
 
 COLUMNS = columns(Job.__struct_fields__)
@@ -16,11 +16,12 @@ INSERT INTO rota_jobs (id, type, lane, target, queue, rank, status, run_at, max_
   args, unique_key, unique_scope, unique_hold, concurrency_key, callback_url, tags, run_on, origin, started_by,
   schedule_id, scheduled_for, expires_at, created_at, updated_at)
 SELECT u.id, u.type, u.lane, {json|u.target}, u.queue, u.rank,
-  CASE WHEN coalesce(u.run_at, n.now) + u.delay_us <= n.now THEN 'pending' ELSE 'scheduled' END,
-  coalesce(u.run_at, n.now) + u.delay_us, u.max_attempts, {json|u.retry}, u.timeout_us, u.on_lost, {json|u.args},
+  CASE WHEN coalesce(u.run_at, n.now) + coalesce(u.delay_us, 0) <= n.now THEN 'pending' ELSE 'scheduled' END,
+  coalesce(u.run_at, n.now) + coalesce(u.delay_us, 0), u.max_attempts, {json|u.retry}, u.timeout_us,
+  coalesce(u.on_lost, 'retry'), {json|u.args},
   u.unique_key, u.unique_scope, CASE WHEN u.unique_scope IS NOT NULL THEN u.unique_key END, u.concurrency_key,
-  u.callback_url, {json|u.tags}, {json|u.run_on}, u.origin, u.started_by, u.schedule_id, u.scheduled_for,
-  n.now + u.expires_us, n.now, n.now
+  u.callback_url, {json|u.tags}, {json|u.run_on}, coalesce(u.origin, 'enqueue'), u.started_by, u.schedule_id,
+  u.scheduled_for, n.now + u.expires_us, n.now, n.now
 FROM (SELECT rota_now() AS now) n CROSS JOIN {rows|u|batch|id uuid, type text, lane text, target text, queue text,
   rank bigint, run_at bigint, delay_us bigint, max_attempts bigint, retry text, timeout_us bigint, on_lost text,
   args text, unique_key text, unique_scope text, concurrency_key text, callback_url text, tags text, run_on text,
@@ -47,9 +48,12 @@ def insert(tx: Tx, jobs: Sequence[NewJob]) -> list[str]:
     if fresh:
         tx.run(QUEUES, {"batch": batch([{"name": name} for name in sorted(fresh)])})
         tx.after_commit(lambda: known.update(fresh))
-    stored = [row[0] for row in tx.rows(INSERT, {"batch": batch(jobs)})]
-    if stored:
-        tx.hint("due" if all(job.delay_us or job.run_at for job in jobs) else "jobs")
+    topic: Topic = "due" if all(job.delay_us or job.run_at for job in jobs) else "jobs"
+    # One row tells of itself, which saves the way to the server and back; of many each would do so.
+    sql = INSERT + tx.hint_within(topic) if len(jobs) == 1 else INSERT
+    stored = [row[0] for row in tx.rows(sql, {"batch": batch(jobs)})]
+    if stored and len(jobs) > 1:
+        tx.hint(topic)
     return stored
 
 

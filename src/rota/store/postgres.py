@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -27,6 +27,8 @@ from rota.settings import DatabaseUrl
 from rota.store.bell import Bell
 from rota.store.database import NO_PARAMS, Database, Duplicate, Params, Pool, Row, Topic, Tx
 from rota.store.sql import render
+
+T = TypeVar("T")
 
 POOL_SIZE = 16
 CHANNEL = "rota"
@@ -126,6 +128,9 @@ class PostgresTx(Tx):
 
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         return self._execute(sql, params).rowcount
+
+    def hint_within(self, topic: Topic) -> str:
+        return f", pg_notify('{CHANNEL}', '{topic}')" if self.db.hints_due(topic) else ""
 
     def _send_hint(self, topic: Topic) -> None:
         self.run("SELECT pg_notify(:channel, :topic)", {"channel": CHANNEL, "topic": topic})
@@ -242,6 +247,9 @@ class PostgresDatabase(Database):
             yield tx
             self.last_contact = time.monotonic()
         tx.committed()
+
+    def run_alone(self, work: Callable[[Tx], T]) -> T:
+        return self._again(self.statement, work)
 
     @contextmanager
     def adopt(self, connection: Any) -> Iterator[Tx]:
