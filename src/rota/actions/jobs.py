@@ -84,6 +84,8 @@ def _prepare(spec: JobIn, job_type: JobType | None, caller: Caller, settings: Se
     )
     job.run_at, job.delay_us = _when(spec)
     if spec.unique_key is not None:
+        if not spec.unique_key:  # a variable that was not set would make one job of all
+            raise Invalid("uniqueKey", "is empty", hint="leave it out, or give a key")
         job.unique_key = check_text(spec.unique_key, "uniqueKey", max_length=500)
         job.unique_scope = spec.unique_scope or "active"
     elif spec.unique_scope is not None:

@@ -37,7 +37,7 @@ class Command(click.Command):
 
     def _as_typed(self, error: Invalid, ctx: click.Context) -> Invalid:
         """Name the option, not the field or the setting that it became."""
-        field = re.sub(r"^(?:jobs\.[0-9]+|filter)\.", "", error.field)
+        field = re.sub(r"^(?:jobs\.[0-9]+|filter)\.|\.[0-9]+$", "", error.field)
         name = field.removeprefix("ROTA_").replace("_", "-")
         if name == field:
             name = re.sub(r"(?<=[a-z])([A-Z])", r"-\1", field)

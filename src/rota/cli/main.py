@@ -135,12 +135,12 @@ def _colours() -> bool | None:
 
 def _cannot_write(error: OSError) -> int:
     """End quietly when who reads has gone; say in one line what else went wrong."""
-    if error.errno != errno.EPIPE:
-        where = f": {error.filename}" if error.filename else ""
-        return _say(f"{error.strerror or error}{where}", 1)
     # What is still buffered has nowhere to go, and Python would complain about it at the very end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
+    if error.errno == errno.EPIPE:
+        return 1
+    where = f": {error.filename}" if error.filename else ""
+    return _say(f"{error.strerror or error}{where}", 1)
 
 
 def _open_standard_streams() -> None:

@@ -7,9 +7,9 @@ import time
 import click
 
 from rota.cli.command import ClientCommand, WholeNumber
-from rota.cli.options import json_option
+from rota.cli.options import json_option, timestamp
 from rota.cli.output import instants, notes, print_json
-from rota.timetable import format_instant, parse_instant, parse_rule
+from rota.timetable import parse_instant, parse_rule
 
 
 @click.command("next", cls=ClientCommand, fields={"cron": "EXPR", "timezone": "--tz"})
@@ -26,7 +26,7 @@ def next_(
     """Show what a cron expression means and its next instants."""
     start = parse_instant(after, "--after") if after is not None else time.time_ns() // 1000
     rule = parse_rule(cron=expression, timezone=tz, key=key, seconds=seconds, anchor_us=start)
-    found = [format_instant(at) for at in rule.instants(start, count)]
+    found = [timestamp(at) for at in rule.instants(start, count)]
     if as_json:
         print_json({"description": rule.describe(), "instants": found, "warnings": rule.warnings()})
         return

@@ -18,6 +18,7 @@ from rota.errors import Invalid
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_BYTES = 16 << 20
 """Of a file on the command line: far above what a service takes, and it fits into memory."""
 _DURATION = re.compile(r"\s*[0-9.]+\s*(ms|[dhms])", re.ASCII)
@@ -63,7 +64,12 @@ def past(text: str | None, field: str) -> str | None:
     """Return a time for a filter: one that was written out, or that so long ago (``2h``)."""
     if text is None or not _DURATION.match(text) or "-" in text or ":" in text:
         return text
-    at = datetime.fromtimestamp(time.time(), UTC) - timedelta(microseconds=parse_duration(text, field))
+    return timestamp(time.time_ns() // 1000 - parse_duration(text, field))
+
+
+def timestamp(at_us: int) -> str:
+    """Return a time as the API writes it."""
+    at = EPOCH + timedelta(microseconds=at_us)
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 

@@ -85,7 +85,7 @@ def until(text: str | None, now: datetime | None = None) -> str:
 def _amount(seconds: float) -> str:
     """Return a duration in one rounded number, exact enough to act on: below 2 of a unit the smaller one is used."""
     for size, unit, least in ((86_400, "d", 2), (3600, "h", 2), (60, "min", 2), (1, "s", 1)):
-        if round(seconds / size) >= least:
+        if seconds / size > least - 0.01:
             return f"{round(seconds / size)} {unit}"
     return "now"
 
