@@ -1,0 +1,120 @@
+"""Workers and schedulers as real processes on one database, and jobs for them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+from pathlib import Path
+from typing import Any
+
+from tests.engine.working import Shop
+from tests.support import procs
+from tests.support.audit import Starts, audit, marks
+from tests.support.processes import ROOT, KeptProcess, RotaProcesses
+from tests.support.target import TargetServer
+from tests.support.waiting import wait_until
+
+SHORT = {"ROTA_LEASE": "2s", "ROTA_GRACE": "1s", "ROTA_EXECUTORS": "http,command", "ROTA_LOG_FORMAT": "json"}
+PATIENCE = 60.0
+
+
+class Roles:
+    """Starts and kills them; every job leaves a mark at each of its starts."""
+
+    def __init__(self, rota: RotaProcesses, shop: Shop, server: TargetServer, folder: Path) -> None:
+        self.shop = shop
+        self.ids: list[str] = []
+        """Of every job that was accepted."""
+        self.marks = folder / "marks"
+        self._rota = rota
+        self._server = server
+
+    def start(self, role: str, *arguments: str, **env: str) -> KeptProcess:
+        """Start a ``worker`` or a ``scheduler``; return when it works."""
+        settings = {**SHORT, "ROTA_DATABASE_URL": self.shop.url, "PYTHONPATH": str(ROOT), **env}
+        process = self._rota(role, *arguments, env=settings)
+        process.wait_for_output(f'"event":"{role}/started"')
+        assert process.exit_code is None, str(process)
+        return process
+
+    def command(self, script: str = "sleep 0.1", **spec: Any) -> str:
+        """Enqueue a command that leaves its mark first."""
+        mark = f'echo "$ROTA_JOB_ID $ROTA_ATTEMPT" >> {shlex.quote(str(self.marks))}'
+        self.ids.append(self.shop.shell(f"{mark}; {script}", **spec))
+        return self.ids[-1]
+
+    def call(self, path: str = "/job", **spec: Any) -> str:
+        """Enqueue a call of the test's server, which remembers it."""
+        self.ids.append(self.shop.enqueue({"kind": "http", "url": self._server.url(path)}, **spec))
+        return self.ids[-1]
+
+    def load(self, count: int, script: str = "sleep 0.1", **spec: Any) -> None:
+        """Enqueue as many commands as calls."""
+        for number in range(count):
+            if number % 2:
+                self.call(**spec)
+            else:
+                self.command(script, **spec)
+
+    def starts(self) -> Starts:
+        """Every start that a target saw."""
+        found = marks(self.marks)
+        for request in list(self._server.requests):
+            found[request.headers["rota-job-id"], int(request.headers["rota-attempt"])] += 1
+        return found
+
+    def unfinished(self) -> int:
+        """How many jobs have no final status yet."""
+        sql = "SELECT count(*) FROM rota_jobs WHERE status IN ('scheduled', 'pending', 'running')"
+        return int(self.shop.db.read(lambda tx: tx.value(sql)))
+
+    def unfinished_but(self, schedule_id: str) -> int:
+        """The same, without the runs of a schedule."""
+        sql = """
+        SELECT count(*) FROM rota_jobs WHERE status IN ('scheduled', 'pending', 'running')
+          AND coalesce(schedule_id, '') <> :id
+        """
+        return int(self.shop.db.read(lambda tx: tx.value(sql, {"id": schedule_id})))
+
+    def wait_for_starts(self, count: int) -> None:
+        """Wait until the targets have seen so many starts."""
+        wait_until(
+            lambda: self.starts().total() >= count, PATIENCE, lambda: f"{count} starts, not {self.starts().total()}"
+        )
+
+    def wait_for_all(self, timeout: float = PATIENCE) -> None:
+        """Wait until every job has ended."""
+        wait_until(lambda: self.unfinished() == 0, timeout, lambda: f"the end of {self.unfinished()} jobs")
+
+    def faults(self) -> list[str]:
+        """What the audit finds."""
+        return audit(self.shop.db, self.ids, self.starts())
+
+
+def occurrences(shop: Shop, *, fired: bool = True) -> int:
+    """How many rows the ledgers have of instants that fired, or of others."""
+    sql = f"SELECT count(*) FROM rota_occurrences WHERE disposition {'=' if fired else '<>'} 'fired'"
+    return int(shop.db.read(lambda tx: tx.value(sql)))
+
+
+def end_schedules(shop: Shop) -> None:
+    """Let no schedule fire any more."""
+    shop.db.run(lambda tx: tx.run("UPDATE rota_schedules SET next_at = NULL, version = version + 1"))
+
+
+def kill(process: KeptProcess, *, tree: bool = False) -> None:
+    """``kill -9`` a process, alone or with all that it has started; return when all of it is gone."""
+    family = {process.pid, *procs.descendants(process.pid)}
+    for pid in family if tree else [process.pid]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: not any(map(procs.alive, family)), 10, lambda: f"the end of {[*map(procs.command, family)]}")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
