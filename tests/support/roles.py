@@ -33,11 +33,15 @@ class Roles:
 
     def start(self, role: str, *arguments: str, **env: str) -> KeptProcess:
         """Start a ``worker`` or a ``scheduler``; return when it works."""
-        settings = {**SHORT, "ROTA_DATABASE_URL": self.shop.url, "PYTHONPATH": str(ROOT), **env}
-        process = self._rota(role, *arguments, env=settings)
+        process = self.begin(role, *arguments, **env)
         process.wait_for_output(f'"event":"{role}/started"')
         assert process.exit_code is None, str(process)
         return process
+
+    def begin(self, role: str, *arguments: str, **env: str) -> KeptProcess:
+        """Start it and return at once."""
+        settings = {**SHORT, "ROTA_DATABASE_URL": self.shop.url, "PYTHONPATH": str(ROOT), **env}
+        return self._rota(role, *arguments, env=settings)
 
     def command(self, script: str = "sleep 0.1", **spec: Any) -> str:
         """Enqueue a command that leaves its mark first."""
