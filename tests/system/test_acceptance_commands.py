@@ -1,4 +1,4 @@
-"""``rota exec`` and ``rota jobs logs -f``: output as it comes, exit codes as they are, nothing alive when time is up."""
+"""``rota exec`` and ``rota jobs logs -f``: output as it comes, exit codes as they are, nothing left alive."""
 
 from __future__ import annotations
 

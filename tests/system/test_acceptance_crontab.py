@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from rota.client import Client
 from tests.support import crontab
 from tests.support.processes import KeptProcess, RotaProcesses
@@ -50,19 +52,21 @@ def unfinished(client: Client, end: datetime) -> bool:
     return bool(behind) or any(crontab.instant_of(job["scheduledFor"]) <= end for job in active)
 
 
-def test_one_service_on_sqlite(
-    sqlite_url: str, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
+@pytest.mark.parametrize("services", [1, 2])
+def test_on_sqlite(
+    sqlite_url: str, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer, services: int
 ) -> None:
-    verdict = run_the_set(rota_process, tmp_path / "app", target_server, sqlite_url, services=1, seconds=SECONDS)
-    assert verdict.faults == []
-    assert verdict.instants > 40
-    assert verdict.typical < 0.5
+    check(run_the_set(rota_process, tmp_path / "app", target_server, sqlite_url, services=services, seconds=SECONDS))
 
 
 def test_two_services_on_postgres(
     pg_database: str, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
 ) -> None:
-    verdict = run_the_set(rota_process, tmp_path / "app", target_server, pg_database, services=2, seconds=SECONDS)
+    check(run_the_set(rota_process, tmp_path / "app", target_server, pg_database, services=2, seconds=SECONDS))
+
+
+def check(verdict: crontab.Verdict) -> None:
+    """Each instant ran once; how late the last one was is measured by the chaos tests, on a machine at rest."""
     assert verdict.faults == []
     assert verdict.instants > 40
     assert verdict.typical < 0.5
