@@ -132,7 +132,9 @@ async def test_closing_ends_everything_at_once() -> None:
         began = time.monotonic()
         await rota.executor.close()
         assert time.monotonic() - began < 2
-        assert [rota.host.outcome(each) for each in (call, *waiting)] == [Outcome("stopped")] * (1 + len(waiting))
+        assert [rota.host.outcome(each).kind for each in (call, *waiting)] == ["stopped"] * (1 + len(waiting))
+        assert rota.host.outcome(call).begun
+        assert not rota.host.outcome(waiting[-1]).begun  # one more than there are slots
         assert [pid for pid in (shepherd, *tree) if alive(pid)] == []
         late = command_call("true")
         assert await rota.call(late) == Outcome("interrupted")

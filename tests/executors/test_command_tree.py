@@ -213,7 +213,7 @@ async def test_slots_are_not_exceeded_and_what_waits_can_be_stopped() -> None:
         for call in calls[:2]:
             await rota.pids(call, 1)
         rota.stop(calls[2])
-        assert await rota.outcome(calls[2]) == Outcome("stopped")
+        assert await rota.outcome(calls[2]) == Outcome("stopped", begun=False)
         assert [rota.output(call) for call in calls[2:]] == [[], []]
         rota.stop(calls[0])
         await rota.pids(calls[3], 1)
