@@ -137,7 +137,7 @@ async def test_closing_ends_everything_at_once() -> None:
         assert not rota.host.outcome(waiting[-1]).begun  # one more than there are slots
         assert [pid for pid in (shepherd, *tree) if alive(pid)] == []
         late = command_call("true")
-        assert await rota.call(late) == Outcome("interrupted")
+        assert await rota.call(late) == Outcome("interrupted", begun=False)
 
 
 async def test_a_shepherd_that_does_not_come_up_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

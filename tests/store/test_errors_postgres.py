@@ -160,7 +160,8 @@ class TestLostConnection:
             " WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
         with pytest.raises(DatabaseUnavailable):
-            listener.wait(10)
+            for _ in range(3):  # the server's last word may come before the end of the connection
+                listener.wait(10)
         listener.close()
         again = pg.listen()
         pg.run(lambda tx: tx.hint("cancel"))
