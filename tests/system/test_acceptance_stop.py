@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rota.client import Client, Json
+from rota.engine.signals import SAME_STOP_S
 from tests.support.load import Load, audit
 from tests.support.processes import KeptProcess, RotaProcesses
 from tests.support.service import SECRET, start_up
@@ -84,7 +85,9 @@ def test_a_second_signal_ends_it_at_once(sqlite_url: str, rota_process: RotaProc
     with Client(f"http://127.0.0.1:{port}", SECRET) as client:
         ids = _enqueue_and_wait(client, short, long_jobs(short))
     service.send(signal.SIGTERM)
+    first = time.monotonic()
     service.wait_for_output("worker/draining")
+    wait_until(lambda: time.monotonic() > first + 2 * SAME_STOP_S, what="a moment that makes it a second request")
     began = time.monotonic()
     service.send(signal.SIGTERM)
     service.wait(10)
