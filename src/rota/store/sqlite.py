@@ -172,6 +172,9 @@ class SqliteDatabase(Database):
             _look_again()
 
     def _open(self) -> sqlite3.Connection:
+        with suppress(OSError):  # what is wrong with it, or that it is there, SQLite finds out by itself
+            # For its user alone, as SQLite's own files beside it then are: it holds what all jobs were given.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             connection.create_function("rota_now", 0, self._clock)
@@ -191,7 +194,7 @@ class SqliteDatabase(Database):
         if not name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
             return None
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644))
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as trouble:
             if trouble.errno in _PASSING:
                 return None
