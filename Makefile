@@ -59,7 +59,7 @@ chaos: $(VENV)/.stamp-test ## the reliability tests at full size (an hour)
 
 docs: $(VENV)/.stamp-docs ## the documentation as pages in build/docs
 	@$(BIN)/python -m docs.generate
-	@$(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/mkdocs build --strict
 	@echo "built build/docs/index.html"
 
 ci-deps: ## system packages for the tests (needs root and apt-get)
