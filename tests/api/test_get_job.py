@@ -26,6 +26,11 @@ async def test_shows_every_attempt(api: Api, client: httpx.AsyncClient) -> None:
     claimed = builders.run_one(api.db, worker)
     builders.give_back(api.db, worker, claimed, error="first", used=1)
     (again,) = builders.claim(api.db, worker)
+    found = good(await client.get(f"/api/jobs/{claimed.call.job_id}"))
+    assert [(one["attempt"], one["outcome"], one["error"]) for one in found["attempts"]] == [
+        (1, "failed", "first"),
+        (2, "running", None),
+    ]
     builders.end(api.db, worker, again, status="failed", error="second")
     found = good(await client.get(f"/api/jobs/{claimed.call.job_id}"))
     assert [(one["attempt"], one["outcome"], one["error"]) for one in found["attempts"]] == [

@@ -91,11 +91,13 @@ def _last_attempt(record: Job, attempts: list[Attempt]) -> list[Attempt]:
     """The last start stands in the job itself."""
     if record.attempt == 0 or any(one.attempt == record.attempt for one in attempts):
         return []
-    last = Attempt(
-        record.id, record.attempt, record.status, record.worker_id, record.started_at, record.completed_at,
-        record.error, record.error_detail,
-    )  # fmt: skip
-    return [last]
+    # Until it ends, the job still tells the error of the attempt before.
+    error = (record.error, record.error_detail) if record.completed_at is not None else (None, None)
+    return [
+        Attempt(
+            record.id, record.attempt, record.status, record.worker_id, record.started_at, record.completed_at, *error
+        )
+    ]
 
 
 def attempt(record: Attempt) -> dict[str, Any]:
