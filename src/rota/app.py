@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar, Unpack, cast, overload
 from uuid import UUID
@@ -456,6 +457,16 @@ class Rota:
                 self._db, self._pid = db, os.getpid()
                 self._declared.clear()
             return self._db
+
+    @contextmanager
+    def on_database(self, db: Database, settings: Settings) -> Iterator[None]:
+        """Use another database for a while; the caller opens, migrates and closes it."""
+        before = (self._db, self._pid, self._settings, self._declared)
+        self._db, self._pid, self._settings, self._declared = db, os.getpid(), settings, {}
+        try:
+            yield
+        finally:
+            self._db, self._pid, self._settings, self._declared = before
 
     def close(self) -> None:
         """Close the connections; the next call opens them anew."""

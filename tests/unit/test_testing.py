@@ -1,0 +1,116 @@
+"""``rota.testing``: the clock in the test's hand, the real store, scheduler and judge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rota import Context, Fail, Retry, Rota, Snooze, testing
+from rota.errors import Invalid, UnknownJobType
+
+DAY_US = 86_400_000_000
+
+
+def application() -> tuple[Rota, list[Any]]:
+    app = Rota()
+    seen: list[Any] = []
+
+    @app.job(queue="mail", retry=Retry(attempts=3, backoff="fixed", jitter=False))
+    async def digest(ctx: Context, limit: int = 100) -> dict[str, Any]:
+        seen.append((ctx.scheduled_for, ctx.attempt, limit, ctx.previous))
+        ctx.log.info("sending %d", limit)
+        ctx.progress(0.5, "half")
+        return {"success": True, "itemsProcessed": limit}
+
+    @app.job(retry=Retry(attempts=3, delays=["10s"]))
+    def flaky() -> str:
+        seen.append("flaky")
+        if len(seen) < 3:
+            raise RuntimeError("not yet")
+        return "done"
+
+    @app.job
+    def later() -> str:
+        if not seen:
+            seen.append("snoozed")
+            raise Snooze("1h")
+        return "awake"
+
+    @app.job
+    def hopeless() -> None:
+        raise Fail("no such customer")
+
+    app.schedule("digest", digest, cron="0 9 * * *", tz="Europe/Paris", args={"limit": 7})
+    return app, seen
+
+
+def test_a_job_runs_with_its_log_and_result() -> None:
+    app, _ = application()
+    with testing.harness(app) as h:
+        job = app.enqueue("digest", {"limit": 10})
+        assert h.run_all() == 1
+        assert (job.refresh().status, job.result) == ("completed", {"success": True, "itemsProcessed": 10})
+        assert h.log(job) == ["INFO sending 10"]
+
+
+def test_every_instant_of_three_days_fires_at_its_time() -> None:
+    app, seen = application()
+    with testing.harness(app) as h:
+        start = h.now_us
+        h.advance("3 days")
+        assert h.now_us == start + 3 * DAY_US
+        assert len(seen) == 3
+        assert [at.astimezone().timestamp() % 3600 for at, *_ in seen] == [0.0, 0.0, 0.0]
+        assert [previous for *_, previous in seen][0] is None
+        assert seen[1][3] == {"success": True, "itemsProcessed": 7}
+        assert [job.status for job in h.jobs(schedule="digest")] == ["completed"] * 3
+
+
+def test_failures_are_tried_again_when_the_clock_is_turned() -> None:
+    app, seen = application()
+    with testing.harness(app) as h:
+        job = app.enqueue("flaky")
+        h.run_all()
+        assert (job.refresh().status, seen) == ("scheduled", ["flaky"])
+        h.advance("5s")
+        assert seen == ["flaky"]
+        h.advance("20s")
+        assert (job.refresh().status, job.result, job.attempt) == ("completed", "done", 3)
+        assert h.attempts(job) == ["failed", "failed"]
+
+
+def test_a_snooze_uses_no_attempt_and_a_fail_ends_it() -> None:
+    app, _ = application()
+    with testing.harness(app) as h:
+        snoozed, failed = app.enqueue("later"), app.enqueue("hopeless")
+        h.run_all()
+        assert (failed.refresh().status, failed.error) == ("failed", "no such customer")
+        assert snoozed.refresh().record.attempts_used == 0
+        h.advance("1h")
+        assert snoozed.refresh().result == "awake"
+
+
+def test_commands_wait_and_can_be_looked_at() -> None:
+    app, _ = application()
+    with testing.harness(app) as h:
+        app.enqueue(app.command("echo hi"))
+        assert h.run_all() == 0
+        assert [job.status for job in h.jobs(statuses=("pending",))] == ["pending"]
+
+
+def test_wrong_arguments_and_unknown_types_are_refused() -> None:
+    app, _ = application()
+    with testing.harness(app):
+        with pytest.raises(Invalid) as wrong:
+            app.enqueue("digest", {"limit": "many"})
+        assert wrong.value.field == "args.limit"
+        with pytest.raises(UnknownJobType):
+            app.enqueue("nope")
+
+
+def test_the_application_has_its_own_database_back_afterwards() -> None:
+    app, _ = application()
+    with testing.harness(app) as h:
+        assert app.database() is h.db
+    assert app.settings.database_url.display.endswith("rota.db")
