@@ -185,3 +185,17 @@ def test_the_recorder_sees_what_is_wrong(db: Database) -> None:
     whole, by_index = plans
     assert (set(whole.whole), set(whole.indexes)) == ({"rota_jobs"}, set())
     assert (set(by_index.whole), set(by_index.indexes)) == (set(), {"rota_jobs_unique"})
+
+
+def test_an_idle_look_goes_by_its_index_also_where_nearly_all_waits(lite: Database) -> None:
+    """SQLite then expects a waiting job at once from the whole table, in which all that has ended lies first."""
+    worker = builders.register(lite)
+    with lite.transaction() as tx:
+        jobs.insert(tx, [builders.new_job() for _ in range(3000)])
+    with lite.statement() as tx:
+        tx.run("ANALYZE")
+    with recorded() as plans:
+        builders.claim(lite, worker)
+    assert plans
+    for plan in plans:
+        assert "rota_jobs" not in plan.whole, plan
