@@ -19,8 +19,9 @@ FENCE = f"j.id = u.id AND j.attempt = u.attempt AND {{lite|+}}j.worker_id = :wor
 
 FINISH = f"""
 UPDATE rota_jobs AS j SET status = u.status, result = {{json|u.result}}, result_truncated = u.truncated,
-  error = u.error, error_detail = {{json|u.error_detail}}, reason = u.reason, attempts_used = j.attempts_used + u.used,
-  completed_at = n.now, updated_at = n.now, unique_hold = NULL, log_lines = u.log_lines
+  error = u.error, error_detail = {{json|u.error_detail}}, reason = u.reason,
+  attempts_used = j.attempts_used + coalesce(u.used, 1), completed_at = n.now, updated_at = n.now, unique_hold = NULL,
+  log_lines = coalesce(u.log_lines, 0)
 FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, status text, result text,
   truncated bigint, error text, error_detail text, reason text, used bigint, log_lines bigint}}
 WHERE {FENCE}
@@ -37,8 +38,8 @@ UPDATE rota_jobs AS j SET
   completed_at = CASE WHEN {CANCELLED} THEN n.now END, worker_id = CASE WHEN {CANCELLED} THEN j.worker_id END,
   unique_hold = CASE WHEN {CANCELLED} THEN NULL ELSE j.unique_hold END,
   reason = CASE WHEN {CANCELLED} THEN 'cancelled' ELSE u.outcome END,
-  error = u.error, error_detail = {{json|u.error_detail}}, attempts_used = j.attempts_used + u.used,
-  updated_at = n.now, log_lines = u.log_lines, progress = NULL, progress_note = NULL
+  error = u.error, error_detail = {{json|u.error_detail}}, attempts_used = j.attempts_used + coalesce(u.used, 0),
+  updated_at = n.now, log_lines = coalesce(u.log_lines, 0), progress = NULL, progress_note = NULL
 FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, outcome text, delay_us bigint,
   error text, error_detail text, used bigint, log_lines bigint}}
 WHERE {FENCE}
@@ -74,8 +75,8 @@ RETURNING {{pg|j.}}id
 """
 
 
-class Ended(msgspec.Struct, kw_only=True):
-    """The end of an attempt."""
+class Ended(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The end of an attempt.  The statements know the defaults, which are left out of what goes to the database."""
 
     id: str
     attempt: int
@@ -84,7 +85,7 @@ class Ended(msgspec.Struct, kw_only=True):
     log_lines: int = 0
 
 
-class Finished(Ended, kw_only=True):
+class Finished(Ended, kw_only=True, omit_defaults=True):
     """The end of a job."""
 
     status: str
@@ -94,7 +95,7 @@ class Finished(Ended, kw_only=True):
     used: int = 1
 
 
-class Returned(Ended, kw_only=True):
+class Returned(Ended, kw_only=True, omit_defaults=True):
     """The end of an attempt that leaves the job waiting: ``outcome`` is failed, timeout, snoozed, interrupted."""
 
     outcome: str
