@@ -11,10 +11,10 @@ from benchmarks.raw import raw_like
 from benchmarks.setting import Session
 from rota import Rota
 
-ONE_BY_ONE = 400
+ONE_BY_ONE = 200
 MANY = 5_000
-ROUNDS = 2
-"""Short rounds, so twice as many as elsewhere."""
+SHORT = 4
+"""So many times the rounds of other benchmarks, since these are so short."""
 
 
 def run(session: Session) -> Iterator[Figure]:
@@ -43,12 +43,12 @@ def run(session: Session) -> Iterator[Figure]:
                 return rate(many, lambda: rota.enqueue_many(items))
 
             raw_singles(), singles(), raw_bulk(), bulk()  # statements are prepared, types declared
-            rounds = interleaved(ROUNDS * session.rounds, raw_singles, singles)
+            rounds = interleaved(SHORT * session.rounds, raw_singles, singles)
             yield of_rounds(
                 rounds, name="enqueue, one durable job at a time", database=bench.kind, unit="jobs/s",
                 raw_name="insert of the same row, committed one by one", goals=Goals(ratio=0.8),
             )  # fmt: skip
-            rounds = interleaved(ROUNDS * session.rounds, raw_bulk, bulk)
+            rounds = interleaved(SHORT * session.rounds // 2, raw_bulk, bulk)
             yield of_rounds(
                 rounds, name=f"enqueue_many, {many:,} jobs at a time", database=bench.kind, unit="jobs/s",
                 raw_name="insert of the same rows in one statement", goals=Goals(least=80_000),

@@ -37,7 +37,7 @@ def test_a_quick_run_writes_every_figure_with_its_raw_reference(tmp_path: Path) 
     assert drained["raw_name"] == "claim and finish in one loop"
     assert drained["ratio"] * drained["raw"] == pytest.approx(drained["value"])
     enqueued = figures["enqueue, one durable job at a time"]
-    assert len(enqueued["rounds"]) == 2
+    assert len(enqueued["rounds"]) == 4
     assert all(each["value"] > 0 and each["raw"] > 0 for each in enqueued["rounds"])
     for name in figures:
         assert name in done.stdout
