@@ -44,7 +44,7 @@ LISTED_QUEUES = """
 WHERE q.paused_at IS NULL AND LIMITS ORDER BY w.place
 """
 
-# For SQLite.  Where much waits, it would rather look through the table from its beginning, where all that has ended lies.
+# For SQLite, which would look through the whole table where much waits: from its beginning, where all has ended.
 ANY_READY = "SELECT 1 FROM rota_jobs INDEXED BY rota_jobs_ready WHERE status = 'pending' LIMIT 1"
 
 ANY_LIMIT = "SELECT 1 FROM rota_queues WHERE concurrency IS NOT NULL AND paused_at IS NULL LIMIT 1"
