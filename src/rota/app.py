@@ -96,7 +96,7 @@ class Rota:
         self._db: Database | None = None
         self._pid = 0
         self._lock = threading.Lock()
-        self._declared: dict[str, JobType] = {}
+        self._declared: set[str] = set()
 
     # -- declaring ----------------------------------------------------------------------------------------------------
 
@@ -305,7 +305,8 @@ class Rota:
         """
         db = self.database()
         # A type of this process is what its own code says: nothing needs to be read.
-        known: dict[str, JobType | None] = {function.name: self._declare(db, function) for function in used}
+        known: dict[str, JobType | None] = {function.name: type_of(function) for function in used}
+        fresh = [function.name for function in used if function.name not in self._declared]
         prepared: list[NewJob] = []
 
         def store(tx: Tx) -> list[jobs.Enqueued]:
@@ -315,27 +316,22 @@ class Rota:
 
         if connection is not None:
             with db.adopt(connection) as tx:
+                # In the caller's transaction too: on SQLite it holds the one lock that a second one would wait for.
+                # It may be rolled back, so that the next call declares the types again.
+                types.put(tx, [record for name in fresh if (record := known[name])])
                 stored = store(tx)
         else:
+            for function in used:
+                self._declare(db, function)
             stored = db.run_alone(store) if len(specs) == 1 else db.run(store)
         return [Job(db, one.id, existing=one.existing) for one in stored]
 
-    def _declare(self, db: Database, function: JobFunction[..., Any]) -> JobType:
+    def _declare(self, db: Database, function: JobFunction[..., Any]) -> None:
         """What is enqueued from code is declared by it: a worker may load the code later."""
-        declared = self._declared.get(function.name)
-        if declared is not None:
-            return declared
-        record = JobType(
-            name=function.name,
-            lane=function.lane,
-            target=None,
-            args_schema=function.args_schema,
-            defaults=function.defaults_json,
-            owner="code",
-        )
-        db.run(lambda tx: types.put(tx, [record]))
-        self._declared[function.name] = record
-        return record
+        if function.name not in self._declared:
+            record = type_of(function)
+            db.run(lambda tx: types.put(tx, [record]))
+            self._declared.add(function.name)
 
     # -- scheduling ---------------------------------------------------------------------------------------------------
 
@@ -462,7 +458,7 @@ class Rota:
     def on_database(self, db: Database, settings: Settings) -> Iterator[None]:
         """Use another database for a while; the caller opens, migrates and closes it."""
         before = (self._db, self._pid, self._settings, self._declared)
-        self._db, self._pid, self._settings, self._declared = db, os.getpid(), settings, {}
+        self._db, self._pid, self._settings, self._declared = db, os.getpid(), settings, set()
         try:
             yield
         finally:
@@ -474,6 +470,18 @@ class Rota:
             if self._db is not None:
                 self._db.close()
                 self._db = None
+
+
+def type_of(function: JobFunction[..., Any]) -> JobType:
+    """Return the job type that a function declares."""
+    return JobType(
+        name=function.name,
+        lane=function.lane,
+        target=None,
+        args_schema=function.args_schema,
+        defaults=function.defaults_json,
+        owner="code",
+    )
 
 
 _JOB_FIELDS = {

@@ -25,7 +25,7 @@ import msgspec
 
 from rota.actions import schedules
 from rota.actions.specs import Caller, ScheduleIn, decode
-from rota.app import Rota
+from rota.app import Rota, type_of
 from rota.durations import parse_duration
 from rota.engine.attempt import begin, judge
 from rota.engine.mover import Mover
@@ -37,7 +37,7 @@ from rota.executors.runner_output import JobLogHandler, current
 from rota.handle import Job
 from rota.ids import new_id
 from rota.job import Duration, JobFunction
-from rota.model import JobType, LogChunk, Worker
+from rota.model import LogChunk, Worker
 from rota.settings import load_settings
 from rota.store import claims, due, jobs, logs, migrate, reads, results, types, workers
 from rota.store import schedules as schedule_store
@@ -67,17 +67,7 @@ class Harness:
 
     def _declare(self) -> None:
         record = Worker(id=self._worker, role="worker", host="test", pid=0, version="", state="running")
-        declared = [
-            JobType(
-                name=function.name,
-                lane=function.lane,
-                target=None,
-                args_schema=function.args_schema,
-                defaults=function.defaults_json,
-                owner="code",
-            )
-            for function in self.app.jobs.values()
-        ]
+        declared = [type_of(function) for function in self.app.jobs.values()]
         with self.db.transaction() as tx:
             workers.register(tx, record, LEASE_US)
             types.put(tx, declared)

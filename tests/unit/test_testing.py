@@ -62,7 +62,7 @@ def test_every_instant_of_three_days_fires_at_its_time() -> None:
         assert h.now_us == start + 3 * DAY_US
         assert len(seen) == 3
         assert [at.astimezone().timestamp() % 3600 for at, *_ in seen] == [0.0, 0.0, 0.0]
-        assert [previous for *_, previous in seen][0] is None
+        assert seen[0][3] is None
         assert seen[1][3] == {"success": True, "itemsProcessed": 7}
         assert [job.status for job in h.jobs(schedule="digest")] == ["completed"] * 3
 
