@@ -84,6 +84,13 @@ async def test_gives_plain_text(api: Api, client: httpx.AsyncClient, monkeypatch
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+async def test_says_in_plain_text_where_lines_were_left_out(api: Api, client: httpx.AsyncClient) -> None:
+    job_id = builders.run_one(api.db, builders.register(api.db)).call.job_id
+    write(api.db, job_id, 1, "one", "two")
+    write(api.db, job_id, 10, "ten")
+    assert (await client.get(f"/api/jobs/{job_id}/logs/raw")).text == "one\ntwo\n… 7 lines left out\nten\n"
+
+
 class Stream:
     """What an event stream sends, in a thread."""
 

@@ -86,6 +86,17 @@ def test_logs_follow_a_running_job(rota_process: RotaProcesses, env: dict[str, s
     assert [line for line in following.stdout.splitlines() if line.startswith("line")] == ["line 0", "line 1", "line 2"]
 
 
+def test_a_flood_keeps_its_head_and_tail(sqlite_url: str, rota_process: RotaProcesses) -> None:
+    start_up(rota_process, sqlite_url, free_port(), {"ROTA_LIMIT_LOG": "1MiB"})
+    env = {"ROTA_DATABASE_URL": sqlite_url}
+    assert rota_process.run("exec", "--", "seq", "--format=%.0f of a million", "1000000", env=env).code == 0
+    [job] = json.loads(rota_process.run("jobs", "list", "--json", env=env).stdout)
+    lines = rota_process.run("jobs", "logs", job["id"], env=env).stdout.splitlines()
+    assert (lines[0], lines[-2]) == ("1 of a million", "1000000 of a million")
+    assert any(line.startswith("… ") and line.endswith(" lines left out") for line in lines)
+    assert len("\n".join(lines)) < 3 << 20
+
+
 def test_a_time_out_ends_a_shell_with_grandchildren(rota_process: RotaProcesses, env: dict[str, str]) -> None:
     began = time.monotonic()
     running = rota_process("exec", "--timeout", "5s", "--", "sh", "-c", FAMILY, env=env)

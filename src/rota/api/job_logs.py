@@ -131,7 +131,12 @@ def _seen(tx: Tx, job_id: str) -> Seen:
 async def _texts(context: Context, job_id: str, attempt: int | None) -> AsyncIterator[bytes]:
     after = 0
     while lines := await read_lines(context.service, job_id, after, attempt):
-        yield "".join(f"{line['text']}\n" for line in lines).encode("utf-8", "replace")
-        after = lines[-1]["n"]
+        parts = []
+        for line in lines:
+            if after and line["n"] > after + 1:  # the middle of a log that was too long
+                parts.append(f"… {line['n'] - after - 1} lines left out\n")
+            parts.append(f"{line['text']}\n")
+            after = line["n"]
+        yield "".join(parts).encode("utf-8", "replace")
         if len(lines) < PAGE_LINES:
             return

@@ -196,10 +196,14 @@ def logs(
         if tail is not None:
             after = max(after, client.log_page(job_id, limit=1)["lastLine"] - tail)
         lines = _follow(client, job_id, after, attempt) if follow else client.logs(job_id, after=after, attempt=attempt)
+        before: int | None = None
         for line in lines:
             if as_json:
                 click.echo(msgspec.json.encode(line).decode())
                 continue
+            if before is not None and line["n"] > before + 1:  # the middle of a log that was too long
+                print_text(f"… {line['n'] - before - 1} lines left out", stream=sys.stdout, dim=True)
+            before = line["n"]
             if numbers:
                 click.echo(f"{line['n']:>6}  {local(line['at'])[11:19]}  {line['stream']:<6}  ", nl=False)
             print_text(line["text"], stream=sys.stdout, dim=line["stream"] == "system")
