@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, Self, TypedDict, TypeVar, Unpack, cast
 
 import msgspec
 
@@ -17,6 +17,9 @@ from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid
 from rota.jsontext import check_type
 from rota.signature import Signature
+
+if TYPE_CHECKING:
+    from rota.handle import Job
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -118,17 +121,20 @@ class Owner(Protocol):
 
     def enqueue_function(
         self, function: JobFunction[..., Any], args_json: str, /, **options: Unpack[JobOptions]
-    ) -> Any:
+    ) -> Job:
         """Store a job."""
 
     async def aenqueue_function(
         self, function: JobFunction[..., Any], args_json: str, /, **options: Unpack[JobOptions]
-    ) -> Any:
+    ) -> Job:
         """Store a job, where an event loop runs."""
 
 
 class JobFunction(Generic[P, R]):
-    """A function that is a job type.  Called, it is the plain function; enqueued, it runs in a worker."""
+    """A function that is a job type.  Called, it is the plain function; enqueued, it runs in a worker.
+
+    ``P`` is what it is enqueued with: its parameters but the `Context`.
+    """
 
     def __init__(
         self,
@@ -139,6 +145,7 @@ class JobFunction(Generic[P, R]):
         **defaults: Unpack[TypeOptions],
     ) -> None:
         _refuse_generator(function)
+        functools.update_wrapper(self, function)
         own_name = getattr(function, "__name__", None)
         if name is None and (own_name is None or own_name == "<lambda>"):
             raise Invalid("name", "this callable has no name of its own", hint='give one: name="…"')
@@ -151,10 +158,10 @@ class JobFunction(Generic[P, R]):
         self.path = f"{getattr(function, '__module__', None) or '__main__'}:{qualified}"
         self.defaults = defaults
         self.defaults_json = msgspec.json.encode(type_document(defaults)).decode()
-        self._options: JobOptions = {}
-        functools.update_wrapper(self, function)
+        self.given: JobOptions = {}
+        """What `options` gave: it holds for each job that is enqueued of this object."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -178,27 +185,26 @@ class JobFunction(Generic[P, R]):
         """Return positional and keyword arguments from JSON text; ``context`` goes where the function wants it."""
         return self.signature.convert(text, context)
 
-    def options(self, **options: Unpack[JobOptions]) -> JobFunction[P, R]:
+    def options(self, **options: Unpack[JobOptions]) -> Self:
         """Return a copy whose enqueued jobs have these options: ``mail.options(delay="5m").enqueue(…)``."""
         unknown = options.keys() - JobOptions.__annotations__.keys()
         if unknown:
             known = ", ".join(sorted(JobOptions.__annotations__))
             raise Invalid(min(unknown), "is no option of a job", hint=f"known: {known}")
         changed = copy.copy(self)
-        merged: Mapping[str, Any] = {**self._options, **options}
-        changed._options = JobOptions(**merged)  # type: ignore[typeddict-item]  # noqa: SLF001 - the keys were just checked
+        changed.given = cast(JobOptions, {**self.given, **options})
         return changed
 
-    def enqueue(self, *args: Any, **kwargs: Any) -> Any:
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Store a job that calls the function with these arguments; return the job.
 
         Raises `Invalid` for ``args.<name>`` when the arguments do not fit the function.
         """
-        return self._owner().enqueue_function(self, self.check_args(args, kwargs), **self._options)
+        return self._owner().enqueue_function(self, self.check_args(args, kwargs), **self.given)
 
-    async def aenqueue(self, *args: Any, **kwargs: Any) -> Any:
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """As `enqueue`, where an event loop runs."""
-        return await self._owner().aenqueue_function(self, self.check_args(args, kwargs), **self._options)
+        return await self._owner().aenqueue_function(self, self.check_args(args, kwargs), **self.given)
 
     def _owner(self) -> Owner:
         if self.owner is None:

@@ -1,0 +1,351 @@
+"""``Rota``: an application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
+from uuid import UUID
+
+import msgspec
+
+from rota.actions import jobs
+from rota.actions.specs import Caller, JobIn, encode
+from rota.app import asking, periodic
+from rota.app.asking import Args, ScheduleOptions, Work
+from rota.app.database import AppDatabase, AppHome, GivenDatabase, StandIn
+from rota.app.declaring import declare
+from rota.app.targets import CommandJob, HttpJob
+from rota.app.typed import Declare
+from rota.context import Context
+from rota.errors import Invalid, UnknownJobType
+from rota.handle import Job
+from rota.job import Duration, JobFunction, JobOptions, TypeOptions
+from rota.model import JobType, NewJob
+from rota.settings import Settings
+from rota.store.database import Database, Tx
+from rota.timetable import parse_instant
+
+if TYPE_CHECKING:
+    from rota.app.typed import ContextFunction, PlainFunction
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Runnable = Work | Callable[..., Any]
+JobItem = Runnable | tuple[Any, ...] | Mapping[str, Any]
+"""Of ``enqueue_many``: what to run, or a tuple (what, args, options), or a document as REST takes it."""
+
+
+class Rota:
+    """An application: its job functions, its declared schedules, and a way into the database.
+
+    Nothing is connected before the first job is enqueued; the schema is brought up to date then.  Any thread may use
+    it, and forked processes too.  The plain calls are for programs without an event loop: where one runs they work,
+    and hold it up for the time of a transaction; there `aenqueue` and `Job.wait_async` are better.
+    """
+
+    def __init__(self, database_url: str | None = None, *, settings: Settings | None = None) -> None:
+        """``database_url`` takes the place of ROTA_DATABASE_URL, ``settings`` of all settings."""
+        self.jobs: dict[str, JobFunction[..., Any]] = {}
+        """The job functions by the names of their types."""
+        self.schedules: list[str] = []
+        """Declared schedules (JSON documents); a worker that loads this application writes them."""
+        self._schedule_ids: dict[str, str] = {}
+        self._home: AppHome = AppDatabase(database_url, settings)
+
+    # -- declaring ----------------------------------------------------------------------------------------------------
+
+    @overload
+    def job(self, function: Callable[Concatenate[Context, P], R], /) -> ContextFunction[P, R]: ...
+
+    @overload
+    def job(self, function: Callable[P, R], /) -> PlainFunction[P, R]: ...
+
+    @overload
+    def job(self, /, *, name: str | None = None, **defaults: Unpack[TypeOptions]) -> Declare: ...
+
+    def job(
+        self, function: Callable[..., Any] | None = None, /, *, name: str | None = None, **defaults: Unpack[TypeOptions]
+    ) -> Any:
+        """Make a function a job type, named like the function unless ``name`` says otherwise.
+
+        ``defaults`` hold for its jobs unless they say otherwise themselves.
+        """
+
+        def declare(wrapped: Callable[..., Any]) -> JobFunction[..., Any]:
+            made = JobFunction(wrapped, name=name, owner=self, **defaults)
+            other = self.jobs.get(made.name)
+            if other is not None and other.path != made.path:
+                raise Invalid(
+                    "name", f"{made.name!r} is {other.path} already", hint='give another: @rota.job(name="…")'
+                )
+            self.jobs[made.name] = made
+            return made
+
+        return declare if function is None else declare(function)
+
+    def schedule(
+        self,
+        id: str | UUID,
+        what: Runnable,
+        *,
+        cron: str | None = None,
+        every: Duration | None = None,
+        at: datetime | str | None = None,
+        tz: str | None = None,
+        args: Args = None,
+        **options: Unpack[ScheduleOptions],
+    ) -> None:
+        """Declare a schedule: exactly one of ``cron``, ``every`` and ``at``, in the zone ``tz`` (UTC by default).
+
+        It is written when a worker loads the application; the same id is the same schedule for good.
+        """
+        fields = {"cron": cron, "every": every, "at": at, "tz": tz, **options}
+        work, checked = self._work(what, args)
+        document = encode(asking.schedule_spec(str(id), work, checked, fields))
+        if self._schedule_ids.setdefault(str(id), document) != document:
+            raise Invalid("id", f"a schedule {id} is declared already", hint="give another id")
+        if document not in self.schedules:
+            self.schedules.append(document)
+
+    def job_request(
+        self,
+        url: str | None = None,
+        *,
+        service: str | None = None,
+        path: str | None = None,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        answer: str | None = None,
+        expect: Sequence[int] | None = None,
+        auth: Mapping[str, Any] | None = None,
+        timeout: Duration | None = None,
+        redirects: int | None = None,
+    ) -> HttpJob:
+        """Return a job that calls an address: ``url``, or ``path`` of a ``service`` that the settings name."""
+        return HttpJob(
+            url=url,
+            service=service,
+            path=path,
+            method=method,
+            headers=headers,
+            body=body,
+            answer=answer,
+            expect=expect,
+            auth=auth,
+            timeout=timeout,
+            redirects=redirects,
+        )
+
+    def command(
+        self,
+        command: str | Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        stdin: str | None = None,
+        user: str | None = None,
+        exit_codes: Mapping[int, str] | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> CommandJob:
+        """Return a job that runs a command: a list of arguments, or one text for the shell."""
+        return CommandJob(
+            command=command, env=env, cwd=cwd, stdin=stdin, user=user, exit_codes=exit_codes, limits=limits
+        )
+
+    # -- enqueueing ---------------------------------------------------------------------------------------------------
+
+    def enqueue(self, what: Runnable, args: Args = None, **options: Unpack[JobOptions]) -> Job:
+        """Store a job of a declared type (by name), of a job function, of a call or a command; return it.
+
+        With ``connection`` it becomes part of the transaction that is open there, and nothing is committed here.
+        Raises Invalid with the field that is wrong, UnknownJobType for a type that nobody has declared.
+        """
+        return self._store([self._asked(what, args, options)], options.get("connection"))[0]
+
+    async def aenqueue(self, what: Runnable, args: Args = None, **options: Unpack[JobOptions]) -> Job:
+        """As `enqueue`, where an event loop runs."""
+        if options.get("connection") is not None:  # it belongs to this thread
+            return self.enqueue(what, args, **options)
+        return await asyncio.to_thread(self.enqueue, what, args, **options)
+
+    def enqueue_function(
+        self, function: JobFunction[..., Any], args_json: str, /, **options: Unpack[JobOptions]
+    ) -> Job:
+        """Store a job of a function with checked arguments: what `JobFunction.enqueue` calls."""
+        asked = function, asking.job_spec(function, args_json, options)
+        return self._store([asked], options.get("connection"))[0]
+
+    async def aenqueue_function(
+        self, function: JobFunction[..., Any], args_json: str, /, **options: Unpack[JobOptions]
+    ) -> Job:
+        """As `enqueue_function`, where an event loop runs."""
+        if options.get("connection") is not None:
+            return self.enqueue_function(function, args_json, **options)
+        return await asyncio.to_thread(self.enqueue_function, function, args_json, **options)
+
+    def enqueue_many(self, items: Iterable[JobItem], *, connection: Any = None) -> list[Job]:
+        """Store many jobs in one transaction, all or none.
+
+        An item is what to run, or a tuple ``(what, args)`` or ``(what, args, options)``, or a mapping with the fields
+        of a job as REST takes them.
+        """
+        return self._store([self._item(item) for item in items], connection)
+
+    async def aenqueue_many(self, items: Iterable[JobItem], *, connection: Any = None) -> list[Job]:
+        """As `enqueue_many`, where an event loop runs."""
+        if connection is not None:
+            return self.enqueue_many(items, connection=connection)
+        return await asyncio.to_thread(self.enqueue_many, items)
+
+    def get_job(self, job_id: str | UUID) -> Job:
+        """Return a job by its id; raises NotFound when there is none."""
+        return Job(self._home, str(job_id)).refresh()
+
+    # -- scheduling at run time ---------------------------------------------------------------------------------------
+
+    def schedule_periodic(
+        self,
+        *,
+        id: str | UUID,
+        every_seconds: float,
+        func: Runnable,
+        args: Args = None,
+        **options: Unpack[ScheduleOptions],
+    ) -> None:
+        """Run something every so many seconds, the first time one interval from now.
+
+        Safe to call at every start of every process: ``id`` says which schedule it is, and the same call changes
+        nothing.  An interval of zero or less switches the schedule off until a positive one comes; the pause that a
+        person made stays.
+        """
+        if periodic.check_interval(every_seconds) <= 0:
+            self._home.database().run(periodic.switch_off(str(id)))
+            return
+        work, checked = self._work(func, args)
+        spec = asking.schedule_spec(str(id), work, checked, {"every": every_seconds, **options})
+        declare(self._home, _functions([work]))
+        self._home.database().run(periodic.switch_on(spec, self._home.settings))
+
+    def schedule_at(
+        self, execution_time: datetime, func: Runnable, args: Args = None, **options: Unpack[JobOptions]
+    ) -> Job:
+        """Run something once at a time, which must have a zone; a time that has passed means now."""
+        parse_instant(execution_time, "execution_time")
+        options["run_at"] = execution_time
+        return self.enqueue(func, args, **options)
+
+    def schedule_job(self, func: Runnable, args: Args = None, **options: Unpack[JobOptions]) -> Job:
+        """Run something as soon as possible; the same as `enqueue`."""
+        return self.enqueue(func, args, **options)
+
+    # -- the database -------------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, read when first needed."""
+        return self._home.settings
+
+    def database(self) -> Database:
+        """Return the database, open in this process; the first call brings its schema up to date."""
+        return self._home.database()
+
+    @contextmanager
+    def on_database(self, db: Database, settings: Settings, worker: StandIn | None = None) -> Iterator[None]:
+        """Use another database for a while, which the caller opens and closes; ``worker`` does the work."""
+        before, self._home = self._home, GivenDatabase(db, settings, worker)
+        try:
+            yield
+        finally:
+            self._home = before
+
+    def close(self) -> None:
+        """Close the connections; the next call opens them anew."""
+        self._home.close()
+
+    # -- from what is asked to what is stored -------------------------------------------------------------------------
+
+    def _work(self, what: Runnable, args: Args) -> tuple[Work, str]:
+        """Return what is to run and its checked arguments."""
+        if what == self.job_request:  # func=rota.job_request, args=[url]
+            return self._requested(args), "{}"
+        if isinstance(what, (HttpJob, CommandJob)):
+            return what, asking.checked_args(None, args)
+        function = self._function(what)
+        return function or cast(str, what), asking.checked_args(function, args)
+
+    def _requested(self, args: Args) -> HttpJob:
+        try:
+            return self.job_request(**args) if isinstance(args, Mapping) else self.job_request(*(args or ()))
+        except TypeError as error:
+            raise Invalid("args", str(error), hint='for example ["https://example.com/hook"]') from None
+
+    def _function(self, what: Runnable) -> JobFunction[..., Any] | None:
+        """Return the job function that is meant; None for a type that other code declares."""
+        if isinstance(what, JobFunction):
+            return what
+        if isinstance(what, str):
+            return self.jobs.get(what)
+        for function in self.jobs.values():
+            if function.function is what:
+                return function
+        name = getattr(what, "__qualname__", repr(what))
+        raise Invalid("func", f"{name} is no job of this application", hint="decorate it with @rota.job")
+
+    def _asked(self, what: Runnable, args: Args, options: JobOptions) -> tuple[Work, JobIn]:
+        work, checked = self._work(what, args)
+        if isinstance(work, JobFunction):
+            options = cast(JobOptions, {**work.given, **options})
+        return work, asking.job_spec(work, checked, options)
+
+    def _item(self, item: JobItem) -> tuple[Work | None, JobIn]:
+        if isinstance(item, Mapping):
+            document = {name: value for name, value in item.items() if name != "args"}
+            spec = asking.mapped_spec(document)
+            function = self.jobs.get(spec.job_type or "")
+            if item.get("args") is not None:
+                spec.args = msgspec.Raw(asking.checked_args(function, item["args"]).encode())
+            return function, spec
+        what, args, options = (*item, None, None)[:3] if isinstance(item, tuple) else (item, None, None)
+        return self._asked(what, args, cast(JobOptions, options or {}))
+
+    def _store(self, asked: Sequence[tuple[Work | None, JobIn]], connection: Any) -> list[Job]:
+        """Check and store; ids are made before, so that a repeated transaction stores nothing twice."""
+        home = self._home
+        # A type of this program is what its own code says: nothing needs to be read, and its arguments are checked.
+        known: dict[str, JobType | None] = {**declare(home, _functions([work for work, _ in asked]), connection)}
+        fitting = all(isinstance(work, JobFunction) for work, _ in asked)
+        prepared: list[NewJob] = []
+
+        def store(tx: Tx) -> list[jobs.Enqueued]:
+            if not prepared:
+                specs = [spec for _, spec in asked]
+                prepared.extend(jobs.prepare(tx, specs, Caller(), home.settings, known, fitting=fitting))
+            return jobs.store(tx, prepared)
+
+        try:
+            if connection is not None:
+                with home.adopt(connection) as tx:
+                    stored = store(tx)
+            elif len(asked) == 1:
+                stored = home.database().run_alone(store)
+            else:
+                stored = home.database().run(store)
+        except UnknownJobType as error:
+            raise self._unknown(error, asked) from None
+        return [Job(home, one.id, existing=one.existing) for one in stored]
+
+    def _unknown(self, error: UnknownJobType, asked: Sequence[tuple[Work | None, JobIn]]) -> UnknownJobType:
+        """Return the error with the type of this program that was probably meant."""
+        place = int(error.field.split(".")[1]) if error.field.startswith("jobs.") else 0
+        close = get_close_matches(asked[place][1].job_type or "", self.jobs, 1)
+        return UnknownJobType(error.field, error.reason, hint=f"did you mean {close[0]}?") if close else error
+
+
+def _functions(works: Iterable[Work | None]) -> list[JobFunction[..., Any]]:
+    return [work for work in works if isinstance(work, JobFunction)]
