@@ -87,15 +87,15 @@ def check_app(app: str | None) -> None:
     """Raise SettingInvalid where there is no such module; nothing of it is run, since it belongs into a runner."""
     if app is None:
         return
-    module = app.partition(":")[0]
-    folder = os.getcwd()  # runners look there first
-    with _in_path(folder):
-        spec = find_spec(module.partition(".")[0])
-    for part in module.split(".")[1:]:
-        if spec is None or spec.submodule_search_locations is None:
-            break
-        spec = PathFinder.find_spec(f"{spec.name}.{part}", [*spec.submodule_search_locations])
-    if spec is None or spec.name != module:
+    module, folder = app.partition(":")[0], os.getcwd()
+    first, *others = module.split(".")
+    with _in_path(folder):  # runners look there first
+        spec = find_spec(first)
+    for part in others:
+        within = spec.submodule_search_locations if spec is not None else None
+        # Without the names before it, since a package of several folders would look for its parent among the loaded.
+        spec = PathFinder.find_spec(part, [*within]) if within is not None else None
+    if spec is None:
         hint = "start in its folder, or set PYTHONPATH"
         raise SettingInvalid("ROTA_APP", f"there is no module {module} in {folder} or among the installed", hint=hint)
 

@@ -270,10 +270,10 @@ class Client(Wire):
         """End an API token."""
         self.request("DELETE", path_of("/api/tokens", token_id))
 
-    def health(self) -> Json:
+    def health(self, *, timeout_s: float = 10.0) -> Json:
         """Return the truth about the system, healthy or not."""
         try:
-            answer = self.http.get("/health")
+            answer = self.http.get("/health", timeout=timeout_s)
         except httpx.HTTPError as error:
             raise self.unreachable(error) from error
         found = document_of(answer)
