@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from rota.settings import Settings
@@ -17,6 +18,7 @@ def listens_on_loopback(settings: Settings) -> bool:
     return is_loopback(settings.host)
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Tell whether a name or address means this machine itself."""
     bare = host.strip("[]").lower().rstrip(".")
@@ -28,6 +30,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=256)  # callers name the service alike, request after request
 def split_host(header: str) -> tuple[str, int | None] | None:
     """Return (name in lower case, port) of a ``Host`` header, or None when it is malformed."""
     if not header or any(character in header for character in "/@?#\\, \t"):

@@ -100,7 +100,8 @@ class Service:
 
 async def _in_time(writing: Awaitable[T]) -> T:
     try:
-        return await asyncio.wait_for(writing, ANSWER_WITHIN_S)
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            return await writing
     except TimeoutError:
         raise DatabaseUnavailable(
             "the database does not answer in time",
