@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 import msgspec
 
+from rota import logs
 from rota.executors.answer import one_line
 from rota.executors.runner_frames import LoadError
-
-_log = logging.getLogger("rota.executors.function")
 
 
 class Care(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,9 +38,11 @@ class Complaints:
         complaint = "; ".join(error.line for error in errors)
         if complaint != self.last:
             for error in errors:
-                _log.error("%s", error.line, extra={"trace": error.trace})
+                logs.event(
+                    "app/failed", error.line, level="error", app=error.app or None, trace=error.trace or None
+                )  # fmt: skip
             if not errors:
-                _log.info("the applications are loaded again")
+                logs.event("app/loaded", "the applications are loaded again")
         self.last = complaint
 
     def say_line(self, line: str) -> None:
