@@ -38,9 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     given = os.environ.get(POSTGRES_URL)
-    # A shell's background job ignores SIGINT, and so would everything that the tests start and interrupt.
+    # A shell's background job ignores SIGINT, one of nohup SIGHUP: so would everything that the tests start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in list(os.environ):
         if name.startswith(PREFIXES) or name in ALIASES:
             del os.environ[name]
