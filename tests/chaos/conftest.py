@@ -1,0 +1,86 @@
+"""The reliability tests at their full size, with a table of figures at the end."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rota.store import migrate
+from tests.engine.working import Shop
+from tests.store import builders
+from tests.support.postgres import Cluster
+from tests.support.processes import RotaProcesses
+from tests.support.roles import Roles
+from tests.support.target import TargetServer
+
+SEED_VARIABLE = "ROTA_CHAOS_SEED"
+SEED = os.environ.pop(SEED_VARIABLE, "") or str(random.SystemRandom().randrange(10**9))
+Figures = dict[str, object]
+
+figures_key = pytest.StashKey[list[tuple[str, Figures]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[figures_key] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Their small versions are elsewhere among the tests; these take minutes each."""
+    if config.getoption("--full-size"):
+        return
+    here = Path(__file__).parent
+    chaos = [item for item in items if item.path.is_relative_to(here)]
+    config.hook.pytest_deselected(items=chaos)
+    items[:] = [item for item in items if item not in chaos]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what was measured."""
+    if not config.stash.get(figures_key, []):
+        return
+    terminalreporter.section(f"figures ({SEED_VARIABLE}={SEED})")
+    for name, figures in config.stash[figures_key]:
+        shown = ", ".join(
+            f"{what} {value:.2f}" if isinstance(value, float) else f"{what} {value}" for what, value in figures.items()
+        )
+        terminalreporter.write_line(f"{name}: {shown}")
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
+    """What the test measures, for the table."""
+    found: Figures = {}
+    yield found
+    request.config.stash[figures_key].append((request.node.name, found))
+
+
+@pytest.fixture
+def dice(request: pytest.FixtureRequest) -> random.Random:
+    """Chance that can be had again by the seed."""
+    return random.Random(f"{SEED} {request.node.name}")
+
+
+@pytest.fixture
+def roles(
+    database_url: str, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
+) -> Iterator[Roles]:
+    """Starts workers and schedulers on a database of either kind."""
+    database = builders.opened(database_url)
+    migrate.migrate(database)
+    yield Roles(rota_process, Shop(database, database_url), target_server, tmp_path)
+    database.close()
+
+
+@pytest.fixture
+def own_roles(
+    own_cluster: Cluster, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
+) -> Iterator[Roles]:
+    """The same on a PostgreSQL server that may be stopped."""
+    database = builders.opened(own_cluster.url())
+    migrate.migrate(database)
+    yield Roles(rota_process, Shop(database, own_cluster.url()), target_server, tmp_path)
+    database.close()
