@@ -102,7 +102,8 @@ class Job:
     @property
     def status(self) -> Status:
         """scheduled, pending, running, completed, failed or cancelled."""
-        return self.record.status
+        status = self.record.status
+        return "pending" if status == "held" else status
 
     @property
     def done(self) -> bool:

@@ -11,12 +11,20 @@ import msgspec
 
 Status = Literal["scheduled", "pending", "running", "completed", "failed", "cancelled"]
 STATUSES: tuple[Status, ...] = ("scheduled", "pending", "running", "completed", "failed", "cancelled")
+"""Of a job, as it is shown."""
+
+State = Literal["scheduled", "pending", "held", "running", "completed", "failed", "cancelled"]
+STATES: tuple[State, ...] = ("scheduled", "pending", "held", "running", "completed", "failed", "cancelled")
+"""As it is stored: a job that waits for its turn is held, which is shown as pending; ``why`` tells the rest."""
+
 FINAL: frozenset[str] = frozenset(("completed", "failed", "cancelled"))
 
-Origin = Literal["enqueue", "schedule", "trigger", "exec"]
+Origin = Literal["enqueue", "schedule", "trigger", "exec", "backfill"]
 Overlap = Literal["skip", "queueOne", "queueAll", "cancel", "kill", "allow"]
 Catchup = Literal["none", "latest", "all"]
 Disposition = Literal["fired", "skipped", "paused", "blackout", "coalesced", "missed", "caughtUp"]
+AfterRun = Literal["keep", "delete"]
+VersionAction = Literal["created", "edited", "paused", "resumed", "takenOver", "rolledBack", "deleted"]
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 
@@ -56,6 +64,8 @@ class NewJob(msgspec.Struct, kw_only=True, omit_defaults=True):
     scheduled_for: int | None = None
     expires_us: int | None = None
     """Duration after which a job that still waits is cancelled."""
+    turn_key: str | None = None
+    """Of the jobs with the same key one at a time is ready or runs; the others are held, in the order of their ids."""
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -67,7 +77,7 @@ class Job(msgspec.Struct, kw_only=True):
     target: str | None
     queue: str
     rank: int
-    status: Status
+    status: State
     run_at: int
     attempt: int
     attempts_used: int
@@ -99,6 +109,8 @@ class Job(msgspec.Struct, kw_only=True):
     progress_note: str | None
     cancel_requested_at: int | None
     cancel_requested_by: str | None
+    cancel_mode: str | None
+    turn_key: str | None
     created_at: int
     started_at: int | None
     completed_at: int | None
@@ -178,7 +190,38 @@ class Schedule(msgspec.Struct, kw_only=True):
     resume_at: int | None = None
     note: str | None = None
     owner: str
+    source: str | None = None
+    """Which application or file declared it, where the owner is code or file."""
+    after_run: AfterRun = "keep"
+    """What becomes of it when its last instant has run."""
+    pause_after: int | None = None
+    """Failures in a row after which it is paused; those of jobs made before ``resumed_at`` do not count."""
+    resumed_at: int | None = None
     version: int = 1
+    created_at: int = 0
+    updated_at: int = 0
+
+
+class ScheduleVersion(msgspec.Struct, kw_only=True):
+    """What a schedule was from ``at`` on, until its next version.  ``definition`` is None where it was deleted."""
+
+    schedule_id: str
+    version: int
+    action: VersionAction
+    author: str | None = None
+    note: str | None = None
+    definition: str | None = None
+    at: int = 0
+
+
+class Calendar(msgspec.Struct, kw_only=True):
+    """Times at which schedules that name it do not fire; ``document`` says which (JSON)."""
+
+    name: str
+    document: str
+    note: str | None = None
+    version: int = 1
+    author: str | None = None
     created_at: int = 0
     updated_at: int = 0
 

@@ -30,6 +30,7 @@ _UNCHANGED_BY_EDIT = frozenset(
         "paused_at",
         "paused_by",
         "resume_at",
+        "resumed_at",
     )
 )
 

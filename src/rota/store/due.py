@@ -17,7 +17,7 @@ UPDATE rota_jobs SET status = 'pending', updated_at = rota_now() WHERE id {{in|
 EXPIRE = f"""
 UPDATE rota_jobs SET status = 'cancelled', reason = 'expired', error = 'it waited longer than its expiresIn',
   error_detail = NULL, unique_hold = NULL, completed_at = rota_now(), updated_at = rota_now()
-WHERE id {{in|SELECT id FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled')
+WHERE id {{in|SELECT id FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled', 'held')
   ORDER BY expires_at LIMIT :limit {{pg|FOR UPDATE SKIP LOCKED}}}} RETURNING id
 """
 
@@ -43,5 +43,5 @@ def expire(tx: Tx, limit: int) -> list[str]:
 
 def expired(tx: Tx) -> bool:
     """Tell whether a job waited longer than it may."""
-    sql = f"SELECT 1 FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled') LIMIT 1"
+    sql = f"SELECT 1 FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled', 'held') LIMIT 1"
     return tx.row(sql) is not None

@@ -101,7 +101,7 @@ def cancel_waiting(tx: Tx, job_id: str, by: str | None) -> bool:
     UPDATE rota_jobs SET status = 'cancelled', completed_at = rota_now(), updated_at = rota_now(), unique_hold = NULL,
       cancel_requested_at = rota_now(), cancel_requested_by = :by, error = NULL, error_detail = NULL,
       reason = 'cancelled'
-    WHERE id = :id AND status IN ('pending', 'scheduled')
+    WHERE id = :id AND status IN ('pending', 'scheduled', 'held')
     """
     return tx.run(sql, {"id": job_id, "by": by}) == 1
 

@@ -22,6 +22,7 @@ VIEW_TIME: dict[Dialect, str] = {
 FOLDED = {
     "pending": "pending",
     "scheduled": "pending",
+    "held": "pending",
     "running": "running",
     "completed": "completed",
     "failed": "failed",
@@ -109,17 +110,17 @@ def _make_schema(tx: Tx, schema: str | None) -> None:
         tx.script(f'CREATE SCHEMA "{quoted}"')
 
 
-def script(dialect: Dialect, after: int = 0) -> str:
-    """Return the SQL that ``migrate`` would run on a database of version ``after``."""
+def script(dialect: Dialect, after: int = 0, view: str = "scheduled_jobs") -> str:
+    """Return the SQL that ``migrate`` would run on a database of version ``after``, whose view has this name."""
     parts = [CLOCK] if dialect == "postgresql" else []
     parts += [
         f"-- {migration.name}\n{render(migration.script, dialect).replace('%%', '%')}"
         for migration in migrations()
         if migration.number > after
     ]
-    if after == 0:
-        parts.append(view_sql(dialect, "scheduled_jobs"))
-        parts.append("INSERT INTO rota_meta (key, value) VALUES ('view', 'scheduled_jobs');")
+    if after < newest():
+        parts.append(view_sql(dialect, view))
+        parts.append(f"INSERT INTO rota_meta (key, value) VALUES ('view', '{view}') ON CONFLICT DO NOTHING;")
     parts.append(
         f"INSERT INTO rota_meta (key, value) VALUES ('schema_version', '{newest()}')"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value;"
@@ -152,16 +153,19 @@ def view_sql(dialect: Dialect, name: str) -> str:
         }
         named = ", ".join(f"{part} AS {column}" for column, part in parts.items())
         branches.append(f"SELECT {named} FROM rota_jobs WHERE status = '{status}'")
-    return f"CREATE VIEW {name} AS\n" + "\nUNION ALL\n".join(branches) + ";\n"
+    make = f"CREATE OR REPLACE VIEW {name}"  # keeps what was granted on it
+    if dialect == "sqlite":
+        make = f"DROP VIEW IF EXISTS {name};\nCREATE VIEW {name}"
+    return f"{make} AS\n" + "\nUNION ALL\n".join(branches) + ";\n"
 
 
 def _make_view(tx: Tx) -> None:
-    """Make the view unless it is there; an application's own table of that name is left alone."""
-    if tx.value("SELECT value FROM rota_meta WHERE key = 'view'") is not None:
-        return
-    name = "rota_scheduled_jobs" if _has(tx, "scheduled_jobs") else "scheduled_jobs"
+    """Make the view, or make it anew; an application's own table of that name is left alone."""
+    name = tx.value("SELECT value FROM rota_meta WHERE key = 'view'")
+    if name is None:
+        name = "rota_scheduled_jobs" if _has(tx, "scheduled_jobs") else "scheduled_jobs"
+        tx.run("INSERT INTO rota_meta (key, value) VALUES ('view', :name)", {"name": name})
     tx.script(view_sql(tx.dialect, name))
-    tx.run("INSERT INTO rota_meta (key, value) VALUES ('view', :name)", {"name": name})
 
 
 def _has(tx: Tx, name: str) -> bool:

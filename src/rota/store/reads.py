@@ -9,7 +9,7 @@ import msgspec
 
 from rota.errors import Invalid
 from rota.ids import is_id, least_id
-from rota.model import STATUSES, Job
+from rota.model import STATES, Job
 from rota.store.database import Tx, columns
 from rota.store.sql import containing
 
@@ -67,7 +67,7 @@ class _Condition:
         return " AND ".join(self._parts)
 
 
-WAITING = frozenset(("scheduled", "pending", "running"))
+WAITING = frozenset(("scheduled", "pending", "held", "running"))
 
 
 def _condition(wanted: JobFilter, statuses: Sequence[str]) -> _Condition:
@@ -112,8 +112,8 @@ SEARCHED = (
 
 def _by_status(wanted: JobFilter) -> list[_Condition]:
     """One condition for each status, since each has its own index."""
-    if unknown := set(wanted.statuses) - set(STATUSES):
-        raise Invalid("status", f"{min(unknown)!r} is unknown", hint=f"one of {', '.join(STATUSES)}")
+    if unknown := set(wanted.statuses) - set(STATES):
+        raise Invalid("status", f"{min(unknown)!r} is unknown", hint=f"one of {', '.join(STATES)}")
     return [_condition(wanted, [status]) for status in dict.fromkeys(wanted.statuses)] or [_condition(wanted, [])]
 
 

@@ -15,7 +15,7 @@ from rota.store.sql import batch, containing
 
 COLUMNS = columns(Schedule.__struct_fields__)
 _JSON = {"target", "args", "rule", "job", "calendars"}
-_SET_BY_FIRING = {"id", "created_at", "last_at", "last_job_id", "runs", "version", "updated_at"}
+_SET_BY_FIRING = {"id", "created_at", "last_at", "last_job_id", "runs", "resumed_at", "version", "updated_at"}
 
 
 def _value(name: str) -> str:
@@ -107,7 +107,7 @@ class Due(msgspec.Struct, frozen=True):
 
 ACTIVE = """
 FROM rota_jobs j WHERE j.schedule_id = rota_schedules.id AND j.schedule_id IS NOT NULL
-  AND j.status IN ('scheduled', 'pending', 'running') AND overlap <> 'allow'
+  AND j.status IN ('scheduled', 'pending', 'running', 'held') AND overlap <> 'allow'
 """
 
 # The clock in a subquery of its own: see store/due.py.
