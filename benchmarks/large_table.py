@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 
 from rota.settings import parse_database_url
-from rota.store import claims, due, jobs, migrate, reads, results, retention, schedules
+from rota.store import claims, due, jobs, migrate, reads, results, retention
+from rota.store import firing as firing_store
 from rota.store.database import Database, Tx
 from rota.store.opening import open_database
 from rota.store.reads import JobFilter
@@ -52,7 +53,7 @@ def main(url: str, rows: int = 500_000) -> None:
     held = db.read(lambda tx: results.held(tx, worker))
     ended = [Finished(id=job_id, attempt=attempt, status="completed", result="{}") for job_id, attempt in held]
     timed(db, "finish 500", lambda tx: results.finish(tx, worker, ended))
-    timed(db, "due schedules (40)", lambda tx: schedules.due(tx, 100))
+    timed(db, "due schedules (40)", lambda tx: firing_store.due(tx, 100))
     builders.execute(db, "UPDATE rota_jobs SET run_at = run_at + 9000000000000000 WHERE status = 'scheduled'")
     timed(db, "move, 300 due later", lambda tx: due.move(tx, 1000))
     timed(db, "list", listing())

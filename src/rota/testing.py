@@ -39,8 +39,7 @@ from rota.ids import new_id
 from rota.job import Duration, JobFunction
 from rota.model import LogChunk, Worker
 from rota.settings import load_settings
-from rota.store import claims, due, jobs, logs, migrate, reads, results, types, workers
-from rota.store import schedules as schedule_store
+from rota.store import claims, due, firing, jobs, logs, migrate, reads, results, types, workers
 from rota.store.opening import open_database
 
 MAX_RUNS = 100_000
@@ -89,7 +88,7 @@ class Harness:
 
     def _next_due(self) -> int | None:
         with self.db.statement() as tx:
-            found = [at for at in (schedule_store.next_due(tx)[1], due.next_due(tx)) if at is not None]
+            found = [at for at in (firing.next_due(tx)[1], due.next_due(tx)) if at is not None]
         return min(found, default=None)
 
     def run_all(self) -> int:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from rota.ids import new_id
-from rota.store import schedules
+from rota.store import occurrences as occurrence_store
 from rota.store.database import Database
 from tests.api.calls import Api, good, problem
 from tests.store import builders
@@ -25,7 +25,7 @@ def ledger(api: Api) -> Database:
         builders.occurrence(START + MINUTE, START + 10 * MINUTE, "paused", reason="paused by ann", cause="ann"),
         builders.occurrence(START + 11 * MINUTE, disposition="skipped", reason=f"job {JOB} runs"),
     ]
-    api.db.run(lambda tx: schedules.account(tx, occurrences))
+    api.db.run(lambda tx: occurrence_store.account(tx, occurrences))
     return api.db
 
 

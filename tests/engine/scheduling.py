@@ -9,7 +9,8 @@ from rota.actions.specs import Caller, PauseIn, ScheduleIn, convert
 from rota.engine.scheduler import AGAIN_S, Scheduler
 from rota.model import Job, JobType, Occurrence, Schedule
 from rota.settings import Settings, load_settings
-from rota.store import jobs, schedules, types
+from rota.store import jobs, types
+from rota.store import occurrences as occurrence_store
 from rota.store.database import Database
 
 ANN = Caller("ann")
@@ -53,7 +54,7 @@ def settle(*schedulers: Scheduler) -> None:
 
 def occurrences(db: Database, schedule_id: str = "nightly") -> list[Occurrence]:
     """The ledger of a schedule, the earliest first."""
-    return list(reversed(db.read(lambda tx: schedules.occurrences(tx, schedule_id, limit=10_000))))
+    return list(reversed(db.read(lambda tx: occurrence_store.listed(tx, schedule_id, limit=10_000))))
 
 
 def ledger(db: Database, schedule_id: str = "nightly", *, since: int = 0, unit: int = 1) -> list[tuple[str, int, int]]:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rota.engine.decisions import CATCHUP_CAP, ON_TIME_US, Decision, decide, jitter_us
 from rota.model import Schedule
-from rota.store.schedules import Due
+from rota.store.firing import Due
 from rota.timetable import Rule, parse_rule
 
 SECOND = 1_000_000

@@ -9,7 +9,7 @@ import pytest
 from rota.engine.janitor import Retention
 from rota.model import LogChunk
 from rota.settings import Settings
-from rota.store import schedules
+from rota.store import occurrences as occurrence_store
 from rota.store.database import Database
 from tests.engine.scheduling import settings_of
 from tests.store import builders
@@ -72,7 +72,7 @@ def test_the_last_runs_of_a_schedule_and_its_last_good_one_stay(db: Database, cl
 
 def test_logs_and_occurrences_go_by_their_own_age(db: Database, clock: HandClock, retention: Retention) -> None:
     put(db)
-    db.run(lambda tx: schedules.account(tx, [occurrence(clock.now)]))
+    db.run(lambda tx: occurrence_store.account(tx, [occurrence(clock.now)]))
     claimed = builders.run_one(db, builders.register(db), origin="trigger")
     chunk = LogChunk(claimed.call.job_id, 1, 1, 1, clock.now, '[[1,"stdout","x"]]')
     builders.log(db, chunk)

@@ -9,7 +9,8 @@ from rota.actions.specs import Caller, ScheduleIn, convert
 from rota.engine import scheduler as engine
 from rota.engine.scheduler import POLL_S, Scheduler
 from rota.settings import load_settings
-from rota.store import meta, migrate, schedules
+from rota.store import meta, migrate
+from rota.store import occurrences as occurrence_store
 from rota.store.opening import open_database
 
 
@@ -25,7 +26,7 @@ def test_an_unreadable_rule_does_not_spin(database_url: str) -> None:
     scheduler = Scheduler(db, settings)
     assert scheduler.run_once() <= POLL_S
     assert scheduler.run_once() == POLL_S
-    fired = db.read(lambda tx: [schedules.occurrences(tx, name) for name in ("broken", "good")])
+    fired = db.read(lambda tx: [occurrence_store.listed(tx, name) for name in ("broken", "good")])
     assert [len(occurrences) for occurrences in fired] == [0, 1]
     accounted = db.read(meta.accounted_to)
     assert accounted is not None
@@ -44,6 +45,6 @@ def test_plans_make_room_without_losing_those_in_use(database_url: str, monkeypa
         db.run(lambda tx, name=name: actions.put(tx, name, spec, Caller(), settings))  # type: ignore[misc]
     scheduler = Scheduler(db, settings)
     scheduler.run_once()
-    fired = [db.read(lambda tx, name=name: schedules.occurrences(tx, name)) for name in names]  # type: ignore[misc]
+    fired = [db.read(lambda tx, name=name: occurrence_store.listed(tx, name)) for name in names]  # type: ignore[misc]
     assert [len(occurrences) for occurrences in fired] == [1] * 7
     db.close()

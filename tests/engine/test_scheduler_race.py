@@ -11,7 +11,8 @@ import pytest
 from rota.engine.scheduler import Scheduler
 from rota.errors import DatabaseUnavailable
 from rota.settings import Settings
-from rota.store import schedules
+from rota.store import firing as firing_store
+from rota.store import occurrences as occurrence_store
 from rota.store.database import Database, Tx
 from tests.engine.scheduling import ledger, occurrences, put, runs, settle
 from tests.store.builders import at_once
@@ -88,7 +89,7 @@ class TestInterleavings:
             put(db, f"s{number}", every="1m")
         clock.turn(MINUTE)
         advanced, waiting = threading.Event(), threading.Event()
-        account = schedules.account
+        account = occurrence_store.account
 
         def slowly(tx: Tx, rows: Any) -> Any:
             if not advanced.is_set():  # the first holds its rows until the second waits for them
@@ -96,7 +97,7 @@ class TestInterleavings:
                 waiting.wait(10)
             return account(tx, rows)
 
-        monkeypatch.setattr(schedules, "account", slowly)
+        monkeypatch.setattr(occurrence_store, "account", slowly)
 
         def second_one() -> None:
             advanced.wait(10)
@@ -112,13 +113,13 @@ class TestInterleavings:
         first, second = pair
         put(db, every="1m")
         clock.turn(MINUTE)
-        account = schedules.account
+        account = occurrence_store.account
 
         def die(tx: Tx, rows: Any) -> Any:
             account(tx, rows)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(schedules, "account", die)
+        monkeypatch.setattr(occurrence_store, "account", die)
         with pytest.raises(KeyboardInterrupt):
             first.run_once()
         monkeypatch.undo()
@@ -133,7 +134,7 @@ class TestInterleavings:
         first, _ = pair
         put(db, every="1m")
         clock.turn(MINUTE)
-        fire, lost = schedules.fire, threading.Event()
+        fire, lost = firing_store.fire, threading.Event()
 
         def once_lost(*given: Any) -> Any:
             if lost.is_set():
@@ -144,7 +145,7 @@ class TestInterleavings:
             other.run(lambda tx: fire(tx, *given[1:]))
             raise DatabaseUnavailable("the connection is gone")
 
-        monkeypatch.setattr(schedules, "fire", once_lost)
+        monkeypatch.setattr(firing_store, "fire", once_lost)
         settle(first)
         assert counts(db) == (1, 1, 1)
         assert len(runs(db)) == 1

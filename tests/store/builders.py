@@ -11,6 +11,7 @@ from rota.ids import new_id
 from rota.model import Attempt, Job, LogChunk, NewJob, Occurrence, Schedule, Worker
 from rota.settings import parse_database_url
 from rota.store import claims, jobs, logs, meta, results, schedules, workers
+from rota.store import occurrences as occurrence_store
 from rota.store.claims import Claimed, Request
 from rota.store.database import Database
 from rota.store.opening import open_database
@@ -190,7 +191,7 @@ def occurrence(at: int, until: int | None = None, disposition: Any = "paused", *
 
 def ledger(db: Database, schedule_id: str = "nightly") -> list[tuple[int, int, str]]:
     """(from, until, disposition) of the occurrences of a schedule, the earliest first."""
-    found = db.read(lambda tx: schedules.occurrences(tx, schedule_id))
+    found = db.read(lambda tx: occurrence_store.listed(tx, schedule_id))
     return [(one.scheduled_for, one.until_at, one.disposition) for one in reversed(found)]
 
 

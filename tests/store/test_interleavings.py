@@ -14,8 +14,9 @@ import pytest
 
 from rota.errors import Conflict
 from rota.store import claims, due, jobs, queues, results, schedules, workers
+from rota.store import firing as firing_store
 from rota.store.database import Database, Tx
-from rota.store.schedules import Firing
+from rota.store.firing import Firing
 from tests.store import builders, filling
 from tests.store.builders import claim, claim_ids, get, get_schedule, insert, insert_one, ledger, new_job, put, run_one
 from tests.support.waiting import wait_until
@@ -91,7 +92,7 @@ class TestFire:
         job = new_job(schedule_id="nightly", scheduled_for=1000)
         firing = Firing(id="nightly", version=1, seen_next=1000, next_at=2000, last_job_id=job.id, fired=1)
         row = builders.occurrence(1000, disposition="fired", job_id=job.id)
-        return list(schedules.fire(tx, [firing], [row], [job]))
+        return list(firing_store.fire(tx, [firing], [row], [job]))
 
     @both_ends
     def test_of_two_schedulers_the_second_waits_and_loses(self, pg: Database, other: Other, commit: bool) -> None:
@@ -230,12 +231,12 @@ class TestBatches:
 
     @pytest.mark.parametrize("order", [1, -1])
     def test_two_schedulers_do_not_deadlock(self, pg: Database, other: Other, worker: str, order: int) -> None:
-        found = {one.schedule.id: one.schedule.next_at or 0 for one in pg.read(lambda tx: schedules.due(tx, 3))}
+        found = {one.schedule.id: one.schedule.next_at or 0 for one in pg.read(lambda tx: firing_store.due(tx, 3))}
         first, *rest = sorted(found)
 
         def fire(tx: Tx, *which: str) -> list[str]:
             firings = [Firing(id=name, version=1, seen_next=found[name], next_at=None) for name in which]
-            return sorted(schedules.fire(tx, firings, [], []))
+            return sorted(firing_store.fire(tx, firings, [], []))
 
         with pg.transaction() as tx:
             assert fire(tx, first) == [first]

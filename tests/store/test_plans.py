@@ -11,11 +11,12 @@ from typing import get_args
 import pytest
 
 from rota.model import LogChunk
-from rota.store import due, jobs, logs, queues, reads, results, retention, schedules
+from rota.store import due, jobs, logs, queues, reads, results, retention
+from rota.store import firing as firing_store
 from rota.store.database import Database, Tx
+from rota.store.firing import Firing
 from rota.store.reads import JobFilter
 from rota.store.results import Finished, Returned
-from rota.store.schedules import Firing
 from tests.store import builders, filling
 from tests.store.filling import DUE_SCHEDULES, Statistics
 from tests.store.plans import Plan, recorded
@@ -84,19 +85,19 @@ class Acts:
         self.add("next due", due.next_due, "rota_jobs_due")
         self.add("cancels", lambda tx: results.cancels(tx, self.worker), "rota_jobs_running")
         self.add("held", lambda tx: results.held(tx, self.worker), "rota_jobs_running")
-        self.add("next schedule", schedules.next_due, "rota_schedules_due")
-        self.add("due schedules", lambda tx: schedules.due(tx, 100), "rota_schedules_due", "rota_jobs_overlap")
+        self.add("next schedule", firing_store.next_due, "rota_schedules_due")
+        self.add("due schedules", lambda tx: firing_store.due(tx, 100), "rota_schedules_due", "rota_jobs_overlap")
         self.add("fire", self._fire, "rota_occurrences_pkey")
         self.add("lose", self._lose, "rota_jobs_running", "primary")
 
     def _fire(self, tx: Tx) -> None:
-        found = schedules.due(tx, 100)
+        found = firing_store.due(tx, 100)
         assert len(found) == DUE_SCHEDULES
         firings = [
             Firing(id=one.schedule.id, version=1, seen_next=one.schedule.next_at or 0, next_at=None) for one in found
         ]
         rows = [builders.occurrence(NEVER + at, schedule_id=one.id) for one in firings for at in (1, 2)]
-        assert len(schedules.fire(tx, firings, rows, [])) == DUE_SCHEDULES
+        assert len(firing_store.fire(tx, firings, rows, [])) == DUE_SCHEDULES
 
     def _lose(self, tx: Tx) -> None:
         tx.run("UPDATE rota_workers SET state = 'lost'")

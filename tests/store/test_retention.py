@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rota.model import LogChunk
+from rota.store import occurrences as occurrence_store
 from rota.store import retention, schedules
 from rota.store.database import Database
 from tests.store import builders
@@ -129,7 +130,7 @@ def test_jobs_go_with_their_history(db: Database, worker: str) -> None:
 
 def test_occurrences_go_by_the_time_of_their_decision(db: Database, now: int) -> None:
     rows = [occurrence(at, cause=str(at)) for at in (1, 2, 3)]
-    db.run(lambda tx: schedules.account(tx, rows))
+    db.run(lambda tx: occurrence_store.account(tx, rows))
     db.run(lambda tx: tx.run("UPDATE rota_occurrences SET decided_at = scheduled_for WHERE scheduled_for < 3"))
     assert [db.run(lambda tx: retention.delete_occurrences(tx, now, 1)) for _ in range(3)] == [1, 1, 0]
     assert ledger(db) == [(3, 3, "paused")]

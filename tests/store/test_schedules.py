@@ -9,9 +9,11 @@ import pytest
 from rota.errors import Conflict
 from rota.ids import new_id
 from rota.model import NewJob, Occurrence
+from rota.store import firing as firing_store
 from rota.store import jobs, schedules
+from rota.store import occurrences as occurrence_store
 from rota.store.database import Database, Tx
-from rota.store.schedules import Firing
+from rota.store.firing import Firing
 from tests.store import builders
 from tests.store.builders import (
     claim,
@@ -40,7 +42,7 @@ def fire_once(db: Database, at: int, following: int | None, version: int = 1) ->
     job = job_for(at)
     decided = firing(at, following, version=version, last_at=at, last_job_id=job.id, fired=1)
     row = occurrence(at, disposition="fired", job_id=job.id, version=version)
-    won = db.run(lambda tx: schedules.fire(tx, [decided], [row], [job]))
+    won = db.run(lambda tx: firing_store.fire(tx, [decided], [row], [job]))
     return job if won else None
 
 
@@ -112,7 +114,7 @@ class TestPause:
     @pytest.mark.parametrize("change", ["pause", "resume", "edit", "delete"])
     def test_who_decided_before_a_change_fires_nothing_after_it(self, db: Database, change: str) -> None:
         put(db)
-        (due,) = db.read(lambda tx: schedules.due(tx, 10))
+        (due,) = db.read(lambda tx: firing_store.due(tx, 10))
         if change == "pause":
             db.run(lambda tx: schedules.pause(tx, "nightly", by=None, note=None, until=None))
         elif change == "resume":
@@ -128,7 +130,7 @@ class TestPause:
 
     def test_a_pause_whose_end_has_come_ends_with_the_tick(self, db: Database) -> None:
         put(db, paused_at=1, paused_by="ann", paused_note="n", resume_at=900)
-        db.run(lambda tx: schedules.fire(tx, [firing(1000, 2000, resumed=True)], [occurrence(1000)], []))
+        db.run(lambda tx: firing_store.fire(tx, [firing(1000, 2000, resumed=True)], [occurrence(1000)], []))
         after = get_schedule(db)
         assert (after.paused_at, after.paused_by, after.paused_note, after.resume_at) == (None, None, None, None)
         assert (after.next_at, after.version) == (2000, 1)
@@ -139,14 +141,14 @@ class TestDue:
         now = db.read(lambda tx: tx.now())
         for name, at in (("b", 30), ("a", 10), ("c", 20), ("later", now + builders.HOUR), ("never", None)):
             put(db, name, next_at=at)
-        found = db.read(lambda tx: schedules.due(tx, 2))
+        found = db.read(lambda tx: firing_store.due(tx, 2))
         assert [(one.schedule.id, one.schedule.next_at) for one in found] == [("a", 10), ("c", 20)]
-        assert db.read(schedules.next_due)[1] == 10
+        assert db.read(firing_store.next_due)[1] == 10
 
     def test_nothing_is_due(self, db: Database) -> None:
         put(db, next_at=None)
-        assert db.read(schedules.next_due)[1] is None
-        assert db.read(lambda tx: schedules.due(tx, 10)) == []
+        assert db.read(firing_store.next_due)[1] is None
+        assert db.read(lambda tx: firing_store.due(tx, 10)) == []
 
     def test_what_still_runs_is_told(self, db: Database, worker: str) -> None:
         put(db)
@@ -155,7 +157,7 @@ class TestDue:
         third = insert_one(db, schedule_id="nightly", scheduled_for=3, delay_us=builders.HOUR)
 
         def told() -> tuple[str | None, int]:
-            (one,) = db.read(lambda tx: schedules.due(tx, 10))
+            (one,) = db.read(lambda tx: firing_store.due(tx, 10))
             return one.blocked_by, one.active
 
         assert told() == (first, 3)
@@ -168,7 +170,7 @@ class TestDue:
     def test_where_overlap_is_allowed_nobody_asks(self, db: Database) -> None:
         put(db, overlap="allow")
         insert_one(db, schedule_id="nightly", scheduled_for=1)
-        (one,) = db.read(lambda tx: schedules.due(tx, 10))
+        (one,) = db.read(lambda tx: firing_store.due(tx, 10))
         assert (one.blocked_by, one.active) == (None, 0)
 
 
@@ -181,7 +183,7 @@ class TestFire:
         assert (after.next_at, after.last_at, after.last_job_id, after.runs) == (2000, 1000, job.id, 1)
         stored = get(db, job.id)
         assert (stored.schedule_id, stored.scheduled_for, stored.origin) == ("nightly", 1000, "schedule")
-        (row,) = db.read(lambda tx: schedules.occurrences(tx, "nightly"))
+        (row,) = db.read(lambda tx: occurrence_store.listed(tx, "nightly"))
         assert (row.job_id, row.version, row.disposition) == (job.id, 1, "fired")
 
     def test_all_or_nothing(self, db: Database) -> None:
@@ -190,7 +192,7 @@ class TestFire:
         row = occurrence(1000, disposition="fired", job_id=job.id)
 
         def undone(tx: Tx) -> None:
-            schedules.fire(tx, [firing(1000, 2000)], [row], [job])
+            firing_store.fire(tx, [firing(1000, 2000)], [row], [job])
             raise Conflict
 
         with pytest.raises(Conflict):
@@ -203,7 +205,7 @@ class TestFire:
         job = job_for(1000)
         decided = firing(seen, 2000, version=version)
         row = occurrence(1000, disposition="fired", job_id=job.id)
-        assert db.run(lambda tx: schedules.fire(tx, [decided], [row], [job])) == {}
+        assert db.run(lambda tx: firing_store.fire(tx, [decided], [row], [job])) == {}
         assert (get_schedule(db).next_at, ledger(db), builders.column(db, "id")) == (1000, [], [])
 
     def test_the_same_firing_again_does_nothing(self, db: Database) -> None:
@@ -216,11 +218,11 @@ class TestFire:
     def test_of_a_batch_only_what_was_won_is_written(self, db: Database) -> None:
         for name in ("a", "b", "c"):
             put(db, name)
-        db.run(lambda tx: schedules.fire(tx, [firing(1000, 1500, "b")], [], []))
+        db.run(lambda tx: firing_store.fire(tx, [firing(1000, 1500, "b")], [], []))
         made = [job_for(1000, name) for name in ("a", "b", "c")]
         rows = [occurrence(1000, disposition="fired", job_id=job.id, schedule_id=job.schedule_id) for job in made]
         decided = [firing(1000, 2000, name) for name in ("c", "b", "a")]
-        assert db.run(lambda tx: schedules.fire(tx, decided, rows, made)) == {"a": {1000}, "c": {1000}}
+        assert db.run(lambda tx: firing_store.fire(tx, decided, rows, made)) == {"a": {1000}, "c": {1000}}
         assert sorted(builders.column(db, "schedule_id")) == ["a", "c"]
         assert get_schedule(db, "b").next_at == 1500
 
@@ -238,7 +240,7 @@ class TestFire:
 
     def test_an_instant_within_a_range_never_fires(self, db: Database) -> None:
         put(db, next_at=100)
-        db.run(lambda tx: schedules.fire(tx, [firing(100, 1000)], [occurrence(100, 900)], []))
+        db.run(lambda tx: firing_store.fire(tx, [firing(100, 1000)], [occurrence(100, 900)], []))
         put(db, next_at=500)
         assert fire_once(db, 500, 1000, version=2) is not None
         assert (builders.column(db, "id"), ledger(db)) == ([], [(100, 900, "paused")])
@@ -252,7 +254,7 @@ class TestFire:
 
         def run() -> int:
             fired = 0
-            while due := db.read(lambda tx: schedules.due(tx, 7)):
+            while due := db.read(lambda tx: firing_store.due(tx, 7)):
                 due = [one for one in due if (one.schedule.next_at or 0) <= last]
                 if not due:
                     break
@@ -265,7 +267,7 @@ class TestFire:
                     following = at + 1 if at < last else None
                     decided.append(firing(at, following, one.schedule.id, fired=1, last_job_id=job.id))
                 with db.transaction() as tx:
-                    fired += len(schedules.fire(tx, decided, rows, made))
+                    fired += len(firing_store.fire(tx, decided, rows, made))
             return fired
 
         assert sum(builders.at_once(run, run, run)) == len(names) * last
@@ -278,7 +280,7 @@ class TestFire:
 
 class TestLedger:
     def account(self, db: Database, *rows: Occurrence) -> None:
-        db.run(lambda tx: schedules.account(tx, rows))
+        db.run(lambda tx: occurrence_store.account(tx, rows))
 
     def test_a_range_that_follows_one_alike_makes_it_longer(self, db: Database) -> None:
         for at in range(10, 60, 10):
@@ -323,7 +325,7 @@ class TestLedger:
         job_id = insert_one(db)
         row = occurrence(5, 5, "caughtUp", job_id=job_id, reason="late", cause="c", version=3)
         self.account(db, row)
-        (stored,) = db.read(lambda tx: schedules.occurrences(tx, "nightly"))
+        (stored,) = db.read(lambda tx: occurrence_store.listed(tx, "nightly"))
         assert stored.decided_at > 0
         row.decided_at = stored.decided_at
         assert stored == row
@@ -332,7 +334,7 @@ class TestLedger:
         self.account(db, *[occurrence(at, cause=str(at)) for at in range(1, 8)])
 
         def page(before: int | None) -> list[int]:
-            found = db.read(lambda tx: schedules.occurrences(tx, "nightly", before=before, limit=3))
+            found = db.read(lambda tx: occurrence_store.listed(tx, "nightly", before=before, limit=3))
             return [one.scheduled_for for one in found]
 
         assert (page(None), page(5), page(2), page(1)) == ([7, 6, 5], [4, 3, 2], [1], [])

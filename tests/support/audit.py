@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rota.actions.rules import rule_of
 from rota.model import FINAL, Occurrence, Schedule
+from rota.store import occurrences as occurrence_store
 from rota.store import schedules
 from rota.store.database import Database, Tx
 
@@ -69,7 +70,7 @@ def _leases(tx: Tx) -> list[str]:
 def _instants(tx: Tx) -> list[str]:
     faults = []
     for schedule in schedules.listed(tx, limit=100_000):
-        rows = list(reversed(schedules.occurrences(tx, schedule.id, limit=1_000_000)))
+        rows = list(reversed(occurrence_store.listed(tx, schedule.id, limit=1_000_000)))
         faults += [f"{schedule.id}: {fault}" for fault in _covered(schedule, rows)]
         jobs = tx.rows(
             "SELECT id, scheduled_for FROM rota_jobs WHERE schedule_id = :id AND scheduled_for IS NOT NULL",

@@ -22,6 +22,7 @@ from rota.api.paging import decode_cursor, encode_cursor
 from rota.api.reply import JsonReply
 from rota.errors import Invalid
 from rota.model import Occurrence, Schedule
+from rota.store import occurrences as ledger
 from rota.store import schedules
 from rota.store.database import Tx
 from rota.timetable import Rule
@@ -226,7 +227,7 @@ async def list_occurrences(context: Context) -> Response:
 
     def look(tx: Tx) -> dict[str, Any]:
         schedule = schedule_actions.known(tx, schedule_id)
-        found = schedules.occurrences(tx, schedule_id, before=before, limit=query.limit + 1)
+        found = ledger.listed(tx, schedule_id, before=before, limit=query.limit + 1)
         shown = found[: query.limit]
         return {
             "occurrences": [present.occurrence(one, _count(schedule, one)) for one in shown],

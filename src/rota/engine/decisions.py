@@ -12,7 +12,7 @@ import msgspec
 
 from rota.ids import new_id
 from rota.model import Disposition, Occurrence, Schedule
-from rota.store.schedules import Due, Firing
+from rota.store.firing import Due, Firing
 from rota.timetable import Rule
 
 ON_TIME_US = 15_000_000

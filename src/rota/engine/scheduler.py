@@ -16,9 +16,9 @@ from rota.engine.outage import PASSING
 from rota.errors import Invalid
 from rota.model import JobType, NewJob, Schedule
 from rota.settings import Settings
-from rota.store import meta, schedules, types
+from rota.store import firing, meta, types
 from rota.store.database import Database
-from rota.store.schedules import Due
+from rota.store.firing import Due
 from rota.timetable import Rule
 
 BATCH = 1000
@@ -61,9 +61,9 @@ class Scheduler(Loop):
         now_s = time.monotonic()
         self._aside = {schedule_id: until for schedule_id, until in self._aside.items() if until > now_s}
         with self._db.statement() as tx:
-            now, following = schedules.next_due(tx)
+            now, following = firing.next_due(tx)
             overdue = following is not None and following <= now
-            due = schedules.due(tx, BATCH, now=now, without=self._aside) if overdue else []
+            due = firing.due(tx, BATCH, now=now, without=self._aside) if overdue else []
             names = {one.schedule.type for one in due if one.schedule.type}
             known = types.named(tx, names) if names else {}
         if due:
@@ -101,7 +101,7 @@ class Scheduler(Loop):
         made = [self._job_of(decision.schedule, run) for decision in decisions for run in decision.runs]
         occurrences = [occurrence for decision in decisions for occurrence in decision.occurrences]
         firings = [decision.firing for decision in decisions]
-        won = self._db.run(lambda tx: schedules.fire(tx, firings, occurrences, made))
+        won = self._db.run(lambda tx: firing.fire(tx, firings, occurrences, made))
         for decision in decisions:
             if decision.schedule.id in won:
                 _tell(decision, won[decision.schedule.id])

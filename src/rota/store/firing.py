@@ -1,0 +1,126 @@
+"""Due schedules, and what becomes of their instants: any number of schedulers decide, one of them writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from rota.model import NewJob, Occurrence, Schedule
+from rota.store import jobs
+from rota.store import occurrences as ledger
+from rota.store.database import Tx
+from rota.store.schedules import COLUMNS, read_schedule
+from rota.store.sql import batch
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A schedule whose next instant has come, and what its last run does."""
+
+    schedule: Schedule
+    blocked_by: str | None
+    """The job of an earlier instant that has not ended."""
+    active: int
+    """How many jobs of earlier instants have not ended."""
+
+
+ACTIVE = """
+FROM rota_jobs j WHERE j.schedule_id = rota_schedules.id AND j.schedule_id IS NOT NULL
+  AND j.status IN ('scheduled', 'pending', 'running', 'held') AND overlap <> 'allow'
+"""
+
+# The clock in a subquery of its own: see store/due.py.
+DUE = f"""
+SELECT {COLUMNS}, (SELECT min(CAST(j.id AS text)) {ACTIVE}), (SELECT count(*) {ACTIVE})
+FROM rota_schedules WHERE next_at <= coalesce(CAST(:now AS bigint), (SELECT rota_now())) WITHOUT
+ORDER BY next_at LIMIT :limit
+"""
+
+WITHOUT = "AND id NOT IN (SELECT w.id FROM {rows|w|without|id text})"
+
+
+def due(tx: Tx, limit: int, *, now: int | None = None, without: Collection[str] = ()) -> list[Due]:
+    """Return the schedules that are due at ``now`` (the database's clock by default), the longest overdue first."""
+    width = len(Schedule.__struct_fields__)
+    params: dict[str, object] = {"limit": limit, "now": now}
+    if without:
+        params["without"] = batch([{"id": schedule_id} for schedule_id in without])
+    rows = tx.rows(DUE.replace("WITHOUT", WITHOUT if without else ""), params)
+    return [Due(read_schedule(row[:width]), row[width], row[width + 1]) for row in rows]
+
+
+def next_due(tx: Tx) -> tuple[int, int | None]:
+    """Return the database's clock, and the least next instant of all schedules (µs UTC)."""
+    sql = "SELECT rota_now(), (SELECT min(next_at) FROM rota_schedules WHERE next_at IS NOT NULL)"
+    ((now, following),) = tx.rows(sql)
+    return now, following
+
+
+class Firing(msgspec.Struct, kw_only=True):
+    """What a scheduler decided about one due schedule."""
+
+    id: str
+    version: int
+    seen_next: int
+    """The next instant it decided upon: the compare-and-set."""
+    next_at: int | None
+    last_at: int | None = None
+    last_job_id: str | None = None
+    fired: int = 0
+    resumed: bool = False
+    """A pause whose end has come."""
+
+
+ADVANCE = """
+UPDATE rota_schedules AS s SET next_at = u.next_at, last_at = coalesce(u.last_at, s.last_at),
+  last_job_id = coalesce(u.last_job_id, s.last_job_id), runs = s.runs + u.fired,
+  paused_at = CASE WHEN u.resumed THEN NULL ELSE s.paused_at END,
+  paused_by = CASE WHEN u.resumed THEN NULL ELSE s.paused_by END,
+  paused_note = CASE WHEN u.resumed THEN NULL ELSE s.paused_note END,
+  resume_at = CASE WHEN u.resumed THEN NULL ELSE s.resume_at END
+FROM {rows|u|batch|id text, version bigint, seen_next bigint, next_at bigint, last_at bigint, last_job_id uuid,
+  fired bigint, resumed boolean}
+WHERE s.id = u.id AND s.next_at = u.seen_next AND s.version = u.version
+RETURNING {pg|s.}id
+"""
+
+# For instants that turned out to be covered: what the compare-and-set has noted of their jobs is taken back.
+UNFIRE = """
+UPDATE rota_schedules AS s SET runs = s.runs - u.n,
+  last_job_id = (SELECT o.job_id FROM rota_occurrences o WHERE o.schedule_id = s.id AND o.job_id IS NOT NULL
+                 ORDER BY o.scheduled_for DESC LIMIT 1)
+FROM {rows|u|batch|id text, n bigint} WHERE s.id = u.id
+"""
+
+
+def fire(
+    tx: Tx, firings: Sequence[Firing], occurrences: Sequence[Occurrence], new_jobs: Sequence[NewJob]
+) -> dict[str, set[int]]:
+    """Write decisions in one transaction.
+
+    Return the schedules for which this scheduler was the one, with the instants that have a row of their own now.
+
+    The compare-and-set on (next instant, version) decides between schedulers and against edits: whoever loses it
+    writes nothing for that schedule.  The primary key of the occurrences is the second lock: a job is made only for
+    an instant that no row covered before.
+    """
+    in_order = sorted(firings, key=lambda firing: firing.id)  # so that two schedulers do not deadlock
+    won: dict[str, set[int]] = {row[0]: set() for row in tx.rows(ADVANCE, {"batch": batch(in_order)})}
+    mine = [occurrence for occurrence in occurrences if occurrence.schedule_id in won]
+    stored = ledger.account(tx, mine)
+    for schedule_id, instant in stored:
+        won[schedule_id].add(instant)
+    wanted, refused = set(), Counter[str]()
+    for occurrence in mine:
+        if occurrence.job_id is not None:
+            if (occurrence.schedule_id, occurrence.scheduled_for) in stored:
+                wanted.add(occurrence.job_id)
+            else:
+                refused[occurrence.schedule_id] += 1
+    if refused:
+        tx.run(UNFIRE, {"batch": batch([{"id": schedule_id, "n": n} for schedule_id, n in refused.items()])})
+    chosen = [job for job in new_jobs if job.id in wanted]
+    if chosen:
+        jobs.insert(tx, chosen)
+    return won
