@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rota.ids import is_id
 from rota.model import Attempt, Job, NewJob
+from rota.store import turns
 from rota.store.database import Topic, Tx, columns
 from rota.store.sql import batch
 
@@ -14,22 +15,43 @@ COLUMNS = columns(Job.__struct_fields__)
 INSERT = """
 INSERT INTO rota_jobs (id, type, lane, target, queue, rank, status, run_at, max_attempts, retry, timeout_us, on_lost,
   args, unique_key, unique_scope, unique_hold, concurrency_key, callback_url, tags, run_on, origin, started_by,
-  schedule_id, scheduled_for, expires_at, created_at, updated_at)
+  schedule_id, scheduled_for, expires_at, created_at, updated_at TURN_KEY)
 SELECT u.id, u.type, u.lane, {json|u.target}, u.queue, u.rank,
-  CASE WHEN coalesce(u.run_at, n.now) + coalesce(u.delay_us, 0) <= n.now THEN 'pending' ELSE 'scheduled' END,
+  CASE IF_HELD WHEN coalesce(u.run_at, n.now) + coalesce(u.delay_us, 0) <= n.now THEN 'pending' ELSE 'scheduled' END,
   coalesce(u.run_at, n.now) + coalesce(u.delay_us, 0), u.max_attempts, {json|u.retry}, u.timeout_us,
   coalesce(u.on_lost, 'retry'), {json|u.args},
   u.unique_key, u.unique_scope, CASE WHEN u.unique_scope IS NOT NULL THEN u.unique_key END, u.concurrency_key,
   u.callback_url, {json|u.tags}, {json|u.run_on}, coalesce(u.origin, 'enqueue'), u.started_by, u.schedule_id,
-  u.scheduled_for, n.now + u.expires_us, n.now, n.now
+  u.scheduled_for, n.now + u.expires_us, n.now, n.now KEY_GIVEN
 FROM (SELECT rota_now() AS now) n CROSS JOIN {rows|u|batch|id uuid, type text, lane text, target text, queue text,
   rank bigint, run_at bigint, delay_us bigint, max_attempts bigint, retry text, timeout_us bigint, on_lost text,
   args text, unique_key text, unique_scope text, concurrency_key text, callback_url text, tags text, run_on text,
-  origin text, started_by text, schedule_id text, scheduled_for bigint, expires_us bigint}
-WHERE true
+  origin text, started_by text, schedule_id text, scheduled_for bigint, expires_us bigint, turn_key text}
+WHERE true IN_ORDER
 ON CONFLICT DO NOTHING
 RETURNING id
 """
+
+# Whose key another job has, or one before it in the batch.
+HELD = f"""
+  WHEN u.turn_key IS NOT NULL AND (CAST(:hold AS bigint) = 1
+    OR row_number() OVER (PARTITION BY u.turn_key ORDER BY u.id) > 1
+    OR EXISTS (SELECT 1 FROM rota_jobs a WHERE a.turn_key = u.turn_key AND a.status IN {turns.ACTIVE})
+    OR EXISTS (SELECT 1 FROM rota_jobs h WHERE h.turn_key = u.turn_key AND h.status = 'held')) THEN 'held'"""
+
+
+def _filled(template: str, **parts: str) -> str:
+    for name, part in parts.items():
+        template = template.replace(name, part)
+    return template
+
+
+# Who has no key pays nothing for those who have.
+INSERT_PLAIN = _filled(INSERT, IF_HELD="", TURN_KEY="", KEY_GIVEN="", IN_ORDER="")
+# In order, so that two batches with the same keys do not wait for each other.
+INSERT_IN_TURN = _filled(
+    INSERT, IF_HELD=HELD, TURN_KEY=", turn_key", KEY_GIVEN=", u.turn_key", IN_ORDER="ORDER BY u.turn_key, u.id"
+).replace("RETURNING id", "RETURNING id, turn_key, status")
 
 QUEUES = """
 INSERT INTO rota_queues (name, created_at)
@@ -41,20 +63,40 @@ def insert(tx: Tx, jobs: Sequence[NewJob]) -> list[str]:
     """Insert jobs in one statement; return the ids that were stored.
 
     A job is left out when its id is there already (the same call, tried again) or its unique key is held by another
-    job: see ``holder``.  Queues come into being here; the database object remembers those that are known.
+    job: see ``holder``.  One whose turn has not come is stored as held: see ``turns``.  Queues come into being here;
+    the database object remembers those that are known.
     """
     known = tx.db.known_queues
     fresh = {job.queue for job in jobs} - known
     if fresh:
         tx.run(QUEUES, {"batch": batch([{"name": name} for name in sorted(fresh)])})
         tx.after_commit(lambda: known.update(fresh))
+    if any(job.turn_key is not None for job in jobs):
+        return _insert_in_turn(tx, jobs)
     topic: Topic = "due" if all(job.delay_us or job.run_at for job in jobs) else "jobs"
     # One row tells of itself, which saves the way to the server and back; of many each would do so.
-    sql = INSERT + tx.hint_within(topic) if len(jobs) == 1 else INSERT
+    sql = INSERT_PLAIN + tx.hint_within(topic) if len(jobs) == 1 else INSERT_PLAIN
     stored = [row[0] for row in tx.rows(sql, {"batch": batch(jobs)})]
     if stored and len(jobs) > 1:
         tx.hint(topic)
     return stored
+
+
+def _insert_in_turn(tx: Tx, jobs: Sequence[NewJob]) -> list[str]:
+    rows = tx.rows(INSERT_IN_TURN, {"batch": batch(jobs), "hold": 0})
+    stored = {row[0] for row in rows}
+    # The index refused those whose key somebody else took in the same moment: they wait their turn.
+    refused = [job for job in jobs if job.turn_key is not None and job.id not in stored]
+    if refused:
+        rows += tx.rows(INSERT_IN_TURN, {"batch": batch(refused), "hold": 1})
+    states = {row[2] for row in rows}
+    if "pending" in states:
+        tx.hint("jobs")
+    if "scheduled" in states:
+        tx.hint("due")
+    if "held" in states:
+        turns.settle(tx, {row[1] for row in rows if row[2] == "held"})
+    return [row[0] for row in rows]
 
 
 def existing(tx: Tx, ids: Sequence[str]) -> set[str]:
