@@ -281,12 +281,22 @@ class TestWatermark:
         settle(scheduler)
         assert accounted_to(db) == clock.now
 
-    def test_it_never_goes_back(self, db: Database, clock: HandClock, settings: Settings) -> None:
-        settle(Scheduler(db, settings))
-        latest = clock.now
+    def test_it_goes_back_with_the_clock_alone(self, db: Database, clock: HandClock, scheduler: Scheduler) -> None:
+        settle(scheduler)
         clock.turn(-MINUTE)
-        settle(Scheduler(db, settings))
-        assert accounted_to(db) == latest
+        settle(scheduler)
+        assert accounted_to(db) == clock.now, "one in the future would hide a standstill"
+
+    def test_it_moves_while_there_is_always_something_due(
+        self, db: Database, clock: HandClock, scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(db, every="1m")
+        due = clock.now + MINUTE
+        settle(scheduler)
+        clock.turn(3 * MINUTE)
+        monkeypatch.setattr("rota.engine.scheduler.BUSY_S", -1.0)
+        assert scheduler.run_once() == 0
+        assert accounted_to(db) == due - 1
 
 
 Meanwhile = Callable[[Callable[[Database], object]], None]

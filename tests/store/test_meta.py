@@ -31,6 +31,13 @@ def test_the_watermark_never_goes_back(db: Database) -> None:
     assert seen == [900, 1000, 1000, 100_000, 100_000]
 
 
+def test_it_goes_back_where_the_clock_did(db: Database) -> None:
+    now = db.read(lambda tx: tx.now())
+    ahead = now + builders.HOUR
+    assert raise_to(db, ahead) == ahead
+    assert raise_to(db, now) == now
+
+
 def test_several_schedulers_raise_it_together(db: Database) -> None:
     marks = list(range(1, 200))
     random.shuffle(marks)

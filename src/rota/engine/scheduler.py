@@ -27,6 +27,8 @@ POLL_S = 1.0
 AGAIN_S = 0.02
 """Pause after a turn in which others were faster, or nothing could be decided."""
 WATERMARK_EVERY_US = 5_000_000
+BUSY_S = 5.0
+"""After so long without a moment in which nothing is due, the watermark moves while there is."""
 ASIDE_S = 30.0
 """How long a schedule is left alone about which nothing can be decided here, so that it does not keep the others."""
 
@@ -55,6 +57,7 @@ class Scheduler(Loop):
         self._aside: dict[str, float] = {}
         """Schedules that are left alone, and until when (``time.monotonic()``)."""
         self._accounted_to = 0
+        self._rested_at = time.monotonic()
 
     def run_once(self) -> float:
         """Fire what is due; return how long until the next instant (s)."""
@@ -66,8 +69,12 @@ class Scheduler(Loop):
             due = firing.due(tx, BATCH, now=now, without=self._aside) if overdue else []
             names = {one.schedule.type for one in due if one.schedule.type}
             known = types.named(tx, names) if names else {}
-        if due:
-            return 0.0 if self._fire(due, known, now) else AGAIN_S
+        if due and following is not None:
+            fired = self._fire(due, known, now)
+            if time.monotonic() - self._rested_at > BUSY_S:
+                self._move_watermark(following - 1)
+            return 0.0 if fired else AGAIN_S
+        self._rested_at = time.monotonic()
         if following is None or following > now:
             self._move_watermark(now)
             return POLL_S if following is None else min(POLL_S, (following - now) / 1e6)
@@ -151,7 +158,7 @@ class Scheduler(Loop):
         )
 
     def _move_watermark(self, at_us: int) -> None:
-        if at_us - self._accounted_to >= WATERMARK_EVERY_US:
+        if not 0 <= at_us - self._accounted_to < WATERMARK_EVERY_US:
             self._db.run(lambda tx: meta.raise_accounted_to(tx, at_us))
             self._accounted_to = at_us
 

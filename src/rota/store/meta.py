@@ -28,10 +28,14 @@ def accounted_to(tx: Tx) -> int | None:
 
 
 def raise_accounted_to(tx: Tx, at_us: int) -> None:
-    """Move the watermark forward; several schedulers write it, and it never goes back."""
+    """Move the watermark forward; several schedulers write it, and it never goes back.
+
+    But for one that lies in the future, since the clock was set back: it would hide a standstill until then.
+    """
     sql = """
     INSERT INTO rota_meta (key, value) VALUES ('accounted_to', CAST(CAST(:at AS bigint) AS text))
     ON CONFLICT (key) DO UPDATE SET value = excluded.value
     WHERE CAST(rota_meta.value AS bigint) < CAST(excluded.value AS bigint)
+      OR CAST(rota_meta.value AS bigint) > rota_now()
     """
     tx.run(sql, {"at": at_us})
