@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from rota.engine.decisions import CATCHUP_CAP
+from rota.actions.deciding import CATCHUP_CAP
 from rota.engine.scheduler import Scheduler
 from rota.settings import Settings
 from rota.store import meta

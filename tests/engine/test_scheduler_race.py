@@ -136,13 +136,13 @@ class TestInterleavings:
         clock.turn(MINUTE)
         fire, lost = firing_store.fire, threading.Event()
 
-        def once_lost(*given: Any) -> Any:
+        def once_lost(*given: Any, **options: Any) -> Any:
             if lost.is_set():
-                return fire(*given)
+                return fire(*given, **options)
             lost.set()
             other = clock.open()
             # On a connection of its own, as if this one had been committed and the answer lost.
-            other.run(lambda tx: fire(tx, *given[1:]))
+            other.run(lambda tx: fire(tx, *given[1:], **options))
             raise DatabaseUnavailable("the connection is gone")
 
         monkeypatch.setattr(firing_store, "fire", once_lost)

@@ -133,7 +133,15 @@ class TestPause:
         db.run(lambda tx: firing_store.fire(tx, [firing(1000, 2000, resumed=True)], [occurrence(1000)], []))
         after = get_schedule(db)
         assert (after.paused_at, after.paused_by, after.paused_note, after.resume_at) == (None, None, None, None)
-        assert (after.next_at, after.version) == (2000, 1)
+        assert (after.next_at, after.version, after.resumed_at) == (2000, 2, 900)
+
+    def test_a_schedule_that_fails_is_paused_with_the_tick(self, db: Database) -> None:
+        put(db, pause_after=2)
+        decided = firing(1000, 2000, paused_at=1500, paused_note="it failed")
+        db.run(lambda tx: firing_store.fire(tx, [decided], [occurrence(1000)], []))
+        after = get_schedule(db)
+        assert (after.paused_at, after.paused_by, after.paused_note) == (1500, "rota", "it failed")
+        assert (after.next_at, after.version) == (2000, 2)
 
 
 class TestDue:
@@ -156,22 +164,25 @@ class TestDue:
         first, second = (insert_one(db, schedule_id="nightly", scheduled_for=at) for at in (1, 2))
         third = insert_one(db, schedule_id="nightly", scheduled_for=3, delay_us=builders.HOUR)
 
-        def told() -> tuple[str | None, int]:
+        def told() -> tuple[str | None, str | None]:
             (one,) = db.read(lambda tx: firing_store.due(tx, 10))
-            return one.blocked_by, one.active
+            return one.blocked_by, one.waiting
 
-        assert told() == (first, 3)
+        assert told() == (first, third)
         (running,) = claim(db, worker, lanes={"async": 1})
         assert end(db, worker, running) == {first}
-        assert told() == (second, 2)
-        assert all(db.run(lambda tx: [jobs.cancel_waiting(tx, one, None) for one in (second, third)]))
-        assert told() == (None, 0)
+        assert told() == (second, third)
+        assert db.run(lambda tx: jobs.cancel_waiting(tx, third, None))
+        (running,) = claim(db, worker, lanes={"async": 1})
+        assert told() == (second, None)
+        assert end(db, worker, running) == {second}
+        assert told() == (None, None)
 
     def test_where_overlap_is_allowed_nobody_asks(self, db: Database) -> None:
         put(db, overlap="allow")
         insert_one(db, schedule_id="nightly", scheduled_for=1)
         (one,) = db.read(lambda tx: firing_store.due(tx, 10))
-        assert (one.blocked_by, one.active) == (None, 0)
+        assert (one.blocked_by, one.waiting, one.held) == (None, None, 0)
 
 
 class TestFire:

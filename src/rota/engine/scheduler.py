@@ -10,7 +10,8 @@ import msgspec
 from rota import logs
 from rota.actions import rules
 from rota.actions import schedules as actions
-from rota.engine.decisions import Decision, Run, decide, jitter_us
+from rota.actions.deciding import Decision, Run, decide, jitter_us
+from rota.actions.overlap import turn_key
 from rota.engine.loop import Loop
 from rota.engine.outage import PASSING
 from rota.errors import Invalid
@@ -108,7 +109,8 @@ class Scheduler(Loop):
         made = [self._job_of(decision.schedule, run) for decision in decisions for run in decision.runs]
         occurrences = [occurrence for decision in decisions for occurrence in decision.occurrences]
         firings = [decision.firing for decision in decisions]
-        won = self._db.run(lambda tx: firing.fire(tx, firings, occurrences, made))
+        clear = {decision.schedule.id: decision.clear for decision in decisions if decision.clear is not None}
+        won = self._db.run(lambda tx: firing.fire(tx, firings, occurrences, made, clear=clear))
         for decision in decisions:
             if decision.schedule.id in won:
                 _tell(decision, won[decision.schedule.id])
@@ -155,6 +157,7 @@ class Scheduler(Loop):
             id=run.job_id,
             scheduled_for=run.scheduled_for,
             delay_us=jitter_us(schedule, run.scheduled_for),
+            turn_key=turn_key(schedule),
         )
 
     def _move_watermark(self, at_us: int) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from rota.model import NewJob, Occurrence, Schedule
-from rota.store import jobs
+from rota.store import jobs, turns
 from rota.store import occurrences as ledger
 from rota.store.database import Tx
 from rota.store.schedules import COLUMNS, read_schedule
@@ -19,20 +19,36 @@ class Due(msgspec.Struct, frozen=True):
     """A schedule whose next instant has come, and what its last run does."""
 
     schedule: Schedule
-    blocked_by: str | None
-    """The job of an earlier instant that has not ended."""
-    active: int
-    """How many jobs of earlier instants have not ended."""
+    blocked_by: str | None = None
+    """The earliest job of the schedule that has not ended."""
+    waiting: str | None = None
+    """The last of those that have not begun."""
+    held: int = 0
+    """How many wait for their turn."""
+    failures: int = 0
+    """Failed runs in a row up to the last one; 0 where the schedule does not ask."""
 
 
+# A backfill runs beside the timetable.
 ACTIVE = """
 FROM rota_jobs j WHERE j.schedule_id = rota_schedules.id AND j.schedule_id IS NOT NULL
-  AND j.status IN ('scheduled', 'pending', 'running', 'held') AND overlap <> 'allow'
+  AND j.status IN ('scheduled', 'pending', 'running', 'held') AND j.origin <> 'backfill' AND overlap <> 'allow'
+"""
+
+FAILURES = """
+CASE WHEN pause_after IS NULL THEN 0 ELSE
+  (SELECT count(*) FROM rota_jobs j WHERE j.schedule_id = rota_schedules.id AND j.schedule_id IS NOT NULL
+   AND j.status = 'failed' AND j.origin = 'schedule' AND j.created_at >= coalesce(resumed_at, 0)
+   AND j.scheduled_for > coalesce((SELECT g.scheduled_for FROM rota_jobs g WHERE g.schedule_id = rota_schedules.id
+     AND g.schedule_id IS NOT NULL AND g.status = 'completed' AND g.origin = 'schedule'
+     AND g.scheduled_for IS NOT NULL ORDER BY g.scheduled_for DESC LIMIT 1), 0)) END
 """
 
 # The clock in a subquery of its own: see store/due.py.
 DUE = f"""
-SELECT {COLUMNS}, (SELECT min(CAST(j.id AS text)) {ACTIVE}), (SELECT count(*) {ACTIVE})
+SELECT {COLUMNS}, (SELECT min(CAST(j.id AS text)) {ACTIVE}),
+  (SELECT max(CAST(j.id AS text)) {ACTIVE} AND j.attempt = 0), (SELECT count(*) {ACTIVE} AND j.status = 'held'),
+  {FAILURES}
 FROM rota_schedules WHERE next_at <= coalesce(CAST(:now AS bigint), (SELECT rota_now())) WITHOUT
 ORDER BY next_at LIMIT :limit
 """
@@ -47,7 +63,7 @@ def due(tx: Tx, limit: int, *, now: int | None = None, without: Collection[str] 
     if without:
         params["without"] = batch([{"id": schedule_id} for schedule_id in without])
     rows = tx.rows(DUE.replace("WITHOUT", WITHOUT if without else ""), params)
-    return [Due(read_schedule(row[:width]), row[width], row[width + 1]) for row in rows]
+    return [Due(read_schedule(row[:width]), *row[width:]) for row in rows]
 
 
 def next_due(tx: Tx) -> tuple[int, int | None]:
@@ -70,17 +86,22 @@ class Firing(msgspec.Struct, kw_only=True):
     fired: int = 0
     resumed: bool = False
     """A pause whose end has come."""
+    paused_at: int | None = None
+    """Since when the service pauses the schedule; None where it does not."""
+    paused_note: str | None = None
 
 
 ADVANCE = """
 UPDATE rota_schedules AS s SET next_at = u.next_at, last_at = coalesce(u.last_at, s.last_at),
   last_job_id = coalesce(u.last_job_id, s.last_job_id), runs = s.runs + u.fired,
-  paused_at = CASE WHEN u.resumed THEN NULL ELSE s.paused_at END,
-  paused_by = CASE WHEN u.resumed THEN NULL ELSE s.paused_by END,
-  paused_note = CASE WHEN u.resumed THEN NULL ELSE s.paused_note END,
+  version = s.version + CASE WHEN u.resumed OR u.paused_at IS NOT NULL THEN 1 ELSE 0 END,
+  resumed_at = CASE WHEN u.resumed THEN s.resume_at ELSE s.resumed_at END,
+  paused_at = CASE WHEN u.resumed THEN NULL ELSE coalesce(u.paused_at, s.paused_at) END,
+  paused_by = CASE WHEN u.resumed THEN NULL WHEN u.paused_at IS NOT NULL THEN 'rota' ELSE s.paused_by END,
+  paused_note = CASE WHEN u.resumed THEN NULL ELSE coalesce(u.paused_note, s.paused_note) END,
   resume_at = CASE WHEN u.resumed THEN NULL ELSE s.resume_at END
 FROM {rows|u|batch|id text, version bigint, seen_next bigint, next_at bigint, last_at bigint, last_job_id uuid,
-  fired bigint, resumed boolean}
+  fired bigint, resumed boolean, paused_at bigint, paused_note text}
 WHERE s.id = u.id AND s.next_at = u.seen_next AND s.version = u.version
 RETURNING {pg|s.}id
 """
@@ -95,9 +116,14 @@ FROM {rows|u|batch|id text, n bigint} WHERE s.id = u.id
 
 
 def fire(
-    tx: Tx, firings: Sequence[Firing], occurrences: Sequence[Occurrence], new_jobs: Sequence[NewJob]
+    tx: Tx,
+    firings: Sequence[Firing],
+    occurrences: Sequence[Occurrence],
+    new_jobs: Sequence[NewJob],
+    *,
+    clear: Mapping[str, turns.Mode] | None = None,
 ) -> dict[str, set[int]]:
-    """Write decisions in one transaction.
+    """Write decisions in one transaction.  ``clear`` names the schedules whose earlier runs a new one ends, and how.
 
     Return the schedules for which this scheduler was the one, with the instants that have a row of their own now.
 
@@ -122,5 +148,8 @@ def fire(
         tx.run(UNFIRE, {"batch": batch([{"id": schedule_id, "n": n} for schedule_id, n in refused.items()])})
     chosen = [job for job in new_jobs if job.id in wanted]
     if chosen:
+        for mode in set((clear or {}).values()):
+            keys = {job.turn_key for job in chosen if job.turn_key and (clear or {}).get(job.schedule_id or "") == mode}
+            turns.clear(tx, keys, mode, "rota")
         jobs.insert(tx, chosen)
     return won
