@@ -12,7 +12,7 @@ import msgspec
 
 from rota.errors import Invalid
 from rota.jsontext import BODY, malformed
-from rota.model import Role
+from rota.model import Overlap, Role
 
 T = TypeVar("T")
 
@@ -129,7 +129,7 @@ class TypeIn(Spec):
     defaults: JobDefaults | None = None
 
 
-class RuleIn(Spec):
+class OneRuleIn(Spec):
     """When: exactly one of ``cron``, ``every``, ``at``."""
 
     cron: str | None = None
@@ -138,6 +138,16 @@ class RuleIn(Spec):
     seconds: Literal["first", "last"] | None = None
     day_match: Literal["cron", "and"] | None = None
     timezone: str | None = None
+
+
+class RuleIn(OneRuleIn):
+    """When: exactly one of ``cron``, ``every``, ``at`` and ``rules``.
+
+    Of several rules each may have its own zone, ``seconds`` and ``dayMatch``; else those beside ``rules`` hold.
+    """
+
+    rules: list[OneRuleIn] | None = None
+    on_start: bool | None = None
     start_at: str | None = None
     end_at: str | None = None
 
@@ -151,7 +161,7 @@ class ScheduleIn(RuleIn):
     args: msgspec.Raw = msgspec.field(default_factory=_absent)
     max_runs: int | None = None
     jitter: Duration | None = None
-    overlap: Literal["skip", "allow"] | None = None
+    overlap: Overlap | None = None
     catchup: Literal["none", "latest", "all"] | None = None
     catchup_window: Duration | None = None
     queue: str | None = None

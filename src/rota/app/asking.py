@@ -17,6 +17,7 @@ from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid
 from rota.job import Duration, JobFunction, JobOptions, Retry, TypeOptions, type_document
 from rota.jsontext import check_name
+from rota.model import Overlap
 from rota.signature import Signature
 from rota.timetable import parse_instant
 
@@ -35,7 +36,7 @@ class ScheduleOptions(TypedDict, total=False):
     end_at: datetime | str
     max_runs: int
     jitter: Duration
-    overlap: Literal["skip", "allow"]
+    overlap: Overlap
     catchup: Literal["none", "latest", "all"]
     catchup_window: Duration
     queue: str

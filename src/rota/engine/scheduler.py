@@ -10,7 +10,7 @@ import msgspec
 from rota import logs
 from rota.actions import rules
 from rota.actions import schedules as actions
-from rota.actions.deciding import Decision, Run, decide, jitter_us
+from rota.actions.deciding import ON_TIME_US, Decision, Run, decide, jitter_us
 from rota.actions.overlap import turn_key
 from rota.engine.loop import Loop
 from rota.engine.outage import PASSING
@@ -18,7 +18,7 @@ from rota.errors import Invalid
 from rota.model import JobType, NewJob, Schedule
 from rota.settings import Settings
 from rota.store import firing, meta, types
-from rota.store.database import Database
+from rota.store.database import Database, Tx
 from rota.store.firing import Due
 from rota.timetable import Rule
 
@@ -45,6 +45,20 @@ class Plan(msgspec.Struct, frozen=True):
     """Why no job can be made."""
 
 
+class Around(msgspec.Struct, frozen=True):
+    """What a turn reads beside the schedules that are due.  Times are µs UTC."""
+
+    now: int
+    types: dict[str, JobType]
+    accounted_to: int | None
+    """Asked only when something is late."""
+
+    def down_since(self, schedule: Schedule) -> int | None:
+        """Return from when on no scheduler ran, where that is why an instant is late."""
+        at, first = self.accounted_to, schedule.next_at
+        return at if at is not None and first is not None and at < first else None
+
+
 class Scheduler(Loop):
     """Decides about every due instant, exactly once, and moves the watermark."""
 
@@ -68,10 +82,9 @@ class Scheduler(Loop):
             now, following = firing.next_due(tx)
             overdue = following is not None and following <= now
             due = firing.due(tx, BATCH, now=now, without=self._aside) if overdue else []
-            names = {one.schedule.type for one in due if one.schedule.type}
-            known = types.named(tx, names) if names else {}
+            around = self._look_around(tx, due, now)
         if due and following is not None:
-            fired = self._fire(due, known, now)
+            fired = self._fire(due, around)
             if time.monotonic() - self._rested_at > BUSY_S:
                 self._move_watermark(following - 1)
             return 0.0 if fired else AGAIN_S
@@ -82,11 +95,20 @@ class Scheduler(Loop):
         self._move_watermark(following - 1)  # what is left alone, or another scheduler is about to write
         return POLL_S
 
-    def _fire(self, due: Sequence[Due], known: dict[str, JobType], now: int) -> int:
+    def _look_around(self, tx: Tx, due: Sequence[Due], now: int) -> Around:
+        names = {one.schedule.type for one in due if one.schedule.type}
+        late = any((one.schedule.next_at or now) < now - ON_TIME_US for one in due)
+        return Around(
+            now=now,
+            types=types.named(tx, names) if names else {},
+            accounted_to=meta.accounted_to(tx) if late else None,
+        )
+
+    def _fire(self, due: Sequence[Due], around: Around) -> int:
         """Decide and write; return how many schedules were this scheduler's."""
         if len(self._plans) > MOST_PLANS:  # not while deciding: what is decided is written by its plan
             self._plans.clear()
-        decisions = [decided for one in due if (decided := self._decide(one, known, now)) is not None]
+        decisions = [decided for one in due if (decided := self._decide(one, around)) is not None]
         try:
             return self._write(decisions)
         except PASSING:
@@ -116,10 +138,11 @@ class Scheduler(Loop):
                 _tell(decision, won[decision.schedule.id])
         return len(won)
 
-    def _decide(self, due: Due, known: dict[str, JobType], now: int) -> Decision | None:
+    def _decide(self, due: Due, around: Around) -> Decision | None:
         try:
-            plan = self._plan(due.schedule, known.get(due.schedule.type or ""))
-            return decide(due, plan.rule, now, refusal=plan.refusal)
+            plan = self._plan(due.schedule, around.types.get(due.schedule.type or ""))
+            down_since = around.down_since(due.schedule)
+            return decide(due, plan.rule, around.now, refusal=plan.refusal, down_since=down_since)
         except Exception as error:  # noqa: BLE001 - a zone that this machine's data no longer knows, say
             self._leave_alone(due.schedule, error)
             return None
