@@ -1,4 +1,4 @@
-"""A freed slot is filled at once, also after a claim that had no slot of its lane to offer."""
+"""What the claiming thread does turn by turn: it fills freed slots at once, and asks what it holds."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from rota.engine.claimer import Claimer
 from rota.engine.slots import Slots
 from rota.ids import new_id
 from rota.model import NewJob, Worker
-from rota.settings import load_settings
-from rota.store import jobs, migrate, workers
-from rota.store.opening import open_database
+from rota.settings import Settings
+from rota.store import jobs, workers
+from rota.store.claims import Claimed
+from rota.store.database import Database
 
 MINUTE_US = 60_000_000
 
@@ -25,35 +26,60 @@ def command() -> NewJob:
     )  # fmt: skip
 
 
-def test_a_full_lane_is_asked_again_when_a_slot_falls_free(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = load_settings({}, database_url=database_url)
-    db = open_database(settings.database_url)
-    migrate.migrate(db)
-    worker = new_id()
-    record = Worker(id=worker, role="worker", host="h", pid=1, version="0", state="running")
-    db.run(lambda tx: workers.register(tx, record, MINUTE_US))
-    db.run(lambda tx: jobs.insert(tx, [command() for _ in range(5)]))
-    slots = Slots({"command": 2, "http": 10})
-    slots.open("command")
-    slots.open("http")
-    taken: list[Any] = []
-    lease: Any = SimpleNamespace(held=True, worker_id=worker)
-    registry: Any = SimpleNamespace(foreign=())
-    nothing = lambda *_: None  # noqa: E731 - three callbacks that this test does not need
-    claimer = Claimer(
-        db, settings, lease, slots, registry,
-        claimed=lambda found, _: taken.extend(found), cancel=nothing, held=nothing,
-    )  # fmt: skip
+class Turned:
+    """A claimer that is turned by hand, and what it hands over."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self.worker = new_id()
+        record = Worker(id=self.worker, role="worker", host="h", pid=1, version="0", state="running")
+        db.run(lambda tx: workers.register(tx, record, MINUTE_US))
+        self.slots = Slots({"command": 2, "http": 10})
+        self.slots.open("command")
+        self.slots.open("http")
+        self.taken: list[Claimed] = []
+        self.held: list[list[tuple[str, int]]] = []
+        lease: Any = SimpleNamespace(held=True, worker_id=self.worker)
+        registry: Any = SimpleNamespace(foreign=())
+        self.claimer = Claimer(
+            db, settings, lease, self.slots, registry,
+            claimed=lambda found, _: self.taken.extend(found), cancel=lambda _: None,
+            held=lambda keys, _: self.held.append(keys),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def turned(real_db: Database, settings: Settings) -> Turned:
+    """One for a database in which five commands wait."""
+    real_db.run(lambda tx: jobs.insert(tx, [command() for _ in range(5)]))
+    return Turned(real_db, settings)
+
+
+def test_a_full_lane_is_asked_again_when_a_slot_falls_free(turned: Turned, monkeypatch: pytest.MonkeyPatch) -> None:
+    claimer = turned.claimer
     woken: list[bool] = []
     monkeypatch.setattr(claimer, "wake", lambda: woken.append(True))
 
     claimer.run_once()
-    assert len(taken) == 2
+    assert len(turned.taken) == 2
     claimer.run_once()  # a hint: only the other lane has free slots, and nothing for them
-    assert len(taken) == 2
-    slots.release({"command": 1})
+    assert len(turned.taken) == 2
+    turned.slots.release({"command": 1})
     claimer.freed({"command"})
     assert woken, "the claimer sleeps although a slot is free and jobs wait"
     claimer.run_once()
-    assert len(taken) == 3
-    db.close()
+    assert len(turned.taken) == 3
+
+
+def test_what_it_holds_is_asked_anew_only_when_the_last_answer_was_looked_at(
+    turned: Turned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CHECK_S", "CHECK_SOON_S"):
+        monkeypatch.setattr(f"rota.engine.claimer.{name}", 0.0)
+    turned.claimer.check_soon()
+    for _ in range(3):
+        turned.claimer.run_once()
+        turned.claimer.check_soon()  # as after a claim that failed
+    assert [sorted(keys) for keys in turned.held] == [sorted((one.call.job_id, 1) for one in turned.taken)]
+    turned.claimer.compared()
+    turned.claimer.run_once()
+    assert len(turned.held) == 2

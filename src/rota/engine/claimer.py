@@ -60,6 +60,7 @@ class Claimer(Loop):
         """Lanes whose slots the last claim filled, so that there is probably more for them."""
         self._next_cancels = 0.0
         self._next_check = time.monotonic() + CHECK_S
+        self._compared = True
         self.last_claim: float | None = None
 
     def look_for_cancels(self) -> None:
@@ -75,6 +76,14 @@ class Claimer(Loop):
     def check_soon(self) -> None:
         """Compare soon what runs with what the database says."""
         self._next_check = min(self._next_check, time.monotonic() + CHECK_SOON_S)
+
+    def compared(self) -> None:
+        """The worker has looked at what the database said: it may be asked anew.
+
+        Not before: of two answers that wait together for a busy event loop, the later may be older than a result that
+        was written before the first is looked at.
+        """
+        self._compared = True
 
     def drain(self, timeout_s: float = 10.0) -> None:
         """Claim no more; what was claimed has been handed over when this returns, unless the database hangs."""
@@ -94,9 +103,10 @@ class Claimer(Loop):
             wanted = self._db.read(lambda tx: results.cancels(tx, worker))
             if wanted:
                 self._cancel(wanted)
-        if now >= self._next_check:
-            self._next_check = now + CHECK_S
-            self._held(self._db.read(lambda tx: results.held(tx, worker)), worker)
+        if self._compared and now >= self._next_check:
+            held = self._db.read(lambda tx: results.held(tx, worker))
+            self._compared, self._next_check = False, now + CHECK_S
+            self._held(held, worker)
         return pause
 
     def _claim(self) -> float:

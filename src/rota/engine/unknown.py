@@ -11,7 +11,7 @@ class Unknown:
     """Finds them by two looks.
 
     A run that is in none of our lists may have ended, and its result been stored, since the database was asked.  Then
-    the database does not name it at the next look.
+    the database does not name it at the next look, for which it is asked after this one.
     """
 
     def __init__(self) -> None:

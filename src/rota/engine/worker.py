@@ -303,6 +303,7 @@ class Worker:
             logs.event("job/interrupted", reason, jobId=job_id, attempt=attempt, workerId=worker)
             lost = Returned(id=job_id, attempt=attempt, outcome="interrupted", error=reason)
             self.flusher.add(worker, (lost,))
+        self.claimer.compared()
         if self._unknown.suspects:
             self.claimer.check_soon()
 
