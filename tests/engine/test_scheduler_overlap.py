@@ -154,7 +154,7 @@ def test_all_that_was_missed_is_caught_up_one_after_the_other(stage: Stage, over
     assert order == [stage.start + n * MINUTE for n in (1, 2, 3)]
 
 
-def test_failures_in_a_row_pause_the_schedule(stage: Stage) -> None:
+def test_failures_in_a_row_pause_the_schedule(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     put(stage.db, every="1m", overlap="allow")
     builders.execute(stage.db, "UPDATE rota_schedules SET pause_after = 2")
     for status in ("failed", "completed", "failed", "failed"):
@@ -165,5 +165,6 @@ def test_failures_in_a_row_pause_the_schedule(stage: Stage) -> None:
     after = builders.get_schedule(stage.db)
     assert after.paused_by == "rota"
     assert "2 failures in a row" in (after.paused_note or "")
+    assert "schedule/saved nightly paused" in caplog.text
     assert stage.ledger()[-1] == ("paused", 5, 6) or stage.ledger()[-2:] == [("paused", 5, 5), ("paused", 6, 6)]
     assert len(runs(stage.db)) == 4

@@ -10,7 +10,7 @@ import msgspec
 from rota import logs
 from rota.actions import rules
 from rota.actions import schedules as actions
-from rota.actions.deciding import ON_TIME_US, Decision, Run, decide, jitter_us
+from rota.actions.deciding import ON_TIME_US, SERVICE, Decision, Run, decide, jitter_us
 from rota.actions.overlap import turn_key
 from rota.engine.loop import Loop
 from rota.engine.outage import PASSING
@@ -190,6 +190,13 @@ class Scheduler(Loop):
 
 
 def _tell(decision: Decision, stored: set[int]) -> None:
+    paused = decision.firing.paused_at is not None
+    if paused or decision.firing.resumed:
+        logs.event(
+            "schedule/saved", f"{decision.schedule.id} {'paused' if paused else 'resumed'}", by=SERVICE,
+            level="warning" if paused else "info", scheduleId=decision.schedule.id,
+            version=decision.schedule.version + 1, reason=decision.firing.paused_note,
+        )  # fmt: skip
     for occurrence in decision.occurrences:
         if occurrence.job_id is not None and occurrence.scheduled_for not in stored:
             continue  # a row covered that instant before: no job was made

@@ -60,7 +60,7 @@ EVENTS: dict[str, Event] = {
     "type/removed": Event("A job type was removed.", ("by",)),
     "type/no-worker": Event("Jobs of a type wait, and no live worker has its code.", ("count", "oldestMs")),
     # Schedules
-    "schedule/saved": Event("A schedule was made, changed, paused or resumed.", ("by", "version")),
+    "schedule/saved": Event("A schedule was made, changed, paused or resumed.", ("by", "version", "reason")),
     "schedule/removed": Event("A schedule was deleted.", ("by",)),
     "schedule/fired": Event("A due instant made a job.", (*_DUE, "latenessMs")),
     "schedule/skipped": Event("A due instant made no job, since an earlier run still runs.", _DUE),
