@@ -40,7 +40,7 @@ async def test_a_killed_worker_leaves_nothing() -> None:
         assert time.monotonic() - began < 2
 
 
-async def test_a_killed_shepherd_interrupts_its_commands_and_is_replaced() -> None:
+async def test_a_killed_shepherd_interrupts_its_commands_and_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
     async with running() as rota:
         runs = [await begun(rota, HIDDEN) for _ in range(3)]
         shepherd = await shepherd_of(os.getpid())
@@ -51,6 +51,8 @@ async def test_a_killed_shepherd_interrupts_its_commands_and_is_replaced() -> No
             assert [pid for pid in tree if alive(pid)] == []
         assert (await rota.shell("echo well"))[1] == ["well"]
         assert await shepherd_of(os.getpid()) != shepherd
+    [told] = [record.message for record in caplog.records]  # and nothing of the one that went with the executor
+    assert told.startswith("shepherd/died the process that starts commands ended") and "exitCode=-9 running=3" in told
 
 
 async def test_a_shepherd_that_dies_at_once_is_not_started_in_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:

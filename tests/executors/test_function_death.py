@@ -27,7 +27,7 @@ async def functions(capfd: pytest.CaptureFixture[str]) -> AsyncIterator[Function
 
 @pytest.mark.parametrize(("name", "how"), [("vanish", "exit code 7"), ("crash", "signal SIGSEGV")])
 async def test_of_many_async_calls_the_one_that_ended_the_runner_failed(
-    functions: Functions, name: str, how: str
+    functions: Functions, caplog: pytest.LogCaptureFixture, name: str, how: str
 ) -> None:
     others = [function_call("wait") for _ in range(10)]
     for call in others:
@@ -42,6 +42,8 @@ async def test_of_many_async_calls_the_one_that_ended_the_runner_failed(
     for call in others:
         assert (await functions.outcome(call)).kind == "interrupted"
     assert await functions.result(function_call("answer", value="alive")) == "alive"
+    [told] = [record.message for record in caplog.records if "runner/" in record.message]
+    assert told.startswith(f"runner/died a runner for async functions ended: {how} ") and "running=11" in told
 
 
 async def test_a_sync_function_that_ends_its_runner_failed_and_its_log_is_kept(functions: Functions) -> None:

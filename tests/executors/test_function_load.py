@@ -188,19 +188,28 @@ async def test_a_runner_is_replaced_after_so_many_jobs_and_none_is_lost() -> Non
 
 
 @pytest.mark.usefixtures("from_root")
-async def test_sync_runners_are_replaced_after_so_many_jobs() -> None:
+async def test_sync_runners_are_replaced_after_so_many_jobs(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "rota")
     async with running_functions(care=Care(recycle_jobs=3), sync_slots=1) as functions:
         pids = [(await functions.result(function_call("where")))["pid"] for _ in range(9)]
         assert [pids.index(pid) for pid in pids] == [0, 0, 0, 3, 3, 3, 6, 6, 6]
+    told = [record.message for record in caplog.records]
+    assert {line.rpartition("=")[2] for line in told if "runner/started" in line} > {str(pid) for pid in pids}
+    replaced = "runner/recycled a runner for sync functions is replaced: it was given 3 calls "
+    assert [line.rpartition("=")[2] for line in told if line.startswith(replaced)] == [str(pid) for pid in pids[::3]]
+    assert not [line for line in told if "runner/died" in line or "runner/killed" in line]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is looked up in /proc")
 @pytest.mark.usefixtures("from_root")
-async def test_a_runner_that_grew_too_large_is_replaced() -> None:
+async def test_a_runner_that_grew_too_large_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "rota")
     async with running_functions(care=Care(recycle_bytes=100 << 20, look_s=0.02)) as functions:
         pid = await functions.result(function_call("swell", megabytes=150))
         await wait_until_async(lambda: not procs.alive(pid), what="the end of the large runner")
         assert await functions.result(function_call("swell", megabytes=1)) != pid
+    [told] = [record.message for record in caplog.records if "runner/recycled" in record.message]
+    assert " MiB of memory" in told and f"runnerPid={pid}" in told
 
 
 @pytest.mark.usefixtures("from_root")

@@ -77,7 +77,7 @@ async def test_an_answer_given_after_the_stop_counts(functions: Functions) -> No
     ("name", "args", "said"), [("wait_stubbornly", {}, "waiting"), ("hold_loop", {"seconds": 600}, "holding")]
 )
 async def test_who_does_not_end_is_killed_and_the_others_start_again(
-    functions: Functions, name: str, args: dict[str, int], said: str
+    functions: Functions, caplog: pytest.LogCaptureFixture, name: str, args: dict[str, int], said: str
 ) -> None:
     patient = [function_call("wait") for _ in range(3)]
     for call in patient:
@@ -91,6 +91,9 @@ async def test_who_does_not_end_is_killed_and_the_others_start_again(
         outcome = await functions.outcome(call)
         assert (outcome.kind, outcome.delay_us) == ("interrupted", None)
     assert await functions.result(function_call("answer", value=1)) == 1
+    [told] = [record.message for record in caplog.records if "runner/" in record.message]
+    assert told.startswith(f"runner/killed {name} did not end in its grace time")
+    assert "reason=timeout" in told and f"jobId={stubborn.job_id}" in told
 
 
 async def test_a_call_that_waits_for_a_slot_is_stopped_without_a_start(functions: Functions, tmp_path: Path) -> None:

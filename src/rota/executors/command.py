@@ -7,11 +7,13 @@ their commands and are used again; every process of a command ends before its ou
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from rota import logs
 from rota.durations import SECOND
 from rota.errors import Invalid
 from rota.executor import Call, ErrorDetail, Host, Line, Outcome, Stop
@@ -214,6 +216,9 @@ class CommandExecutor:
         """Forget the shepherd; the next command starts another.  Its keepers end what runs, and then say so."""
         shepherd, self._shepherd = self._shepherd, None
         if shepherd is not None:
+            if not self._closing and shepherd.reaped is not None:
+                running = sum(keeper.run is not None for keeper in self._keepers)
+                shepherd.reaped.add_done_callback(functools.partial(_tell_death, running))
             now = asyncio.get_running_loop().time()
             self._short_lived = self._short_lived + 1 if now - shepherd.started_at < STABLE_S else 0
             if self._short_lived > 1:
@@ -240,3 +245,10 @@ class CommandExecutor:
         if lines:
             self._host.lines(call, lines)
         self._host.done(call, outcome)
+
+
+def _tell_death(running: int, reaped: asyncio.Future[int]) -> None:
+    logs.event(
+        "shepherd/died", "the process that starts commands ended, and they with it", level="error",
+        exitCode=reaped.result(), running=running,
+    )  # fmt: skip

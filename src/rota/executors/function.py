@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from rota.executor import Call, Declared, Host, Line, Outcome, Stop
+from rota.executors import runner_telling as telling
 from rota.executors.runner import Setup
 from rota.executors.runner_call import Limits
 from rota.executors.runner_care import Care, Complaints
@@ -123,6 +124,7 @@ class FunctionExecutor:
 
     def _kill_if_running(self, runner: Runner, number: int) -> None:
         if number in runner.calls:
+            telling.killed(runner, runner.calls[number], runner.stopping[number])
             runner.kill()
 
     def _maintain(self) -> None:

@@ -74,6 +74,10 @@ class Runner:
         self.draining = False
         self.killed = False
         """Whether the worker itself ended it: then what it ran is not to blame."""
+        self.exit_code: int | None = None
+        """As ``subprocess`` tells it, once it has ended."""
+        self.was_asked = False
+        """Whether it had been asked to go when it ended."""
         self.idle_since = time.monotonic()
         self.gone = asyncio.Event()
         self._owner = owner
@@ -321,9 +325,10 @@ class Runner:
             os.killpg(self.pid, signal.SIGKILL)
 
     def _died(self) -> None:
+        self.was_asked = self.draining or self.killed
         self.draining = True  # what it still reports must not make it look free
         self._signal()  # what it started, while its number is still its own
-        code = self._process.wait()
+        code = self.exit_code = self._process.wait()
         if self._pidfd is not None:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from rota.executor import Call, ErrorDetail, Line, Outcome
+from rota.executors import runner_telling as telling
 from rota.executors.runner import Setup
 from rota.executors.runner_care import Care, Complaints
 from rota.executors.runner_frames import Hello
@@ -94,6 +95,7 @@ class Pool:
         self._reports.progress(call, value, message)
 
     def ready(self, runner: Runner, hello: Hello) -> None:
+        telling.started(runner)
         if not hello.errors:
             self._failures = 0
         self._complaints.say(hello.errors)
@@ -104,6 +106,8 @@ class Pool:
             self._back_off()
             words = runner.last_words().strip().splitlines()
             self._complaints.say_line(f"a runner ended before it was ready ({how}){': ' + words[-1] if words else ''}")
+        elif not runner.was_asked:
+            telling.died(runner, how)
         for call, outcome in [*self._settle(runner, how)]:
             self._reports.ended(call, outcome)
 
@@ -138,6 +142,8 @@ class Pool:
 
     def _retire(self, runner: Runner) -> None:
         """Let a runner finish what it runs, and go."""
+        if not runner.draining and (reason := self._worn(runner)):
+            telling.recycled(runner, reason)
         runner.drain()
         if not runner.calls:
             self._loop.call_later(_DRAIN_S, runner.kill)
@@ -147,10 +153,12 @@ class Pool:
         self._failures = min(self._failures + 1, 16)
         self._not_before = time.monotonic() + pause
 
-    def _worn(self, runner: Runner) -> bool:
+    def _worn(self, runner: Runner) -> str | None:
+        """Return why a runner is to be replaced, though nothing is wrong with it; None when it is not."""
         if runner.taken >= self._care.recycle_jobs:
-            return True
-        return (runner.resident_bytes() or 0) > self._care.recycle_bytes
+            return f"it was given {runner.taken} calls"
+        resident = runner.resident_bytes() or 0
+        return f"it has {resident >> 20} MiB of memory" if resident > self._care.recycle_bytes else None
 
     def _settle(self, runner: Runner, how: str) -> Iterator[tuple[Call, Outcome]]:
         """Tell what becomes of the calls of a runner that is gone.

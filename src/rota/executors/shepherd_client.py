@@ -49,7 +49,8 @@ class Shepherd:
         self._on_end = on_end
         self._ready = asyncio.Event()
         self._gone = asyncio.Event()
-        self._reaped: asyncio.Future[int] | None = None
+        self.reaped: asyncio.Future[int] | None = None
+        """Its exit code, as ``subprocess`` tells it; from the moment on that its end is noticed."""
         self._numbers = itertools.count(1)
         self._control = Channel(ours, self._receive, self._ended)
 
@@ -106,8 +107,8 @@ class Shepherd:
         except TimeoutError:
             self.kill()
             await self._gone.wait()
-        if self._reaped is not None:
-            await self._reaped
+        if self.reaped is not None:
+            await self.reaped
 
     def _receive(self, found: Sequence[tuple[bytes, bytes]]) -> None:
         if any(kind == frames.READY for kind, _ in found):
@@ -116,7 +117,7 @@ class Shepherd:
     def _ended(self) -> None:
         self._gone.set()
         # Its socket is gone a moment before it is.
-        self._reaped = asyncio.get_running_loop().run_in_executor(None, self._process.wait)
+        self.reaped = asyncio.get_running_loop().run_in_executor(None, self._process.wait)
         self._on_end()
 
 
