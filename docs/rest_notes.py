@@ -43,7 +43,9 @@ SENT = {
     "cap": "Longest pause; 1 h.",
     "RetryIn.jitter": "Whether pauses vary from half to all of their length; true, but false with `delays`.",
     # schedules
-    "cron": "Cron expression, see [when a schedule is due](cron.md). Exactly one of `cron`, `every`, `at`.",
+    "cron": "Cron expression, see [when a schedule is due](cron.md). Exactly one of `cron`, `every`, `at`, `rules`.",
+    "rules": "One to 20 rules at once, see [several rules](cron.md#several-rules).",
+    "onStart": "One run more, at `startAt`, else at the creation.",
     "every": "Interval; counted from `startAt`, else from the creation.",
     "at": "One instant, with its zone.",
     "seconds": "Where a sixth field for seconds stands: `first` or `last`.",

@@ -137,10 +137,45 @@ async def test_previews(admin: httpx.AsyncClient) -> None:
     assert isinstance(found["warnings"], list)
 
 
+async def test_previews_several_rules(admin: httpx.AsyncClient) -> None:
+    rules = [{"cron": "0 9 * * *"}, {"cron": "0 8 * * *", "timezone": "UTC"}, {"every": "6h"}]
+    body = {
+        "rules": rules,
+        "timezone": "Europe/Paris",
+        "startAt": "2026-11-21T02:00:00Z",
+        "onStart": True,
+        "after": "2026-11-21T01:00:00Z",
+        "count": 4,
+    }
+    found = good(await admin.post("/api/schedules/preview", json=body))
+    assert [text[11:16] for text in found["instants"]] == ["02:00", "08:00", "14:00", "20:00"]
+    assert found["description"] == (
+        "at 09:00 every day, Europe/Paris; at 08:00 every day, UTC; every 6 hours; once at its start"
+    )
+
+
+async def test_saves_several_rules(client: httpx.AsyncClient) -> None:
+    rules = [{"cron": "0 9 * * *", "dayMatch": "and"}, {"every": 90}, {"at": "2036-01-01T00:00:00Z"}]
+    found = await put(client, cron=None, rules=rules, onStart=True, dayMatch="cron")
+    assert found["rules"] == rules and found["onStart"] is True and found["cron"] is None
+    assert found["nextAt"] == found["createdAt"]
+    assert (await put(client, cron=None, rules=rules, onStart=True))["version"] == 1
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
         ({"cron": "* * * * *", "count": 1001}, "count"),
+        ({"rules": []}, "rules"),
+        ({"rules": [{"cron": "* * * * *"}] * 21}, "rules"),
+        ({"rules": [{"cron": "* * * * *"}], "every": "10m"}, "cron"),
+        ({"rules": [{"cron": "* * * * *"}, {"cron": "61 * * * *"}]}, "rules.1.cron"),
+        ({"rules": [{"cron": "* * * * *"}, {}]}, "rules.1.cron"),
+        ({"rules": [{"every": "1s"}, {"every": "1ms"}]}, "rules.1.every"),
+        ({"rules": [{"at": "noon"}]}, "rules.0.at"),
+        ({"rules": [{"cron": "@daily", "timezone": "Mars"}]}, "rules.0.timezone"),
+        ({"rules": [{"cron": "@daily"}], "timezone": "Mars"}, "timezone"),
+        ({"rules": [{"every": "5m", "seconds": "first"}]}, "rules.0.seconds"),
         ({"cron": "* * * * *", "count": 0}, "count"),
         ({"cron": "61 * * * *"}, "cron"),
         ({"cron": "* * * * *", "after": "soon"}, "after"),

@@ -167,6 +167,11 @@ class TestSchedules:
         assert cli.json("schedules", "preview", "--cron", *rule) == by_next
         assert by_next["instants"] == ["2026-11-23T08:00:00.000Z", "2026-11-30T08:00:00.000Z"]
 
+    def test_next_of_several_expressions_is_that_of_any(self, cli: Cli) -> None:
+        found = cli.json("next", "0 9 * * *", "0 8 * * *", "--cron", "0 9 21 * *", "--after", "2026-11-21T00:00:00Z")
+        assert [text[8:13] for text in found["instants"][:3]] == ["21T08", "21T09", "22T08"]
+        assert found["description"].count(";") == 2
+
 
 class TestJobs:
     @pytest.fixture

@@ -64,6 +64,8 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no jobs": (("jobs", "cancel"), ("name jobs by their ids, or choose them",)),
     "jobs and filters": (("jobs", "cancel", "x", "--queue", "y"), ("name jobs by their ids, or choose them",)),
     "a cron expression": (("next", "61 * * * *"), ("EXPR: minute '61'",)),
+    "one of several expressions": (("next", "@daily", "61 * * * *"), ("EXPR '61 * * * *': minute '61'",)),
+    "no expression": (("next",), ("EXPR is missing",)),
     "a cron expression of four fields": (("next", "* * * *"), ("EXPR: 4 fields instead of 5",)),
     "a cron expression that never fires": (("next", "0 0 30 2 *"), ("EXPR: it can never fire",)),
     "a hashed field without an id": (("next", "H * * * *"), ("EXPR: H is computed from the schedule's id",)),

@@ -70,8 +70,8 @@ def _record(
     )
     anchor = old.anchor_at if old is not None and same_rule else start if start is not None else now
     rule = rules.parse(stored, key=schedule_id, timezone=timezone, anchor_us=anchor, start=start, end=end)
-    # A single instant that has passed still fires once: asked for at 9:00:00.1, "at 9:00" means now.
-    first = rule.next(anchor - 1 if start is not None else now) if stored.at is None else rule.next(0)
+    after = anchor - 1 if start is not None or (old is None and stored.on_start) else now
+    first = rules.first_instant(stored, rule, after_us=after)
     defaults, job = _job_part(tx, spec, settings)
     return Schedule(
         id=schedule_id,

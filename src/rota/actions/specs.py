@@ -12,7 +12,7 @@ import msgspec
 
 from rota.errors import Invalid
 from rota.jsontext import BODY, malformed
-from rota.model import Overlap, Role
+from rota.model import AfterRun, Catchup, Overlap, Role
 
 T = TypeVar("T")
 
@@ -160,21 +160,50 @@ class ScheduleIn(RuleIn):
     target: msgspec.Raw = msgspec.field(default_factory=_absent)
     args: msgspec.Raw = msgspec.field(default_factory=_absent)
     max_runs: int | None = None
+    after_run: AfterRun | None = None
     jitter: Duration | None = None
     overlap: Overlap | None = None
-    catchup: Literal["none", "latest", "all"] | None = None
+    catchup: Catchup | None = None
     catchup_window: Duration | None = None
+    pause_after: int | None = None
+    calendars: list[str] | None = None
     queue: str | None = None
     priority: int | str | None = None
     retry: RetryIn | None = None
     max_attempts: int | None = None
     timeout: Duration | None = None
+    expires_in: Duration | None = None
     concurrency_key: str | None = None
     on_lost: Literal["retry", "fail"] | None = None
     tags: list[str] | None = None
     paused: bool | None = None
     note: str | None = None
     owner: Literal["code", "file", "api"] | None = None
+    source: str | None = None
+    take_over: bool = False
+
+
+class SchedulesIn(Spec):
+    """Many schedules at once, each with its ``id``."""
+
+    schedules: list[ScheduleIn]
+
+
+class RollbackIn(Spec):
+    """The version to go back to."""
+
+    version: int
+    take_over: bool = False
+
+
+class BackfillIn(Spec):
+    """Which of the instants that made no job make one now: those from ``from`` up to and with ``to``."""
+
+    from_: str = msgspec.field(name="from")
+    to: str
+    overlap: Literal["queueAll", "allow"] = "queueAll"
+    dry_run: bool = False
+    limit: int = 100
 
 
 class PreviewIn(RuleIn):

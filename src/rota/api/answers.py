@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from rota.actions.specs import OneRuleIn
 from rota.model import Disposition, Role, Status
 
 Time = Annotated[
@@ -202,6 +203,10 @@ class ScheduleOut(Answer):
     cron: str | None
     every: str | float | None
     at: str | None
+    seconds: Literal["first", "last"] | None
+    day_match: Literal["cron", "and"] | None
+    rules: list[OneRuleIn] | None
+    on_start: bool
     description: str | None
     timezone: str
     overlap: str
@@ -396,6 +401,8 @@ class Stats(Answer):
     workers: int
     schedulers: int
     oldest_pending_at: Time | None
+    failed_last_day: int
+    """Jobs that failed in the last 24 hours, at most 10,000."""
     accounted_to: Time | None
 
 
@@ -406,6 +413,8 @@ class Health(Answer, omit_defaults=True):
     service: str
     timestamp: Time
     accounted_to: Time | None
+    lag_ms: int | None
+    """How far `accountedTo` is behind the clock of the database."""
     scheduler_seen_at: Time | None
     worker_seen_at: Time | None
     problems: list[str] | None = None
@@ -417,6 +426,12 @@ class Alive(Answer):
     status: Literal["ok"]
     service: str
     timestamp: Time
+
+
+class Ready(Alive):
+    """This process can do its work."""
+
+    accounted_to: Time | None
 
 
 class Greeting(Answer):

@@ -68,6 +68,23 @@ class Daylight:
             instant = stop
         return total
 
+    def mask(self, first: int, end: int) -> int:
+        """Return the instants from ``first`` up to ``end`` (in seconds), bit 0 for ``first``."""
+        mask = 0
+        instant = max(first, FIRST_SECOND)
+        end = min(end, LAST_SECOND + 1)
+        while instant < end:
+            stretch = self._stretch_at(instant)
+            stop = min(stretch.end, end)
+            low, high = instant + stretch.offset, stop + stretch.offset
+            resumption = self._resumption(stretch)
+            if resumption is not None and low <= resumption < high:
+                mask |= 1 << (resumption - stretch.offset - first)
+            low = max(low, self._opening(stretch))
+            mask |= self._wall.mask(low, high) << (low - stretch.offset - first)
+            instant = stop
+        return mask
+
     def _stretch_at(self, instant: int) -> Stretch:
         stretch = self._stretch
         if not stretch.start <= instant < stretch.end:

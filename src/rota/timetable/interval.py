@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rota.timetable.instant import LAST_US
+from rota.durations import SECOND
+from rota.timetable.instant import FIRST_US, LAST_US
+from rota.timetable.progression import Progression
+
+_WHOLE_SECONDS = Progression(SECOND, 0, FIRST_US)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,20 @@ class Interval:
         """Return how many instants there are from ``first_us`` up to, not including, ``end_us``."""
         return max(0, self._steps_before(min(end_us, LAST_US + 1)) - self._steps_before(first_us))
 
+    def mask(self, first: int, end: int) -> int:
+        """Return the instants on whole seconds from ``first`` up to ``end`` (in seconds), bit 0 for ``first``."""
+        whole = Progression.of(self.anchor_us, self.every_us).meet(_WHOLE_SECONDS)
+        if whole is None:
+            return 0
+        step = whole.step // SECOND
+        lowest = max(first, -(-whole.least // SECOND))
+        lowest += (whole.rest // SECOND - lowest) % step
+        mask, size = int(lowest < end), step
+        while size < end - lowest:
+            mask |= mask << size
+            size *= 2
+        return (mask << max(0, lowest - first)) & ((1 << max(0, end - first)) - 1)
+
     def _steps_before(self, instant_us: int) -> int:
         return max(0, (instant_us - 1 - self.anchor_us) // self.every_us)
 
@@ -50,3 +68,8 @@ class Once:
     def count(self, first_us: int, end_us: int) -> int:
         """Return 1 if the instant lies from ``first_us`` up to, not including, ``end_us``, else 0."""
         return int(first_us <= self.at_us < end_us)
+
+    def mask(self, first: int, end: int) -> int:
+        """Return the instant, if on a whole second from ``first`` up to ``end`` (in seconds), bit 0 for ``first``."""
+        second, fraction = divmod(self.at_us, SECOND)
+        return 1 << (second - first) if not fraction and first <= second < end else 0

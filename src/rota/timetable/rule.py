@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 from rota.durations import SECOND, parse_duration
 from rota.errors import Invalid
@@ -14,6 +15,7 @@ from rota.timetable.cron import LONGEST_EXPRESSION, CronExpression, parse_cron
 from rota.timetable.daylight import Daylight
 from rota.timetable.instant import FIRST_US, parse_instant
 from rota.timetable.interval import Interval, Once
+from rota.timetable.union import Instants, Union
 from rota.timetable.wallclock import WallClock
 from rota.timetable.words import describe_cron, describe_interval, describe_once
 from rota.timetable.zones import zone
@@ -21,38 +23,30 @@ from rota.timetable.zones import zone
 SHORTEST_INTERVAL = SECOND
 
 
-class Instants(Protocol):
-    """An ascending series of instants, in microseconds since 1970 in UTC."""
-
-    def first(self, instant_us: int, /) -> int | None: ...
-
-    def last(self, instant_us: int, /) -> int | None: ...
-
-    def count(self, first_us: int, end_us: int, /) -> int: ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """When a schedule is due.  Every instant is an integer of microseconds since 1970 in UTC.
 
-    Made by `parse_rule`; safe to share between threads.  ``start_us`` and ``end_us`` are the first and the last
-    instant that may belong to it.
+    Made by `parse_rule` and `unite`; safe to share between threads.  ``start_us`` and ``end_us`` are the first and
+    the last instant that may belong to it; ``series`` knows nothing of them.
     """
 
-    kind: Literal["cron", "every", "at"]
+    kind: Literal["cron", "every", "at", "rules"]
     timezone: str
     start_us: int | None
     end_us: int | None
-    _series: Instants
+    series: Instants
     _cron: CronExpression | None = None
     _match_both: bool = False
+    _members: tuple[Rule, ...] = ()
+    _at_start: bool = False
 
     def next(self, after_us: int) -> int | None:
         """Return the first instant strictly after ``after_us``; None when there is none."""
         earliest = after_us + 1
         if self.start_us is not None and earliest < self.start_us:
             earliest = self.start_us
-        found = self._series.first(earliest)
+        found = self.series.first(earliest)
         if found is None or (self.end_us is not None and found > self.end_us):
             return None
         return found
@@ -62,7 +56,7 @@ class Rule:
         latest = before_us - 1
         if self.end_us is not None and latest > self.end_us:
             latest = self.end_us
-        found = self._series.last(latest)
+        found = self.series.last(latest)
         if found is None or (self.start_us is not None and found < self.start_us):
             return None
         return found
@@ -92,15 +86,18 @@ class Rule:
             first = max(first, self.start_us)
         if self.end_us is not None:
             last = min(last, self.end_us)
-        return self._series.count(first, last + 1) if first <= last else 0
+        return self.series.count(first, last + 1) if first <= last else 0
 
     def describe(self) -> str:
         """Say the rule in words, with its zone where that matters: "at 09:00 on Monday, Europe/Paris"."""
+        if self._members:
+            parts = dict.fromkeys(member.describe() for member in self._members)
+            return "; ".join((*parts, "once at its start") if self._at_start else parts)
         if self._cron is not None:
             return f"{describe_cron(self._cron)}, {self.timezone}"
-        if isinstance(self._series, Interval):
-            return describe_interval(self._series.every_us)
-        return describe_once(self._series.first(FIRST_US) or 0, zone(self.timezone))
+        if isinstance(self.series, Interval):
+            return describe_interval(self.series.every_us)
+        return describe_once(self.series.first(FIRST_US) or 0, zone(self.timezone))
 
     def warnings(self, after_us: int | None = None) -> list[str]:
         """Return what may surprise, one sentence each: what the fields do, and the clock in the year after an instant.
@@ -109,10 +106,13 @@ class Rule:
         """
         after = time.time_ns() // 1000 if after_us is None else after_us
         sentences: list[str] = []
+        for number, member in enumerate(self._members):
+            which = f"rule {number + 1}: " if len(self._members) > 1 else ""
+            sentences += [which + sentence for sentence in member.warnings(after)]
         if self._cron is not None:
             sentences += advise_on_fields(self._cron, match_both=self._match_both)
             sentences += advise_on_clock(self._cron, _wall_clock(self._cron), self.timezone, after // SECOND)
-        if self.next(FIRST_US - 1) is None:
+        if not self._members and self.next(FIRST_US - 1) is None:
             sentences.append("no instant of it lies between its start and its end: it never fires")
         return sentences
 
@@ -160,6 +160,26 @@ def parse_rule(
     if every is not None:
         return Rule("every", *bounds, _interval(every, field, anchor_us))
     return Rule("at", *bounds, Once(parse_instant(at if at is not None else "", field)))
+
+
+def unite(
+    rules: Sequence[Rule],
+    *,
+    timezone: str,
+    extra_us: int | None = None,
+    start_us: int | None = None,
+    end_us: int | None = None,
+) -> Rule:
+    """Return the rule that is due when any of some rules is; what coincides is one instant.
+
+    ``extra_us`` is one instant more, at the start.  ``timezone`` is that of the schedule; the members keep their own,
+    and have the bounds of the whole.
+    """
+    series = [rule.series for rule in rules]  # their bounds are those of the whole
+    if extra_us is not None:
+        series.append(Once(extra_us))
+    union = Union(series)
+    return Rule("rules", timezone, start_us, end_us, union, _members=tuple(rules), _at_start=extra_us is not None)
 
 
 def _wall_clock(expression: CronExpression) -> WallClock:

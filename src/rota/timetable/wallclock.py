@@ -6,7 +6,7 @@ never been changed.  What changes of the clock make of these times is the matter
 
 from __future__ import annotations
 
-from rota.timetable.days import FIRST_DAY, LAST_DAY, DayPattern, Month, highest, lowest
+from rota.timetable.days import FIRST_DAY, LAST_DAY, DayPattern, Month, highest, lowest, members
 
 DAY_SECONDS = 86_400
 _FIRST_WALL = FIRST_DAY * DAY_SECONDS
@@ -16,7 +16,17 @@ _LAST_WALL = LAST_DAY * DAY_SECONDS + DAY_SECONDS - 1
 class WallClock:
     """Days of a `DayPattern` at the times of day given by sets of hours, minutes and seconds."""
 
-    __slots__ = ("_days", "_first_time", "_hours", "_last_time", "_minutes", "_month", "_per_day", "_seconds")
+    __slots__ = (
+        "_all_times",
+        "_days",
+        "_first_time",
+        "_hours",
+        "_last_time",
+        "_minutes",
+        "_month",
+        "_per_day",
+        "_seconds",
+    )
 
     def __init__(self, days: DayPattern, hours: int, minutes: int, seconds: int) -> None:
         self._days = days
@@ -26,6 +36,7 @@ class WallClock:
         self._first_time = lowest(hours) * 3600 + lowest(minutes) * 60 + lowest(seconds)
         self._last_time = highest(hours) * 3600 + highest(minutes) * 60 + highest(seconds)
         self._per_day = hours.bit_count() * minutes.bit_count() * seconds.bit_count()
+        self._all_times = 0
         # Replaced as a whole, never changed: threads that share a rule may each find the month of the other.
         self._month: Month = days.month_of(0)
 
@@ -98,6 +109,23 @@ class WallClock:
         if self._names(last_day):
             total -= self._per_day - self._count_times(last_second + 1)
         return total
+
+    def mask(self, first: int, end: int) -> int:
+        """Return the named times from ``first`` up to, not including, ``end``, bit 0 for ``first``."""
+        if first >= end:
+            return 0
+        mask = 0
+        for day in range(max(first // DAY_SECONDS, FIRST_DAY), min((end - 1) // DAY_SECONDS, LAST_DAY) + 1):
+            if self._names(day):
+                later = day * DAY_SECONDS - first
+                mask |= self._day_mask() << later if later >= 0 else self._day_mask() >> -later
+        return mask & ((1 << (end - first)) - 1)
+
+    def _day_mask(self) -> int:
+        if not self._all_times:
+            hour = sum(self._seconds << minute * 60 for minute in members(self._minutes))
+            self._all_times = sum(hour << number * 3600 for number in members(self._hours))
+        return self._all_times
 
     def _month_of(self, day: int) -> Month:
         month = self._month
