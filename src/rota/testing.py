@@ -88,7 +88,7 @@ class Harness:
 
     def _next_due(self) -> int | None:
         with self.db.statement() as tx:
-            found = [at for at in (firing.next_due(tx)[1], due.next_due(tx)) if at is not None]
+            found = [at for at in (firing.next_due(tx)[1], due.look(tx).next_at) if at is not None]
         return min(found, default=None)
 
     def run_all(self) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from rota.engine.mover import Mover
 from rota.store.database import Database
-from tests.store.builders import at_once, get, insert, insert_one, new_job
+from tests.store.builders import at_once, execute, get, insert, insert_one, new_job
 from tests.support.clock import HOUR, SECOND, HandClock
 
 
@@ -76,3 +76,13 @@ def test_a_row_that_somebody_holds_makes_no_busy_loop(db: Database, clock: HandC
 
     at_once(hold, move)
     assert Mover(db).run_once() == 0
+
+
+def test_a_held_job_that_was_left_behind_is_released(db: Database, clock: HandClock) -> None:
+    first, second = insert(db, new_job(turn_key="k"), new_job(turn_key="k"))
+    mover = Mover(db)
+    mover.run_once()
+    assert get(db, second).status == "held"
+    execute(db, f"UPDATE rota_jobs SET status = 'completed' WHERE id = '{first}'")
+    Mover(db).run_once()
+    assert get(db, second).status == "pending"

@@ -9,6 +9,7 @@ from tests.store import builders
 
 PENDING = 400
 SCHEDULED = 300
+HELD = 150
 SCHEDULES = 20_000
 DUE_SCHEDULES = 40
 
@@ -27,12 +28,14 @@ ID = {
 # Ids grow with time, as real ones do; the last rows are those that wait.
 JOBS = """
 INSERT INTO rota_jobs (id, type, lane, queue, rank, status, run_at, attempt, attempts_used, max_attempts, args, result,
-  origin, started_by, schedule_id, scheduled_for, created_at, started_at, completed_at, updated_at, expires_at)
+  origin, started_by, schedule_id, scheduled_for, turn_key, created_at, started_at, completed_at, updated_at,
+  expires_at)
 SELECT [ID], CASE WHEN i % 1000 = 7 THEN 'rare' ELSE 'type' || (i % 7) END,
   CASE WHEN i % 3 = 0 THEN 'http' ELSE 'async' END, 'queue' || (i % 5), i % 3, status, at,
   CASE WHEN ended THEN 1 ELSE 0 END, 0, 4, {json|:args}, CASE WHEN ended THEN {json|:result} END,
   CASE WHEN i % 4 = 0 THEN 'schedule' ELSE 'enqueue' END, 'ann',
-  CASE WHEN i % 4 = 0 THEN 'schedule' || (i % 40) END, CASE WHEN i % 4 = 0 THEN at END, at,
+  CASE WHEN i % 4 = 0 THEN 'schedule' || (i % 40) END, CASE WHEN i % 4 = 0 THEN at END,
+  CASE WHEN i % 4 = 0 THEN 'schedule:' || CASE WHEN ended THEN i % 40 ELSE i END END, at,
   CASE WHEN ended THEN at END, CASE WHEN ended THEN at END, at, CASE WHEN i % 50 = 0 THEN 9000000000000000 END
 FROM (SELECT i, CAST(i AS bigint) * 1000 AS at, i <= :total - :pending - :scheduled AS ended,
     CASE WHEN i > :total - :pending THEN 'pending' WHEN i > :total - :pending - :scheduled THEN 'scheduled'
@@ -73,6 +76,7 @@ def fill(db: Database, total: int, statistics: Statistics = "none", running: int
     _insert(db, JOBS, total=total + sum(waiting.values()), result='{"ok":true}', **waiting, **args)
     for statement in REST.split("---"):
         _insert(db, statement, total=total // 2)
+    _hold(db, HELD)
     _insert(db, MANY_SCHEDULES, total=SCHEDULES, due=DUE_SCHEDULES + 1, **args)
     if statistics == "fresh":
         builders.execute(db, "ANALYZE")
@@ -80,6 +84,13 @@ def fill(db: Database, total: int, statistics: Statistics = "none", running: int
     claimed = builders.claim(db, worker, lanes={"http": running // 3, "async": running - running // 3})
     assert len(claimed) == running
     return worker
+
+
+def _hold(db: Database, count: int) -> None:
+    """Store jobs that wait for those which wait or will run."""
+    sql = "SELECT turn_key FROM rota_jobs WHERE turn_key IS NOT NULL AND completed_at IS NULL ORDER BY id LIMIT :count"
+    keys = [row[0] for row in db.read(lambda tx: tx.rows(sql, {"count": count}))]
+    assert len(builders.insert(db, *(builders.new_job(turn_key=key) for key in keys))) == count
 
 
 def _insert(db: Database, statement: str, **params: object) -> None:

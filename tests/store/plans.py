@@ -17,7 +17,7 @@ from rota.store.postgres import PostgresTx
 from rota.store.sql import render
 from rota.store.sqlite import SqliteTx
 
-_EXPLAINED = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE)\b")
+_EXPLAINED = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 

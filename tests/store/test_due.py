@@ -32,11 +32,18 @@ def test_the_longest_due_are_moved_first(db: Database) -> None:
 
 
 def test_next_due_is_the_least_of_the_scheduled(db: Database) -> None:
-    assert db.read(due.next_due) is None
+    assert db.read(due.look).next_at is None
     insert_one(db)
-    assert db.read(due.next_due) is None
+    assert db.read(due.look).next_at is None
     soon, _ = insert_one(db, delay_us=HOUR), insert_one(db, delay_us=2 * HOUR)
-    assert db.read(due.next_due) == get(db, soon).run_at
+    assert db.read(due.look).next_at == get(db, soon).run_at
+
+
+def test_a_look_tells_whether_a_job_waits_for_its_turn(db: Database) -> None:
+    insert_one(db, turn_key="k")
+    assert not db.read(due.look).held
+    insert_one(db, turn_key="k")
+    assert db.read(due.look).held
 
 
 def test_a_job_keeps_its_due_time_and_place(db: Database, worker: str) -> None:
@@ -63,9 +70,9 @@ class TestExpiry:
         fresh, patient = insert_one(db, expires_us=HOUR), insert_one(db)
         for job_id in (pending, scheduled):
             backdate(db, job_id, expires_at=-1)
-        assert db.read(due.expired)
+        assert db.read(due.look).expired
         assert set(db.run(lambda tx: due.expire(tx, 10))) == {pending, scheduled}
-        assert not db.read(due.expired)
+        assert not db.read(due.look).expired
 
         job = get(db, pending)
         assert (job.status, job.reason) == ("cancelled", "expired")

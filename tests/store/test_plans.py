@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from rota.model import LogChunk
-from rota.store import due, jobs, logs, queues, reads, results, retention
+from rota.store import due, jobs, logs, queues, reads, results, retention, turns
 from rota.store import firing as firing_store
 from rota.store.database import Database, Tx
 from rota.store.firing import Firing
@@ -43,8 +43,11 @@ class Acts:
         assert len(self.held) == RUNNING
         ended = "SELECT id FROM rota_jobs WHERE status = 'completed' ORDER BY id LIMIT 500"
         self.ended: list[str] = [row[0] for row in db.read(lambda tx: tx.rows(ended))]
+        self.keys: list[str] = list(builders.column(db, "DISTINCT turn_key", "rota_jobs WHERE status = 'held'"))
+        assert len(self.keys) == filling.HELD
         self.table: dict[str, tuple[Act, set[str]]] = {}
         self._hot()
+        self._turns()
         self._periodic()
         self._lists()
         self._history()
@@ -75,14 +78,24 @@ class Acts:
         self.add("states", lambda tx: jobs.states(tx, self.ended), "primary")
         self.add("lock", lambda tx: jobs.lock(tx, self.ended[0]), "primary")
 
+    def _turns(self) -> None:
+        both = ("rota_jobs_turn", "rota_jobs_held")
+        new = [builders.new_job(turn_key=key) for key in (*self.keys, *(f"new{n}" for n in range(100)))]
+        ended = [Finished(id=job_id, attempt=attempt, status="completed") for job_id, attempt in self.held]
+        self.add("insert in turn", lambda tx: jobs.insert(tx, new), *both)
+        self.add("finish in turn", lambda tx: results.finish(tx, self.worker, ended), "primary", *both)
+        self.add("settle", lambda tx: turns.settle(tx, self.keys), "rota_jobs_turn")
+        self.add("idle", lambda tx: turns.idle(tx, 100), *both)
+        self.add("clear", lambda tx: turns.clear(tx, self.keys, "kill", None), "primary", *both)
+        self.add("ahead", lambda tx: turns.ahead(tx, self.keys[0], new[-1].id), *both)
+
     def _claim(self, **given: tuple[str, ...]) -> Act:
         return lambda: builders.claim(self.db, self.worker, lanes={"http": 1, "async": 1}, **given)
 
     def _periodic(self) -> None:
         self.add("move", lambda tx: due.move(tx, 1000), "rota_jobs_due", "primary")
         self.add("expire", lambda tx: due.expire(tx, 1000), "rota_jobs_expiring", "primary")
-        self.add("expired", due.expired, "rota_jobs_expiring")
-        self.add("next due", due.next_due, "rota_jobs_due")
+        self.add("look", due.look, "rota_jobs_expiring", "rota_jobs_due", "rota_jobs_held")
         self.add("cancels", lambda tx: results.cancels(tx, self.worker), "rota_jobs_running")
         self.add("held", lambda tx: results.held(tx, self.worker), "rota_jobs_running")
         self.add("next schedule", firing_store.next_due, "rota_schedules_due")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rota.store import jobs, turns
+from rota.store import due, jobs, turns
 from rota.store.database import Database, Duplicate
 from tests.store import builders
 from tests.store.builders import SECOND
@@ -96,14 +96,12 @@ def test_one_whose_time_is_later_is_scheduled_when_its_turn_has_come(db: Databas
     assert status(db, second, third) == ["scheduled", "held"]
 
 
-def test_the_sweep_finds_what_was_left_behind(db: Database) -> None:
+def test_keys_whose_jobs_are_all_held_are_found_in_parts(db: Database) -> None:
     ids = [insert(db, 2, turn_key=f"key{n}")[0] for n in range(5)]
     builders.execute(db, f"UPDATE rota_jobs SET status = 'completed' WHERE id IN ('{ids[1]}', '{ids[3]}')")
     look = db.read(lambda tx: turns.idle(tx, 3))
     assert (look.keys, look.last) == (["key1"], "key2")
     assert db.read(lambda tx: turns.idle(tx, 3, look.last)) == turns.Idle(["key3"], "")
-    assert {turn.key for turn in db.run(lambda tx: turns.sweep(tx, 100))} == {"key1", "key3"}
-    assert db.run(lambda tx: turns.sweep(tx, 100)) == []
 
 
 @pytest.mark.parametrize("mode", ["stop", "kill"])
@@ -145,3 +143,90 @@ def test_ahead_names_the_active_one_and_counts_the_rest(db: Database) -> None:
     first, _, third = insert(db, 3)
     assert db.read(lambda tx: turns.ahead(tx, KEY, third)) == (first, 1)
     assert db.read(lambda tx: turns.ahead(tx, "other", third)) == (None, 0)
+
+
+class TestTheEndOfOneLetsTheNextGo:
+    @pytest.fixture
+    def held(self, db: Database) -> str:
+        """The second of two."""
+        return insert(db, 2)[1]
+
+    @pytest.mark.parametrize("outcome", ["completed", "failed", "cancelled"])
+    def test_when_it_finishes(self, db: Database, worker: str, held: str, outcome: str) -> None:
+        builders.end(db, worker, *builders.claim(db, worker), status=outcome)
+        assert status(db, held) == ["pending"]
+
+    def test_not_while_it_is_tried_again(self, db: Database, worker: str, held: str) -> None:
+        builders.give_back(db, worker, *builders.claim(db, worker), delay_us=3600 * SECOND)
+        assert status(db, held) == ["held"]
+
+    def test_when_it_comes_back_cancelled(self, db: Database, worker: str, held: str) -> None:
+        claimed = builders.claim(db, worker)
+        db.run(lambda tx: jobs.request_cancel(tx, claimed[0].call.job_id, "ann"))
+        builders.give_back(db, worker, *claimed)
+        assert status(db, claimed[0].call.job_id, held) == ["cancelled", "pending"]
+
+    @pytest.mark.parametrize(("on_lost", "after"), [("retry", "held"), ("fail", "pending")])
+    def test_when_its_worker_is_lost_and_it_must_not_run_twice(
+        self, db: Database, worker: str, on_lost: str, after: str
+    ) -> None:
+        _, held = insert(db, 2, on_lost=on_lost)
+        builders.claim(db, worker)
+        assert len(builders.lose(db, worker)) == 1
+        assert status(db, held) == [after]
+
+    def test_when_it_is_cancelled_before_it_starts(self, db: Database, held: str) -> None:
+        (first,) = set(builders.column(db, "id")) - {held}
+        assert db.run(lambda tx: jobs.cancel_waiting(tx, first, "ann"))
+        assert status(db, held) == ["pending"]
+
+    def test_when_it_is_deleted(self, db: Database, held: str) -> None:
+        (first,) = set(builders.column(db, "id")) - {held}
+        assert db.run(lambda tx: jobs.delete(tx, [first])) == 1
+        assert status(db, held) == ["pending"]
+
+    def test_when_it_has_waited_too_long(self, db: Database) -> None:
+        first, held, patient = insert(db, 3)
+        for job_id in (first, held):
+            builders.backdate(db, job_id, expires_at=-1)
+        assert set(db.run(lambda tx: due.expire(tx, 10))) == {first, held}
+        assert status(db, patient) == ["pending"]
+
+    def test_a_held_one_that_is_cancelled_leaves_its_place_to_the_next(self, db: Database, worker: str) -> None:
+        _, second, third = insert(db, 3)
+        assert db.run(lambda tx: jobs.cancel_waiting(tx, second, "ann"))
+        assert status(db, third) == ["held"]
+        builders.end(db, worker, *builders.claim(db, worker))
+        assert status(db, third) == ["pending"]
+
+
+class TestRetry:
+    def test_it_waits_its_turn_and_comes_before_later_ones(self, db: Database, worker: str) -> None:
+        first, second, third = insert(db, 3)
+        builders.end(db, worker, *builders.claim(db, worker), status="failed")
+        assert db.run(lambda tx: jobs.retry(tx, first))
+        assert status(db, first, second, third) == ["held", "pending", "held"]
+        builders.end(db, worker, *builders.claim(db, worker))
+        assert status(db, first, third) == ["pending", "held"]
+
+    def test_it_is_ready_where_nobody_is_active(self, db: Database, worker: str) -> None:
+        (first,) = insert(db)
+        builders.end(db, worker, *builders.claim(db, worker), status="failed")
+        db.run(lambda tx: jobs.retry(tx, first))
+        assert status(db, first) == ["pending"]
+
+    def test_a_unique_key_is_still_refused(self, db: Database, worker: str) -> None:
+        (first,) = insert(db, unique_key="k", unique_scope="active")
+        builders.end(db, worker, *builders.claim(db, worker))
+        insert(db, unique_key="k", unique_scope="active")
+        with pytest.raises(Duplicate):
+            db.run(lambda tx: jobs.retry(tx, first))
+        assert status(db, first) == ["completed"]
+
+    def test_a_kill_before_is_forgotten(self, db: Database, worker: str) -> None:
+        (first,) = insert(db)
+        claimed = builders.claim(db, worker)
+        db.run(lambda tx: jobs.request_cancel(tx, first, "ann", mode="kill"))
+        builders.end(db, worker, *claimed, status="cancelled")
+        db.run(lambda tx: jobs.retry(tx, first))
+        assert (builders.get(db, first).cancel_mode, builders.get(db, first).cancel_requested_at) == (None, None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from rota.store import turns
 from rota.store.database import Tx
 
 # The clock is read in a subquery of its own: PostgreSQL then reads it once and stops in the index where the due rows
@@ -18,8 +21,33 @@ EXPIRE = f"""
 UPDATE rota_jobs SET status = 'cancelled', reason = 'expired', error = 'it waited longer than its expiresIn',
   error_detail = NULL, unique_hold = NULL, completed_at = rota_now(), updated_at = rota_now()
 WHERE id {{in|SELECT id FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled', 'held')
-  ORDER BY expires_at LIMIT :limit {{pg|FOR UPDATE SKIP LOCKED}}}} RETURNING id
+  ORDER BY expires_at LIMIT :limit {{pg|FOR UPDATE SKIP LOCKED}}}} RETURNING id, turn_key
 """
+
+
+LOOK = f"""
+SELECT rota_now(), (SELECT min(run_at) FROM rota_jobs WHERE status = 'scheduled'),
+  EXISTS (SELECT 1 FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled', 'held')),
+  EXISTS (SELECT 1 FROM rota_jobs {{lite|INDEXED BY rota_jobs_held}} WHERE status = 'held')
+"""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What there is to do.  Times are µs UTC by the database's clock."""
+
+    now: int
+    next_at: int | None
+    """When the next scheduled job is due."""
+    expired: bool
+    """A job waited longer than it may."""
+    held: bool
+    """A job waits for its turn."""
+
+
+def look(tx: Tx) -> Look:
+    """Return what there is to do: one statement that goes by its indexes."""
+    ((now, next_at, expired, held),) = tx.rows(LOOK)
+    return Look(now, next_at, bool(expired), bool(held))
 
 
 def move(tx: Tx, limit: int) -> set[str]:
@@ -30,18 +58,8 @@ def move(tx: Tx, limit: int) -> set[str]:
     return found
 
 
-def next_due(tx: Tx) -> int | None:
-    """Return when the next scheduled job is due, µs UTC."""
-    found: int | None = tx.value("SELECT min(run_at) FROM rota_jobs WHERE status = 'scheduled'")
-    return found
-
-
 def expire(tx: Tx, limit: int) -> list[str]:
     """Cancel jobs that waited longer than they may; return their ids."""
-    return [row[0] for row in tx.rows(EXPIRE, {"limit": limit})]
-
-
-def expired(tx: Tx) -> bool:
-    """Tell whether a job waited longer than it may."""
-    sql = f"SELECT 1 FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled', 'held') LIMIT 1"
-    return tx.row(sql) is not None
+    rows = tx.rows(EXPIRE, {"limit": limit})
+    turns.release(tx, (row[1] for row in rows if row[1] is not None))
+    return [row[0] for row in rows]

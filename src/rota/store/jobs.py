@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from rota.ids import is_id
 from rota.model import Attempt, Job, NewJob
 from rota.store import turns
-from rota.store.database import Topic, Tx, columns
+from rota.store.database import Duplicate, Topic, Tx, columns
 from rota.store.sql import batch
 
 COLUMNS = columns(Job.__struct_fields__)
@@ -143,20 +143,21 @@ def cancel_waiting(tx: Tx, job_id: str, by: str | None) -> bool:
     UPDATE rota_jobs SET status = 'cancelled', completed_at = rota_now(), updated_at = rota_now(), unique_hold = NULL,
       cancel_requested_at = rota_now(), cancel_requested_by = :by, error = NULL, error_detail = NULL,
       reason = 'cancelled'
-    WHERE id = :id AND status IN ('pending', 'scheduled', 'held')
+    WHERE id = :id AND status IN ('pending', 'scheduled', 'held') RETURNING turn_key
     """
-    return tx.run(sql, {"id": job_id, "by": by}) == 1
+    rows = tx.rows(sql, {"id": job_id, "by": by})
+    turns.release(tx, (row[0] for row in rows if row[0] is not None))
+    return len(rows) == 1
 
 
-def request_cancel(tx: Tx, job_id: str, by: str | None) -> bool:
-    """Ask the worker of a running job to stop it; tell whether it runs."""
-    sql = """
-    UPDATE rota_jobs SET cancel_requested_at = coalesce(cancel_requested_at, rota_now()),
-      cancel_requested_by = coalesce(cancel_requested_by, :by), updated_at = rota_now()
-    WHERE id = :id AND status = 'running'
+def request_cancel(tx: Tx, job_id: str, by: str | None, *, mode: turns.Mode = "stop") -> bool:
+    """Ask the worker of a running job to end it, politely or at once; tell whether it runs.
+
+    A kill after a stop is heard, a stop after a kill changes nothing.
     """
+    sql = f"UPDATE rota_jobs SET {turns.ASKED} WHERE id = :id AND status = 'running'"
     tx.hint("cancel")
-    return tx.run(sql, {"id": job_id, "by": by}) == 1
+    return tx.run(sql, {"id": job_id, "by": by, "mode": mode}) == 1
 
 
 RECORD_LAST = """
@@ -168,19 +169,33 @@ ON CONFLICT DO NOTHING
 """
 
 
+RETRY = f"""
+UPDATE rota_jobs SET status = CASE WHEN turn_key IS NOT NULL AND (CAST(:hold AS bigint) = 1 OR EXISTS (
+    SELECT 1 FROM rota_jobs a WHERE a.turn_key = rota_jobs.turn_key AND a.status IN {turns.ACTIVE}))
+  THEN 'held' ELSE 'pending' END,
+  run_at = rota_now(), attempts_used = 0, lost_count = 0, completed_at = NULL, worker_id = NULL, result = NULL,
+  result_truncated = NULL, progress = NULL, progress_note = NULL, reason = NULL, cancel_requested_at = NULL,
+  cancel_requested_by = NULL, cancel_mode = NULL, expires_at = NULL, updated_at = rota_now(),
+  unique_hold = CASE WHEN unique_scope IS NOT NULL THEN unique_key END
+WHERE id = :id AND status IN ('completed', 'failed', 'cancelled') RETURNING status, turn_key
+"""
+
+
 def retry(tx: Tx, job_id: str) -> bool:
-    """Make a finished job wait again; its history stays.  Raises Duplicate when another job holds its unique key."""
+    """Make a finished job wait again; its history stays.  Raises Duplicate when another job holds its unique key.
+
+    Where another job of its key is active it is held, and has its turn before those with greater ids.
+    """
     tx.run(RECORD_LAST, {"id": job_id})
     tx.hint("jobs")
-    sql = """
-    UPDATE rota_jobs SET status = 'pending', run_at = rota_now(), attempts_used = 0, lost_count = 0,
-      completed_at = NULL, worker_id = NULL, result = NULL, result_truncated = NULL, progress = NULL,
-      progress_note = NULL,
-      reason = NULL, cancel_requested_at = NULL, cancel_requested_by = NULL, expires_at = NULL, updated_at = rota_now(),
-      unique_hold = CASE WHEN unique_scope IS NOT NULL THEN unique_key END
-    WHERE id = :id AND status IN ('completed', 'failed', 'cancelled')
-    """
-    return tx.run(sql, {"id": job_id}) == 1
+    try:
+        with tx.savepoint():
+            rows = tx.rows(RETRY, {"id": job_id, "hold": 0})
+    except Duplicate:  # of its unique key, or another job of its turns became active in this moment
+        rows = tx.rows(RETRY, {"id": job_id, "hold": 1})
+    if rows and rows[0][0] == "held":
+        turns.settle(tx, [rows[0][1]])
+    return len(rows) == 1
 
 
 def run_now(tx: Tx, job_id: str) -> bool:
@@ -196,10 +211,12 @@ def run_now(tx: Tx, job_id: str) -> bool:
 def delete(tx: Tx, ids: Sequence[str]) -> int:
     """Delete jobs that do not run, with their attempts and logs; return how many."""
     those = "{in|SELECT u.id FROM {rows|u|batch|id uuid}}"
-    gone = tx.rows(f"DELETE FROM rota_jobs WHERE id {those} AND status <> 'running' RETURNING id", _ids(ids))
+    sql = f"DELETE FROM rota_jobs WHERE id {those} AND status <> 'running' RETURNING id, turn_key, completed_at"
+    gone = tx.rows(sql, _ids(ids))
     history = _ids(row[0] for row in gone)
     tx.run(f"DELETE FROM rota_attempts WHERE job_id {those}", history)
     tx.run(f"DELETE FROM rota_logs WHERE job_id {those}", history)
+    turns.release(tx, (key for _, key, ended_at in gone if key is not None and ended_at is None))
     return len(gone)
 
 

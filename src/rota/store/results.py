@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from rota.store import turns
 from rota.store.database import Tx
 from rota.store.sql import batch
 
@@ -25,7 +26,7 @@ UPDATE rota_jobs AS j SET status = u.status, result = {{json|u.result}}, result_
 FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, status text, result text,
   truncated bigint, error text, error_detail text, reason text, used bigint, log_lines bigint}}
 WHERE {FENCE}
-RETURNING {{pg|j.}}id
+RETURNING {{pg|j.}}id, {{pg|j.}}turn_key
 """
 
 # Whoever asked for the end of a run wanted no other one: the job that comes back is cancelled.
@@ -44,7 +45,7 @@ FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, outco
   error text, error_detail text, used bigint, log_lines bigint}}
 WHERE {FENCE}
 RETURNING {{pg|j.}}id, {{pg|j.}}attempt, {{pg|j.}}reason, {{pg|j.}}started_at,
-  {{pg|j.}}updated_at, {{pg|j.}}error, {{pg|j.}}error_detail, {{pg|j.}}status
+  {{pg|j.}}updated_at, {{pg|j.}}error, {{pg|j.}}error_detail, {{pg|j.}}status, {{pg|j.}}turn_key
 """
 
 ATTEMPTS = """
@@ -71,7 +72,7 @@ UPDATE rota_jobs AS j SET status = u.status, reason = u.reason, error = u.error,
 FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, status text, reason text,
   error text}}
 WHERE j.id = u.id AND j.attempt = u.attempt AND {RUNNING}
-RETURNING {{pg|j.}}id
+RETURNING {{pg|j.}}id, {{pg|j.}}status, {{pg|j.}}turn_key
 """
 
 
@@ -135,6 +136,7 @@ def finish(tx: Tx, worker: str, ended: Sequence[Finished]) -> set[str]:
     What the same worker recorded of the same attempt before is accepted again, and not written twice.
     """
     rows = tx.rows(FINISH, {"worker": worker, "batch": batch(_in_order(ended))})
+    turns.release(tx, (row[1] for row in rows if row[1] is not None))
     return _with_earlier(tx, FINISHED_BEFORE, worker, ended, {row[0] for row in rows})
 
 
@@ -142,8 +144,9 @@ def give_back(tx: Tx, worker: str, ended: Sequence[Returned]) -> set[str]:
     """Record attempts that did not end their job, and make the job wait again; return the ids accepted, as above."""
     rows = tx.rows(GIVE_BACK, {"worker": worker, "batch": batch(_in_order(ended))})
     names = ("job_id", "attempt", "outcome", "started_at", "ended_at", "error", "error_detail")
-    waiting = [row[:-1] for row in rows if row[-1] != "cancelled"]  # the last start of an ended job is in its own row
+    waiting = [row[:7] for row in rows if row[7] != "cancelled"]  # the last start of an ended job is in its own row
     _record(tx, [{**dict(zip(names, row, strict=True)), "worker_id": worker} for row in waiting])
+    turns.release(tx, (row[8] for row in rows if row[7] == "cancelled" and row[8] is not None))
     return _with_earlier(tx, RETURNED_BEFORE, worker, ended, {row[0] for row in rows})
 
 
@@ -176,8 +179,10 @@ def lose(tx: Tx) -> list[Lost]:
         {"id": job.id, "attempt": job.attempt, "status": job.status, "reason": "lost", "error": job.error}
         for job in lost
     ]
-    done = {row[0] for row in tx.rows(LOSE, {"batch": batch(fates)})}
+    rows = tx.rows(LOSE, {"batch": batch(fates)})
+    done = {row[0] for row in rows}
     _record(tx, [row for row in ended if row["job_id"] in done])
+    turns.release(tx, (row[2] for row in rows if row[1] != "pending" and row[2] is not None))
     return [job for job in lost if job.id in done]
 
 

@@ -45,11 +45,12 @@ SELECT n.id, n.key FROM (
 ) n WHERE n.id IS NOT NULL
 """
 
-# The update locks the row and looks at its status again: of two who release it, one finds it gone.
+# The update locks the row and looks at its status again: of two who release it, one finds it gone.  No index may serve
+# the status: PostgreSQL would go through all that are held, since few are as it thinks.
 GO = """
 UPDATE rota_jobs SET status = CASE WHEN run_at <= rota_now() THEN 'pending' ELSE 'scheduled' END,
   updated_at = rota_now()
-WHERE id {in|SELECT u.id FROM {rows|u|batch|id uuid}} AND status = 'held'
+WHERE id {in|SELECT u.id FROM {rows|u|batch|id uuid}} AND {lite|+}status{pg| || ''} = 'held'
 RETURNING id, turn_key, status
 """
 
@@ -95,7 +96,7 @@ def _go_alone(tx: Tx, turn: Turn) -> list[Turn]:
 # In the order of ids, as results are locked: or two transactions could wait for each other.
 LOCK_ACTIVE = f"""
 SELECT turn_key FROM rota_jobs WHERE turn_key {{in|SELECT u.key FROM {KEYS}}} AND turn_key IS NOT NULL
-  AND status IN {ACTIVE} ORDER BY id {{pg|FOR SHARE}}
+  AND status IN {ACTIVE} ORDER BY {{lite|+}}id {{pg|FOR SHARE}}
 """
 
 
@@ -137,19 +138,19 @@ class Idle(msgspec.Struct, frozen=True):
 
 
 def idle(tx: Tx, limit: int, after: str = "") -> Idle:
-    """Look at ``limit`` keys that have held jobs, those after ``after``: the safety net under ``release``."""
+    """Look at ``limit`` keys that have held jobs, those after ``after``: the safety net under ``release``.
+
+    A race can leave such jobs behind only on PostgreSQL, where a job is stored as held after the active one has ended.
+    """
     rows = tx.rows(HELD_KEYS, {"limit": limit, "after": after})
     return Idle([key for key, active in rows if not active], rows[-1][0] if len(rows) == limit else "")
 
 
-def sweep(tx: Tx, limit: int) -> list[Turn]:
-    """Release what was left behind of the first ``limit`` keys with held jobs."""
-    return release(tx, idle(tx, limit).keys)
-
-
 LOCK_ALL = f"""
-SELECT id, turn_key, status FROM rota_jobs WHERE turn_key {{in|SELECT u.key FROM {KEYS}}} AND turn_key IS NOT NULL
-  AND (status IN {ACTIVE} OR status = 'held') ORDER BY id {{pg|FOR UPDATE}}
+SELECT id, turn_key, status FROM rota_jobs WHERE id {{in|
+    SELECT a.id FROM {KEYS} CROSS JOIN rota_jobs a WHERE a.turn_key = u.key AND a.status IN {ACTIVE}
+    UNION ALL SELECT h.id FROM {KEYS} CROSS JOIN rota_jobs h WHERE h.turn_key = u.key AND h.status = 'held'}}
+  AND status{{pg| || ''}} IN ('scheduled', 'pending', 'running', 'held') ORDER BY {{lite|+}}id {{pg|FOR UPDATE}}
 """
 
 REPLACE = """
@@ -159,12 +160,14 @@ UPDATE rota_jobs SET status = 'cancelled', reason = 'replaced', error = :error, 
 WHERE id {in|SELECT u.id FROM {rows|u|batch|id uuid}}
 """
 
-ASK = """
-UPDATE rota_jobs SET cancel_requested_at = coalesce(cancel_requested_at, rota_now()),
+# Who asked first is kept; of the modes the harder one.
+ASKED = """
+cancel_requested_at = coalesce(cancel_requested_at, rota_now()),
   cancel_requested_by = coalesce(cancel_requested_by, :by),
   cancel_mode = CASE WHEN cancel_mode = 'kill' THEN cancel_mode ELSE :mode END, updated_at = rota_now()
-WHERE id {in|SELECT u.id FROM {rows|u|batch|id uuid}}
 """
+
+ASK = f"UPDATE rota_jobs SET {ASKED} WHERE id {{in|SELECT u.id FROM {{rows|u|batch|id uuid}}}}"
 
 
 def clear(
@@ -188,7 +191,7 @@ def clear(
 # Whom a held job waits for: the active one, and how many held ones come before it.
 AHEAD = f"""
 SELECT (SELECT a.id FROM rota_jobs a WHERE a.turn_key = :key AND a.status IN {ACTIVE}),
-  (SELECT count(*) FROM rota_jobs h WHERE h.turn_key = :key AND h.status = 'held' AND h.id < :id)
+  (SELECT count(*) FROM rota_jobs h WHERE h.turn_key = :key AND h.status = 'held' AND CAST(h.id AS text) < :id)
 """
 
 
