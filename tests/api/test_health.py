@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from rota.actions import present
 from rota.api.wellbeing import judge
 from rota.errors import DatabaseUnavailable
 from rota.store import meta, queues
@@ -15,6 +16,7 @@ from tests.store import builders
 
 SECOND = builders.SECOND
 NOW = 1_800_000_000 * SECOND
+STALL = 15 * SECOND
 WELL = Vitals(now=NOW, accounted_to=NOW, scheduler_seen_at=NOW, worker_seen_at=NOW, untaken=[])
 
 
@@ -62,13 +64,21 @@ async def test_ready_needs_the_right_schema(small: Api) -> None:
         assert problem(await client.get("/ready"), 503)["code"] == "schema-mismatch"
 
 
+async def test_ready_tells_the_watermark(well: Database, api: Api) -> None:
+    async with api.client(None) as client:
+        found = good(await client.get("/ready"))
+    assert found["accountedTo"] == present.instant(well.read(meta.accounted_to))
+
+
 async def test_a_well_system_is_healthy(well: Database, api: Api) -> None:
     async with api.client(None) as client:
         found = good(await client.get("/health"))
     assert found["status"] == "healthy"
     assert found["service"] == "rota"
-    assert found.keys() == {"status", "service", "timestamp", "accountedTo", "schedulerSeenAt", "workerSeenAt"}
+    known = {"status", "service", "timestamp", "accountedTo", "lagMs", "schedulerSeenAt", "workerSeenAt"}
+    assert found.keys() == known
     assert found["accountedTo"] is not None
+    assert 0 <= found["lagMs"] < 10_000
 
 
 async def test_reasons_are_for_those_who_show_a_token(small: Api) -> None:
@@ -105,7 +115,7 @@ async def test_the_database_is_asked_once_for_many(small: Api, monkeypatch: pyte
 
 
 def test_judges_what_is_well() -> None:
-    assert judge(WELL).problems == []
+    assert judge(WELL, STALL).problems == []
 
 
 @pytest.mark.parametrize(
@@ -113,21 +123,35 @@ def test_judges_what_is_well() -> None:
     [
         ({"scheduler_seen_at": None}, "no scheduler lives"),
         ({"accounted_to": None}, "ever accounted for"),
-        ({"accounted_to": NOW - 61 * SECOND}, "up to 61 s ago"),
+        ({"accounted_to": NOW - 16 * SECOND}, "up to 16 s ago only"),
+        ({"accounted_to": NOW - 16 * SECOND, "overdue": "nightly"}, "schedule nightly waits for the longest time"),
         ({"untaken": [Lane("mail", "command", None, NOW - 11 * SECOND)]}, "takes command jobs of queue mail"),
         ({"untaken": [Lane("mail", "sync", "x", NOW - 11 * SECOND)]}, "of type x of queue mail"),
     ],
 )
 def test_judges_what_is_not(changed: dict[str, object], said: str) -> None:
     values = {name: getattr(WELL, name) for name in Vitals.__struct_fields__}
-    (problem_text,) = judge(Vitals(**{**values, **changed})).problems
+    (problem_text,) = judge(Vitals(**{**values, **changed}), STALL).problems
     assert said in problem_text
+
+
+@pytest.mark.parametrize(
+    ("stall_s", "behind_s", "is_well"), [(15, 15, True), (15, 16, False), (1, 10, True), (1, 11, False), (60, 59, True)]
+)
+def test_the_watermark_may_stand_still_for_as_long_as_the_settings_say(
+    stall_s: int, behind_s: int, is_well: bool
+) -> None:
+    """But never for less than twice the time in which it is written."""
+    values = {name: getattr(WELL, name) for name in Vitals.__struct_fields__}
+    found = judge(Vitals(**{**values, "accounted_to": NOW - behind_s * SECOND}), stall_s * SECOND)
+    assert (found.problems == []) is is_well
+    assert found.lag_ms == behind_s * 1000
 
 
 def test_a_worker_may_be_missing_for_a_while() -> None:
     values = {name: getattr(WELL, name) for name in Vitals.__struct_fields__}
     values["untaken"] = [Lane("mail", "command", None, NOW - 9 * SECOND)]
-    assert judge(Vitals(**values)).problems == []
+    assert judge(Vitals(**values), STALL).problems == []
 
 
 def test_finds_what_no_worker_takes(well: Database) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+import pytest
 
+from rota.errors import DatabaseUnavailable
 from rota.store import meta
+from rota.store.database import Database, Tx
 from tests.api.calls import Api, good, signed
 from tests.store import builders
+
+NOON = 1_795_176_000_000_000
+"""20 November 2026, µs UTC."""
 
 
 async def test_lists_processes(api: Api, client: httpx.AsyncClient) -> None:
@@ -25,20 +31,64 @@ async def test_gives_numbers(api: Api, client: httpx.AsyncClient) -> None:
     builders.register(api.db)
     builders.insert(api.db, builders.new_job(queue="a"), builders.new_job(queue="b", delay_us=builders.HOUR))
     builders.put(api.db)
-    api.db.run(lambda tx: meta.raise_accounted_to(tx, 1_800_000_000_000_000))
+    set_watermark(api.db, NOON)
     found = good(await client.get("/api/stats"))
     assert found["jobs"] == {"pending": 1, "scheduled": 1, "running": 0, "failed": 0}
     assert (found["queues"], found["schedules"], found["workers"], found["schedulers"]) == (2, 1, 1, 0)
-    assert found["accountedTo"] == "2027-01-15T08:00:00.000Z"
+    assert found["accountedTo"] == "2026-11-20T12:00:00.000Z"
 
 
 async def test_every_answer_says_what_is_accounted_for(api: Api, client: httpx.AsyncClient) -> None:
-    api.db.run(lambda tx: meta.raise_accounted_to(tx, 1_800_000_000_000_000))
-    async with asyncio.timeout(10):
-        while "rota-accounted-to" not in (await client.get("/live")).headers:
-            await asyncio.sleep(0.01)
+    set_watermark(api.db, NOON)
     for path in ("/api/me", "/api/nothing", "/live"):
-        assert (await client.get(path)).headers["rota-accounted-to"] == "2027-01-15T08:00:00.000Z"
+        assert (await client.get(path)).headers["rota-accounted-to"] == "2026-11-20T12:00:00.000Z"
+
+
+async def test_what_it_says_is_never_older_than_a_second(
+    api: Api, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the first answer after a night without requests."""
+    reads: list[int] = []
+
+    def counted(tx: Tx) -> int | None:
+        reads.append(1)
+        return read(tx)
+
+    read = meta.accounted_to
+    monkeypatch.setattr(meta, "accounted_to", counted)
+    set_watermark(api.db, NOON)
+    for _ in range(20):
+        assert (await client.get("/api/me")).headers["rota-accounted-to"] == "2026-11-20T12:00:00.000Z"
+    assert len(reads) <= 2, "no statement of its own for each request"
+    set_watermark(api.db, NOON + 60_000_000)
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "time", lambda time=loop.time: time() + 1.0)
+    assert (await client.get("/api/me")).headers["rota-accounted-to"] == "2026-11-20T12:01:00.000Z"
+
+
+async def test_no_watermark_is_said_that_nobody_knows(
+    api: Api, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(tx: Tx) -> int | None:
+        raise DatabaseUnavailable("gone")
+
+    monkeypatch.setattr(meta, "accounted_to", gone)
+    for path in ("/api/me", "/live"):
+        assert "rota-accounted-to" not in (await client.get(path)).headers
+
+
+async def test_counts_what_failed_in_the_last_day(api: Api, client: httpx.AsyncClient) -> None:
+    worker = builders.register(api.db)
+    for age in (0, 23 * builders.HOUR, 25 * builders.HOUR):
+        claimed = builders.run_one(api.db, worker)
+        builders.end(api.db, worker, claimed, status="failed")
+        builders.backdate(api.db, claimed.call.job_id, completed_at=-age)
+    builders.end(api.db, worker, builders.run_one(api.db, worker))
+    assert good(await client.get("/api/stats"))["failedLastDay"] == 2
+
+
+def set_watermark(db: Database, at: int) -> None:
+    db.run(lambda tx: meta.put(tx, meta.ACCOUNTED_TO, str(at)))
 
 
 async def test_says_who_asks(small: Api) -> None:

@@ -14,8 +14,9 @@ from rota.actions.specs import Caller
 from rota.errors import Forbidden, Unauthorized
 from rota.model import ROLES, Role
 
-Source = Literal["local", "secret", "token", "signed", "trusted"]
-"""The local admin token, the shared secret, an API token, a signed token, the caller's own process."""
+Source = Literal["local", "secret", "token", "signed", "trusted", "open"]
+"""The local admin token, the shared secret, an API token, a signed token, the caller's own process; nothing, where
+the settings open a path for everybody."""
 
 MISSING = "Missing authorization"
 INVALID = "Invalid token"
@@ -52,6 +53,9 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
             raise Forbidden(TOO_LITTLE, hint="the token names none of the roles viewer, operator and admin")
         if _RANK[self.role] < _RANK[role]:
             raise Forbidden(TOO_LITTLE, hint=f"this takes the role {role}; the token has {self.role}")
+
+
+ANYBODY = Identity(subject="anybody", role="viewer", source="open")
 
 
 def capped(role: Role, highest: Role) -> Role:

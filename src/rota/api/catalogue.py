@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rota.api import health, job_actions, job_logs, job_types, jobs, queues, schedules, system, tokens
+from rota.api import health, job_actions, job_logs, job_types, jobs, metrics, queues, schedules, system, tokens
 
 OPERATIONS = (
     jobs.operations,
@@ -14,4 +14,5 @@ OPERATIONS = (
     system.operations,
     tokens.operations,
     health.operations,
+    metrics.operations,
 )

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rota import logs
-from rota.api.access import Access, Identity
+from rota.api.access import ANYBODY, Access, Identity
 from rota.api.bodies import drain
 from rota.api.hosts import is_same_origin
 from rota.api.reply import internal_error, refusal_of
@@ -19,9 +19,12 @@ from rota.errors import Conflict, DatabaseError, Forbidden, RotaError, TooLarge,
 from rota.store.database import Duplicate
 
 OPEN_PATHS = frozenset(("/live", "/ready", "/health", "/hello", "/scheduler/hello", "/login", "/logout"))
+METRICS_PATH = "/metrics"
 OPEN_FOLDERS = ("/assets/", "/demo/")
 OPEN_WAIT_S = 0.5
 """How long an open path waits to know who asks: probes must hear of a lost database in time."""
+WATERMARK_WAIT_S = 0.5
+"""How long an answer waits for the watermark; that of an open path, which must not need the database, not at all."""
 DOCS_PATH = "/api/docs"
 IDENTITY = "rota.identity"
 _READING = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
@@ -39,13 +42,15 @@ class Gate:
         self._access = access
         self._root_path = service.settings.root_path
         self._limit_body = service.settings.limit_body
+        self._open_paths = OPEN_PATHS | ({METRICS_PATH} if service.settings.metrics_public else set())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = Answer(send, self._service.watermark())
+        self._service.refresh_watermark()
         scope = self._placed(scope)
+        answer = Answer(send, self._service, 0.0 if self._is_open(scope["path"]) else WATERMARK_WAIT_S)
         try:
             refused = await self._refused(scope)
             if refused is not None:
@@ -69,11 +74,13 @@ class Gate:
     async def _refused(self, scope: Scope) -> Response | None:
         """Return the refusal of a request that may not go on."""
         headers = Headers(scope=scope)
-        is_open = _is_open(scope["path"])
+        is_open = self._is_open(scope["path"])
         try:
             if not self._access.is_host_allowed(headers):
                 raise Forbidden("Host not allowed", hint="call it as localhost, or set ROTA_ALLOWED_HOSTS")
             identity = await self._identity(scope, headers, is_open=is_open)
+            if identity is None and scope["path"] == METRICS_PATH:
+                identity = ANYBODY
             scope[IDENTITY] = identity
             if identity is not None and not is_open:
                 identity.require("viewer")
@@ -92,6 +99,9 @@ class Gate:
                 return await self._access.identify(scope, headers)
         except (Unauthorized, DatabaseError, TimeoutError):
             return None
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open_paths or path.startswith(OPEN_FOLDERS)
 
     def _check_size(self, headers: Headers) -> None:
         length = headers.get("content-length", "0")
@@ -135,9 +145,10 @@ class UnsupportedMediaType(RotaError):
 class Answer:
     """Adds to every answer what each must have."""
 
-    def __init__(self, send: Send, watermark: str | None) -> None:
+    def __init__(self, send: Send, service: Service, wait_s: float) -> None:
         self._send = send
-        self._watermark = watermark
+        self._service = service
+        self._wait_s = wait_s
         self.begun = False
 
     async def send(self, message: Message) -> None:
@@ -148,8 +159,9 @@ class Answer:
             headers["x-content-type-options"] = "nosniff"
             headers.setdefault("cache-control", "no-store")
             headers.setdefault("referrer-policy", "same-origin")
-            if self._watermark is not None:
-                headers["rota-accounted-to"] = self._watermark
+            watermark = await self._service.watermark(self._wait_s)
+            if watermark is not None:
+                headers["rota-accounted-to"] = watermark
         await self._send(message)
 
 
@@ -162,10 +174,6 @@ def _wants_page(scope: Scope, headers: Headers) -> bool:
     path = scope["path"]
     is_page = path == DOCS_PATH or not path.startswith("/api/")
     return is_page and scope["method"] == "GET" and "text/html" in headers.get("accept", "")
-
-
-def _is_open(path: str) -> bool:
-    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 
 def _check_change(scope: Scope, headers: Headers, identity: Identity | None) -> None:

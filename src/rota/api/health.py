@@ -7,7 +7,7 @@ import time
 from starlette.responses import Response
 
 from rota.actions import present
-from rota.api.answers import Alive, Greeting, Health
+from rota.api.answers import Alive, Greeting, Health, Ready
 from rota.api.context import Context
 from rota.api.operations import Operations
 from rota.api.reply import JsonReply
@@ -15,6 +15,7 @@ from rota.store import migrate
 from rota.version import __version__
 
 REACHED_S = 5.0
+WATERMARK_WAIT_S = 0.5
 
 operations = Operations("Health")
 
@@ -28,14 +29,17 @@ async def live(context: Context) -> Response:
     return JsonReply(_alive(context))
 
 
-@operations.add("GET", "/ready", "isReady", role=None, answer=Alive)
+@operations.add("GET", "/ready", "isReady", role=None, answer=Ready)
 async def ready(context: Context) -> Response:
-    """Tell whether the schema is right and the database was reached in the last 5 seconds."""
+    """Tell whether the schema is right and the database was reached in the last 5 seconds.
+
+    `accountedTo` is the watermark; whether it stands still is for `/health` to say.
+    """
     service = context.service
     if not service.schema_checked or time.monotonic() - service.db.last_contact > REACHED_S:
         await context.read(migrate.check)
         service.schema_checked = True
-    return JsonReply(_alive(context))
+    return JsonReply({**_alive(context), "accountedTo": await service.watermark(WATERMARK_WAIT_S)})
 
 
 @operations.add("GET", "/hello", "sayHello", role=None, answer=Greeting)
@@ -54,8 +58,9 @@ async def scheduler_hello(context: Context) -> Response:
 async def health(context: Context) -> Response:
     """Tell whether the system does its work.
 
-    503 when the watermark stands still, no scheduler lives, no worker takes jobs that wait, or the database is away.
-    Never restart a process by this: it speaks of the whole system. Who shows a token also gets the reasons.
+    503 when the watermark stands still (`ROTA_STALL`, at least 10 s), no scheduler lives, no worker takes jobs that
+    wait, or the database is away. Never restart a process by this: it speaks of the whole system. Who shows a token
+    also gets the reasons.
     """
     found = await context.service.checkup.get()
     shown: dict[str, object] = {
@@ -63,6 +68,7 @@ async def health(context: Context) -> Response:
         "service": context.settings.service_name,
         "timestamp": _now(),
         "accountedTo": found.accounted_to,
+        "lagMs": found.lag_ms,
         "schedulerSeenAt": found.scheduler_seen_at,
         "workerSeenAt": found.worker_seen_at,
     }

@@ -47,7 +47,7 @@ async def _serve(db: Database, settings: Settings, sockets: list[socket.socket],
     service = Service(db, settings)
     access = network_access(service)
     app = create_app(db, settings, access=access, demo=demo, service=service)
-    service.watermark()  # known before the first answer
+    service.refresh_watermark()  # known before the first answer
     server = Server(
         make_config(app, settings), service, lambda: _welcome(settings, sockets, access.local_token, greet=greet)
     )

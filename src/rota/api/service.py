@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from rota.actions import present
 from rota.api.enqueuing import Enqueuing
 from rota.api.watch import JobWatch
-from rota.api.wellbeing import Checkup
+from rota.api.wellbeing import Checkup, Recent
 from rota.errors import DatabaseError, DatabaseUnavailable
 from rota.settings import Settings
-from rota.store import meta, watch
+from rota.store import meta, vitals, watch
 from rota.store.database import Database, Tx
 from rota.store.readers import Readers
 from rota.store.watch import Seen
@@ -36,13 +36,14 @@ class Service:
         self.writer = GroupWriter(db)
         self.enqueuing = Enqueuing(settings)
         self.watch = JobWatch(self._look)
-        self.checkup = Checkup(self.read)
+        self.checkup = Checkup(self.read, settings.stall_us)
+        self.gauges = Recent(lambda: self.read(vitals.gauges))
         self.schema_checked = False
         self.when_token_ends: list[Callable[[], None]] = []
         self.stopping = asyncio.Event()
         self._readers = Readers(READERS)
         self._watermark: str | None = None
-        self._watermark_due = 0.0
+        self._watermark_until = 0.0
         self._watermark_task: asyncio.Task[None] | None = None
 
     async def read(self, work: Callable[[Tx], T]) -> T:
@@ -70,12 +71,24 @@ class Service:
         with contextlib.suppress(DatabaseError):
             self.writer.submit(work)
 
-    def watermark(self) -> str | None:
-        """Return up to when every due instant is accounted for, as known a second ago."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._watermark_due and (self._watermark_task is None or self._watermark_task.done()):
-            self._watermark_due = now + WATERMARK_FOR_S
-            self._watermark_task = asyncio.create_task(self._refresh_watermark())
+    def refresh_watermark(self) -> asyncio.Task[None] | None:
+        """Begin to read the watermark anew, unless what is known is less than a second old."""
+        if asyncio.get_running_loop().time() < self._watermark_until:
+            return None
+        if self._watermark_task is None or self._watermark_task.done():
+            self._watermark_task = asyncio.create_task(self._read_watermark())
+        return self._watermark_task
+
+    async def watermark(self, wait_s: float) -> str | None:
+        """Return up to when every due instant is accounted for, as it was within the last second.
+
+        None where nobody knows after ``wait_s`` seconds.
+        """
+        reading = self.refresh_watermark()
+        if reading is not None:
+            await asyncio.wait((reading,), timeout=wait_s)
+            if not reading.done():
+                return None
         return self._watermark
 
     def begin_stop(self) -> None:
@@ -91,11 +104,13 @@ class Service:
     async def _look(self, ids: Sequence[str], with_log: frozenset[str]) -> dict[str, Seen]:
         return await self.read(lambda tx: watch.look(tx, ids, with_log))
 
-    async def _refresh_watermark(self) -> None:
+    async def _read_watermark(self) -> None:
+        until = asyncio.get_running_loop().time() + WATERMARK_FOR_S
         try:
             self._watermark = present.instant(await self.read(meta.accounted_to))
         except DatabaseError:
             self._watermark = None
+        self._watermark_until = until
 
 
 async def _in_time(writing: Awaitable[T]) -> T:

@@ -12,8 +12,10 @@ from rota.api.context import Context
 from rota.api.operations import Operations
 from rota.api.paging import whole_list
 from rota.api.reply import JsonReply
-from rota.store import meta, queues, schedules, types, workers
+from rota.store import history, meta, queues, schedules, types, workers
 from rota.store.database import Tx
+
+DAY_US = 86_400_000_000
 
 operations = Operations("System")
 
@@ -45,6 +47,7 @@ async def stats(context: Context) -> Response:
             "oldestPendingAt": present.instant(
                 min((row["oldest"] for row in rows if row["status"] == "pending"), default=None)
             ),
+            "failedLastDay": history.failed_since(tx, tx.now() - DAY_US),
             "accountedTo": present.instant(meta.accounted_to(tx)),
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -13,13 +14,14 @@ from rota.store import vitals
 from rota.store.database import Tx
 from rota.store.vitals import Vitals
 
-STANDSTILL_US = 60_000_000
-"""When the watermark is older than this, due instants are not looked after."""
+LEAST_STANDSTILL_US = 10_000_000
+"""The watermark is written each 5 s: before twice that time nobody can say that it stands still."""
 UNTAKEN_US = 10_000_000
 """How long a job may wait without a worker that takes it before the system counts as unwell."""
 BELIEVED_FOR_S = 1.0
 
-Read = Callable[[Callable[[Tx], Vitals]], Awaitable[Vitals]]
+T = TypeVar("T")
+Read = Callable[[Callable[[Tx], T]], Awaitable[T]]
 
 
 class Wellbeing(msgspec.Struct, frozen=True):
@@ -27,43 +29,55 @@ class Wellbeing(msgspec.Struct, frozen=True):
 
     problems: list[str]
     accounted_to: str | None = None
+    lag_ms: int | None = None
+    """How far the watermark was behind the database's clock."""
     scheduler_seen_at: str | None = None
     worker_seen_at: str | None = None
 
 
-class Checkup:
-    """Remembers the last look for a second."""
+class Recent(Generic[T]):
+    """Remembers the last look for a second; all who ask meanwhile share it."""
 
-    def __init__(self, read: Read) -> None:
-        self._read = read
-        self._task: asyncio.Task[Wellbeing] | None = None
+    def __init__(self, look: Callable[[], Awaitable[T]]) -> None:
+        self._look = look
+        self._task: asyncio.Future[T] | None = None
         self._until = 0.0
 
-    async def get(self) -> Wellbeing:
-        """Return how the system is."""
+    async def get(self) -> T:
+        """Return what was seen within the last second; raises what the look raised."""
         now = asyncio.get_running_loop().time()
         if self._task is None or (self._task.done() and now >= self._until):
             self._until = now + BELIEVED_FOR_S
-            self._task = asyncio.create_task(self._look())
+            self._task = asyncio.ensure_future(self._look())
         return await asyncio.shield(self._task)
 
-    async def _look(self) -> Wellbeing:
+
+class Checkup(Recent[Wellbeing]):
+    """How the system is."""
+
+    def __init__(self, read: Read[Vitals], stall_us: int) -> None:
+        super().__init__(self._check)
+        self._read = read
+        self._stall_us = stall_us
+
+    async def _check(self) -> Wellbeing:
         try:
-            return judge(await self._read(vitals.look))
+            return judge(await self._read(vitals.look), self._stall_us)
         except (DatabaseError, SchemaMismatch) as error:
             return Wellbeing([f"the database cannot be used: {error.message}"])
 
 
-def judge(found: Vitals) -> Wellbeing:
-    """Say what the signs of life mean."""
+def judge(found: Vitals, stall_us: int) -> Wellbeing:
+    """Say what the signs of life mean; the watermark stands still when it is older than ``stall_us``."""
     problems = []
     if found.scheduler_seen_at is None:
         problems.append("no scheduler lives")
-    if found.accounted_to is None:
+    lag_us = None if found.accounted_to is None else max(0, found.now - found.accounted_to)
+    if lag_us is None:
         problems.append("no due instant was ever accounted for")
-    elif found.now - found.accounted_to > STANDSTILL_US:
-        behind = (found.now - found.accounted_to) // 1_000_000
-        problems.append(f"due instants are accounted for up to {behind} s ago only")
+    elif lag_us > max(stall_us, LEAST_STANDSTILL_US):
+        stuck = f"; schedule {found.overdue} waits for the longest time" if found.overdue else ""
+        problems.append(f"due instants are accounted for up to {lag_us // 1_000_000} s ago only{stuck}")
     for lane in found.untaken:
         if found.now - lane.since > UNTAKEN_US:
             what = f" of type {lane.type}" if lane.type else ""
@@ -71,6 +85,7 @@ def judge(found: Vitals) -> Wellbeing:
     return Wellbeing(
         problems,
         present.instant(found.accounted_to),
+        None if lag_us is None else lag_us // 1000,
         present.instant(found.scheduler_seen_at),
         present.instant(found.worker_seen_at),
     )

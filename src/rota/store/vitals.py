@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from rota.model import Worker
-from rota.store import meta, types, workers
+from rota.store import meta, queues, types, workers
 from rota.store.database import Tx
 from rota.store.sql import batch
 
@@ -31,6 +31,8 @@ class Vitals(msgspec.Struct, frozen=True):
     worker_seen_at: int | None
     untaken: list[Lane]
     """What waits without a living worker that takes it."""
+    overdue: str | None = None
+    """The schedule that is due for the longest time."""
 
 
 class Stranded(msgspec.Struct, frozen=True):
@@ -79,6 +81,15 @@ SELECT w.type, count(*), min(w.run_at) FROM (
 ) w GROUP BY w.type ORDER BY w.type
 """
 
+# The clock in a subquery of its own: see store/due.py.
+OVERDUE = "SELECT id FROM rota_schedules WHERE next_at <= (SELECT rota_now()) ORDER BY next_at LIMIT 1"
+
+COUNT_DUE = f"""
+SELECT count(*) FROM (
+  SELECT 1 FROM rota_schedules WHERE next_at <= (SELECT rota_now()) ORDER BY next_at LIMIT {MOST_COUNTED}
+) d
+"""
+
 COUNT_IN_LANE = f"""
 SELECT count(*) FROM (
   SELECT 1 FROM rota_jobs WHERE status = 'pending' AND queue = :queue AND lane = :lane LIMIT {MOST_COUNTED}
@@ -112,6 +123,40 @@ def look(tx: Tx) -> Vitals:
         scheduler_seen_at=seen.get("scheduler"),
         worker_seen_at=seen.get("worker"),
         untaken=_untaken(tx, _takers(living)),
+        overdue=tx.value(OVERDUE),
+    )
+
+
+class Gauges(msgspec.Struct, frozen=True):
+    """The state of the system in numbers, for those who keep them.  Times are µs UTC by the database's clock."""
+
+    now: int
+    accounted_to: int | None
+    schedules_due: int
+    """Not above ``MOST_COUNTED``."""
+    schedulers: int
+    workers: int
+    jobs: dict[tuple[str, str], int]
+    """By queue and status, each as ``store.queues.stats`` caps it."""
+
+
+COUNTED_STATUSES = ("pending", "scheduled", "running", "failed")
+
+
+def gauges(tx: Tx) -> Gauges:
+    """Return the state of the system in numbers."""
+    roles = [worker.role for worker in workers.living(tx)]
+    jobs = {(queue.name, status): 0 for queue in queues.listed(tx) for status in COUNTED_STATUSES}
+    for row in queues.stats(tx):
+        where = (row["queue"], row["status"])
+        jobs[where] = jobs.get(where, 0) + int(row["n"])
+    return Gauges(
+        now=tx.now(),
+        accounted_to=meta.accounted_to(tx),
+        schedules_due=int(tx.value(COUNT_DUE)),
+        schedulers=roles.count("scheduler"),
+        workers=roles.count("worker"),
+        jobs=jobs,
     )
 
 
