@@ -86,9 +86,29 @@ def test_variables_named_like_secrets_are_not_shown_and_kept_when_sent_back() ->
     assert unmasked_target(shown, known) == known
     changed = {**shown, "env": {**shown["env"], "LANG": "de", "API_TOKEN": "new", "MORE": "x"}}
     assert unmasked_target(changed, known)["env"] == {**env, "LANG": "de", "API_TOKEN": "new", "MORE": "x"}
-    with pytest.raises(Invalid, match="target.env.API_TOKEN"):
-        check_target(shown)
+    for name in ("API_TOKEN", "DATABASE_URL"):
+        with pytest.raises(Invalid, match=f"target.env.{name}: is what is shown"):
+            check_target({**shown, "env": {name: shown["env"][name]}})
     assert masked_target(target(**ECHO)) == target(**ECHO)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"command": ["thief"]},
+        {"command": None, "shell": "thief"},
+        {"stdin": "thief"},
+        {"cwd": "/home/thief"},
+        {"user": "thief"},
+    ],
+)
+def test_another_program_does_not_get_the_secrets_of_variables(change: dict[str, Any]) -> None:
+    known = target(**{**ECHO, "env": {"LANG": "C", "API_TOKEN": "canary"}})
+    with pytest.raises(Invalid, match=f"target.env.API_TOKEN: .* only while {next(iter(change))} stays") as caught:
+        unmasked_target({**masked_target(known), **change}, known)
+    assert caught.value.hint == "give the secret itself"
+    given = {**known, **change, "env": {"API_TOKEN": "new"}}
+    assert unmasked_target(given, known) == given
 
 
 def test_another_kind_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -124,6 +125,9 @@ class TestSchedules:
         assert "s3cret" in stored
         assert '"X-Api-Key":"abc"' in stored.replace(" ", "")
         assert "***" not in stored
+        elsewhere = json.dumps({**json.loads(shown)["target"], "url": "http://127.0.0.1:7099/thief"})
+        done = cli("schedules", "edit", "call", "--target", elsewhere)
+        assert_one_line(done, 2, "a secret is kept only while url stays as it is", "give the secret itself")
 
     def test_what_is_shown_in_place_of_a_secret_is_not_stored(self, cli: Cli) -> None:
         target = CALL.replace('"abc"', '"***"')

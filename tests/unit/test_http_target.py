@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rota.errors import Invalid
-from rota.executors.http_target import check_target, masked_target, parse_target
+from rota.executors.http_target import check_target, masked_target, parse_target, unmasked_target
 
 URL = "https://api.example.com/hook"
 SERVICES = {"crawler": "http://crawler:7004/base/", "email_sender": "http://10.0.0.7:7006"}
@@ -193,6 +193,54 @@ def test_a_target_is_shown_without_its_secrets() -> None:
     signed = {"url": URL, "auth": {"type": "signature", "secrets": ["a", "b"]}}
     assert masked_target(signed)["auth"] == {"type": "signature", "secrets": ["***"]}
     assert target["headers"] == {"X-Api-Key": "abc", "X-Team": "a"}
+
+
+KNOWN: dict[str, Any] = {
+    "kind": "http",
+    "url": "https://me:pw@example.com/a?token=abc",
+    "headers": {"X-Api-Key": "abc", "X-Team": "a"},
+    "auth": {"type": "signature", "secrets": ["a", "b"]},
+}
+SERVED: dict[str, Any] = {"kind": "http", "service": "mine", "path": "/a?token=abc"}
+
+
+def test_secrets_of_a_target_that_is_sent_back_are_kept() -> None:
+    assert unmasked_target(masked_target(KNOWN), KNOWN) == KNOWN
+    changed = {**masked_target(KNOWN), "method": "PUT", "headers": {"X-Api-Key": "***", "X-Team": "b"}}
+    kept = {**KNOWN, "method": "PUT", "headers": {"X-Api-Key": "abc", "X-Team": "b"}}
+    assert unmasked_target(changed, KNOWN) == kept
+    assert unmasked_target({**changed, "url": KNOWN["url"]}, KNOWN) == kept  # said in full, it is no other place
+    assert unmasked_target(masked_target(SERVED), SERVED) == SERVED
+
+
+@pytest.mark.parametrize(
+    ("known", "change", "field", "moved"),
+    [
+        (KNOWN, {"url": "https://thief.example/a"}, "target.headers.X-Api-Key", "url"),
+        (KNOWN, {"url": "https://thief.example/a", "headers": {}}, "target.auth.secrets", "url"),
+        (KNOWN, {"url": None, "service": "other", "headers": {}}, "target.auth.secrets", "url"),
+        (SERVED, {"service": "other"}, "target.path", "service"),
+        ({**SERVED, "path": "/a", "headers": {"X-Api-Key": "abc"}}, {"path": "/b"}, "target.headers.X-Api-Key", "path"),
+    ],
+)
+def test_secrets_do_not_go_to_another_place(
+    known: dict[str, Any], change: dict[str, Any], field: str, moved: str
+) -> None:
+    with pytest.raises(Invalid, match=f"kept only while {moved} stays as it is") as caught:
+        unmasked_target({**masked_target(known), **change}, known)
+    assert (caught.value.field, caught.value.hint) == (field, "give the secret itself")
+
+
+def test_another_place_with_secrets_of_its_own_is_fine() -> None:
+    moved = {"kind": "http", "url": "https://other.example/", "headers": {"X-Api-Key": "new"}}
+    assert unmasked_target(moved, KNOWN) == moved
+
+
+@pytest.mark.parametrize("url", ["https://***@thief.example/a", "https://thief.example/a?page=1&token=***"])
+def test_an_address_with_what_is_shown_in_place_of_a_secret_is_refused(url: str) -> None:
+    with pytest.raises(Invalid, match="target.url: has what is shown in place of a secret"):
+        check_target({"url": url}, services={})
+    check_target({"url": "https://example.com/***?glob=***"}, services={})
 
 
 def test_checking_targets_does_not_load_the_http_client() -> None:

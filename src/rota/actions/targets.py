@@ -52,7 +52,7 @@ def check_target(raw: msgspec.Raw, settings: Settings) -> Target:
 def with_secrets_of(known: str | None, raw: msgspec.Raw) -> msgspec.Raw:
     """Return a target in which what is shown in place of secrets is again the secrets of ``known``.
 
-    So a target that was read, changed and sent back keeps them.
+    So a target that was read, changed and sent back keeps them.  Raises Invalid where they would go to another place.
     """
     if known is None or MASK.encode() not in bytes(raw):
         return raw

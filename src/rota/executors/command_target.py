@@ -15,7 +15,7 @@ import msgspec
 
 from rota.durations import SECOND, parse_duration
 from rota.errors import Invalid
-from rota.executors.http_mask import MASK, is_secret_name, mask_url
+from rota.executors.http_mask import MASK, is_masked, is_secret_name, mask_url
 
 if sys.platform != "win32":
     import pwd
@@ -23,6 +23,8 @@ if sys.platform != "win32":
 Action = Literal["complete", "snooze", "retry", "fail"]
 
 FIELDS = ("kind", "command", "shell", "env", "cwd", "stdin", "user", "exitCodes", "limits")
+PLACE = ("command", "shell", "stdin", "cwd", "user")
+"""What says which program gets the variables."""
 ACTIONS: tuple[Action, ...] = ("complete", "snooze", "retry", "fail")
 LIMITS = ("memory", "cpu", "processes", "files")
 BY_ROTA = ("ROTA_JOB_ID", "ROTA_ATTEMPT", "ROTA_SCHEDULED_FOR", "ROTA_ARGS", "TRACEPARENT")
@@ -57,9 +59,8 @@ def check_target(target: Mapping[str, Any]) -> None:
     """Refuse a command target that could not run as it stands.  Raises `Invalid`, naming the field."""
     parsed = parse_target(target)
     for name, value in parsed.env.items():
-        if value == MASK and is_secret_name(name):
-            reason = "is what is shown in place of a secret, not the secret"
-            raise Invalid(f"target.env.{name}", reason, hint="give the secret itself")
+        if (value == MASK and is_secret_name(name)) or is_masked(value):
+            raise _masked(name, "is what is shown in place of a secret, not the secret")
     if parsed.user is not None:
         _check_user(parsed.user)
 
@@ -73,12 +74,23 @@ def masked_target(target: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unmasked_target(target: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``target`` with the secrets of ``known`` wherever it says what `masked_target` shows of them."""
+    """Return ``target`` with the secrets of ``known`` wherever it says what `masked_target` shows of them.
+
+    Raises `Invalid` when another program than before would get them: whoever edits a target need not know them.
+    """
     env, before, shown = target.get("env"), known.get("env"), masked_target(known).get("env")
     if not isinstance(env, Mapping) or not isinstance(before, Mapping) or not isinstance(shown, Mapping):
         return dict(target)
-    kept = {name: before[name] if name in before and env[name] == shown[name] else env[name] for name in env}
-    return {**target, "env": kept}
+    full = {name: before[name] if name in before and env[name] == shown[name] else env[name] for name in env}
+    kept = next((name for name, value in full.items() if value != env[name]), None)
+    moved = next((name for name in PLACE if target.get(name) != known.get(name)), None)
+    if kept is not None and moved is not None:
+        raise _masked(kept, f"a secret is kept only while {moved} stays as it is")
+    return {**target, "env": full}
+
+
+def _masked(variable: str, reason: str) -> Invalid:
+    return Invalid(f"target.env.{variable}", reason, hint="give the secret itself")
 
 
 def read_target(text: str) -> CommandTarget:

@@ -32,6 +32,13 @@ def mask_url(url: str) -> str:
     return _QUERY.sub(_mask_field, url) if "?" in url else url
 
 
+def is_masked(url: str) -> bool:
+    """Tell whether ``url`` says what `mask_url` shows in place of a secret."""
+    if f"//{MASK}@" in url:
+        return True
+    return MASK in url and any(match[3] == MASK and is_secret_name(match[2]) for match in _QUERY.finditer(url))
+
+
 def _mask_field(match: re.Match[str]) -> str:
     return f"{match[1]}{match[2]}={MASK if is_secret_name(match[2]) else match[3]}"
 

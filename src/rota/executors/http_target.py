@@ -11,7 +11,7 @@ from yarl import URL
 
 from rota.durations import MILLISECOND, parse_duration
 from rota.errors import Invalid
-from rota.executors.http_mask import MASK, is_secret_name, mask_url
+from rota.executors.http_mask import MASK, is_masked, is_secret_name, mask_url
 from rota.executors.http_sign import AUTH_TYPES, Auth, AuthType, decode_secret
 from rota.executors.http_url import parse_path, parse_url, service_url
 from rota.executors.template import Template, compile_json, compile_text, is_placeholder
@@ -20,6 +20,9 @@ FIELDS = (
     *("kind", "url", "service", "path", "method", "headers", "body"),
     *("answer", "expect", "auth", "timeout", "redirects"),
 )
+PLACE = ("url", "service", "path")
+"""What says where a request goes, and its secrets with it."""
+_PARTS = ("headers", "auth")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODILESS = frozenset(("GET", "HEAD", "DELETE", "OPTIONS"))
 """Methods that carry no body unless the target has one."""
@@ -86,12 +89,18 @@ def check_target(target: Mapping[str, object], *, services: Mapping[str, str]) -
 
 def _check_unmasked(target: Mapping[str, object]) -> None:
     """Refuse what `masked_target` showed in place of a secret: stored, it would take the place of the secret."""
-    for part in ("headers", "auth"):
+    for name in PLACE:
+        if isinstance(value := target.get(name), str) and is_masked(value):
+            raise _masked(name, "has what is shown in place of a secret")
+    for part in _PARTS:
         values = target.get(part)
         for name, value in values.items() if isinstance(values, Mapping) else ():
             if value in (MASK, [MASK]):
-                reason = "is what is shown in place of a secret, not the secret"
-                raise Invalid(f"target.{part}.{name}", reason, hint="give the secret itself")
+                raise _masked(f"{part}.{name}", "is what is shown in place of a secret, not the secret")
+
+
+def _masked(field: str, reason: str) -> Invalid:
+    return Invalid(f"target.{field}", reason, hint="give the secret itself")
 
 
 def parse_target(target: Mapping[str, object]) -> HttpTarget:
@@ -140,17 +149,31 @@ def masked_target(target: Mapping[str, object]) -> dict[str, object]:
 
 
 def unmasked_target(target: Mapping[str, object], known: Mapping[str, object]) -> dict[str, object]:
-    """Return ``target`` with the secrets of ``known`` wherever it says what `masked_target` shows of them."""
+    """Return ``target`` with the secrets of ``known`` wherever it says what `masked_target` shows of them.
+
+    Raises `Invalid` when they would go to another place than before: whoever edits a target need not know them.
+    """
     shown = masked_target(known)
+    moved = next((name for name in PLACE if target.get(name) not in (known.get(name), shown.get(name))), None)
     found = {name: known[name] if name in known and value == shown[name] else value for name, value in target.items()}
-    for part in ("headers", "auth"):
+    for part in _PARTS:
         values, before = found.get(part), known.get(part)
         if isinstance(values, Mapping) and isinstance(before, Mapping):
             found[part] = {
                 name: before[name] if name in before and value in (MASK, [MASK]) else value
                 for name, value in values.items()
             }
+    if moved is not None and (kept := _first_restored(target, found)) is not None:
+        raise _masked(kept, f"a secret is kept only while {moved} stays as it is")
     return found
+
+
+def _first_restored(target: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
+    for name, value in found.items():
+        if value != target[name]:
+            part = next((f".{key}" for key in value if value[key] != target[name][key]), "") if name in _PARTS else ""
+            return name + part
+    return None
 
 
 def _method(value: object) -> str:
