@@ -311,3 +311,12 @@ def test_a_second_up_on_the_same_port_ends_at_once(service: Service) -> None:
     done = service.rota("up")
     port = service.url.rpartition(":")[2]
     assert_one_line(done, 2, f"ROTA_PORT: port {port} of 127.0.0.1 is in use", "--port")
+
+
+def test_status_of_a_service_that_works(service: Service) -> None:
+    at = ("status", "--url", service.url)
+    wait_until(lambda: service.rota(*at).code == 0, 20, lambda: str(service.rota(*at)))
+    shown = service.rota(*at).stdout
+    assert f"✓ rota is healthy (at {service.url})" in shown
+    for role in ("schedulers", "workers", "apis"):
+        assert re.search(rf"^{role} +1 alive, last seen ", shown, re.MULTILINE)

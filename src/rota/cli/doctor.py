@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rota.client import Client
 
 CLOCK_MS = 500
-STANDSTILL_S = 60
+LEAST_STANDSTILL_S = 10.0
 ANSWER_WITHIN_S = 5.0
 """A service answers within 4 s even when its database does not."""
 
@@ -123,7 +123,7 @@ def _database(settings: Settings, found: Findings) -> None:
             _schema(version, found)
             if version == migrate.newest():
                 _clock(db, found)
-                _service(db, found)
+                _service(db, settings, found)
                 _tokens(db, found)
         finally:
             db.close()
@@ -150,7 +150,7 @@ def _clock(db: Database, found: Findings) -> None:
     found.add("clock", abs(ahead_ms) < CLOCK_MS, text, "synchronise the clocks (chrony, systemd-timesyncd)")
 
 
-def _service(db: Database, found: Findings) -> None:
+def _service(db: Database, settings: Settings, found: Findings) -> None:
     with db.statement() as tx:
         accounted, now = meta.accounted_to(tx), tx.now()
         living = [worker.role for worker in workers.living(tx)]
@@ -160,9 +160,12 @@ def _service(db: Database, found: Findings) -> None:
         what = counted if not living else f"{counted}, but no {' and no '.join(missing)}"
         found.add("service", False, what, "start it: rota up" if not living else f"start it: rota {missing[0]}")
         return
-    behind_s = STANDSTILL_S + 1 if accounted is None else max(0.0, (now - accounted) / 1e6)
-    ok = behind_s <= STANDSTILL_S
+    if accounted is None:
+        found.add("service", False, f"{counted}; no due instant was ever accounted for", "look at the scheduler's log")
+        return
+    behind_s = max(0.0, (now - accounted) / 1e6)
     text = f"{counted}; every due instant up to {behind_s:.0f} s ago is accounted for"
+    ok = behind_s <= max(LEAST_STANDSTILL_S, settings.stall_us / 1e6)
     found.add("service", ok, text, "the scheduler stands still: look at its log")
 
 

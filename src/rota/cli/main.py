@@ -28,6 +28,7 @@ GROUPS: dict[str, dict[str, Place]] = {
         "api": Place("rota.cli.roles", "Serve the REST API."),
         "scheduler": Place("rota.cli.roles", "Fire schedules and look after leases."),
         "worker": Place("rota.cli.roles", "Execute jobs."),
+        "status": Place("rota.cli.status", "See on one screen whether the service does its work."),
     },
     "Work": {
         "enqueue": Place("rota.cli.enqueue", "Enqueue a job of a declared type."),

@@ -281,6 +281,11 @@ class Client(Wire):
             raise ServiceUnavailable(f"{self.url} answers, but not as a Rota", hint="is this its address?")
         return found
 
+    def stats(self) -> Json:
+        """Return the state of the system in numbers."""
+        found: Json = self.request("GET", "/api/stats")
+        return found
+
     def me(self) -> Json:
         """Return who asks, as the service understands it: ``{subject, role, source}``."""
         found: Json = self.request("GET", "/api/me")
