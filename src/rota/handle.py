@@ -17,7 +17,7 @@ from rota.context import instant
 from rota.durations import format_duration, parse_duration
 from rota.errors import NotFound, RotaError
 from rota.job import Duration
-from rota.model import FINAL, Status
+from rota.model import FINAL, Status, shown_as
 from rota.model import Job as Record
 from rota.store import jobs as store
 from rota.store import logs
@@ -102,8 +102,7 @@ class Job:
     @property
     def status(self) -> Status:
         """scheduled, pending, running, completed, failed or cancelled."""
-        status = self.record.status
-        return "pending" if status == "held" else status
+        return shown_as(self.record.status)
 
     @property
     def done(self) -> bool:

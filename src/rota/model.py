@@ -17,6 +17,12 @@ State = Literal["scheduled", "pending", "held", "running", "completed", "failed"
 STATES: tuple[State, ...] = ("scheduled", "pending", "held", "running", "completed", "failed", "cancelled")
 """As it is stored: a job that waits for its turn is held, which is shown as pending; ``why`` tells the rest."""
 
+
+def shown_as(state: State) -> Status:
+    """Return the status of a job in the given state, as it is shown."""
+    return "pending" if state == "held" else state
+
+
 FINAL: frozenset[str] = frozenset(("completed", "failed", "cancelled"))
 
 Origin = Literal["enqueue", "schedule", "trigger", "exec", "backfill"]

@@ -56,3 +56,22 @@ async def test_deletes_what_does_not_run(api: Api, client: httpx.AsyncClient) ->
 @pytest.mark.parametrize("job_id", [UNKNOWN_ID, "no-id"])
 async def test_an_unknown_job_is_not_found(admin: httpx.AsyncClient, method: str, part: str, job_id: str) -> None:
     problem(await admin.request(method, f"/api/jobs/{job_id}{part}"), 404)
+
+
+async def test_does_not_hurry_what_waits_for_its_turn(api: Api, client: httpx.AsyncClient) -> None:
+    first, held = builders.insert(api.db, *(builders.new_job(turn_key="k") for _ in range(2)))
+    found = problem(await client.post(f"/api/jobs/{held}/retry"), 409)
+    assert (found["detail"], found["hint"]) == (
+        f"job {held} waits for job {first} to end",
+        "cancel that job, or let it end",
+    )
+
+
+async def test_a_job_that_is_retried_while_another_of_its_key_runs_waits(api: Api, client: httpx.AsyncClient) -> None:
+    worker = builders.register(api.db)
+    claimed = builders.run_one(api.db, worker, turn_key="k")
+    builders.end(api.db, worker, claimed, status="failed")
+    builders.run_one(api.db, worker, turn_key="k")
+    job_id = claimed.call.job_id
+    assert good(await client.post(f"/api/jobs/{job_id}/retry"))["status"] == "pending"
+    assert builders.get(api.db, job_id).status == "held"

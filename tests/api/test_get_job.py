@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from rota.store import queues
+from rota.store import jobs, queues, turns
 from tests.api.calls import UNKNOWN_ID, Api, good, problem
 from tests.store import builders
 
@@ -109,3 +109,39 @@ async def test_says_how_it_ended(api: Api, client: httpx.AsyncClient, status: st
     claimed = builders.run_one(api.db, worker)
     builders.end(api.db, worker, claimed, status=status, error="no" if status == "failed" else None)
     assert f"{status}: {said}" in await why(client, claimed.call.job_id)
+
+
+async def test_says_whose_end_a_job_waits_for(api: Api, client: httpx.AsyncClient) -> None:
+    db = api.db
+    worker = builders.register(db)
+    first, second, third = builders.insert(
+        db, *(builders.new_job(turn_key="schedule:nightly", schedule_id="nightly") for _ in range(3))
+    )
+    begun = f"turn: it waits for job {first} of schedule nightly to end, which"
+    assert await why(client, second) == f"{begun} has not been started yet"
+    claimed = builders.claim(db, worker)
+    since = good(await client.get(f"/api/jobs/{first}"))["startedAt"]
+    assert await why(client, second) == f"{begun} runs since {since}"
+    assert await why(client, third) == f"{begun} runs since {since}; 1 more goes before it"
+    db.run(lambda tx: jobs.request_cancel(tx, first, "ann"))
+    assert await why(client, second) == f"{begun} runs since {since}, and was asked to stop"
+    builders.execute(db, "UPDATE rota_jobs SET cancel_requested_at = NULL")
+    builders.give_back(db, worker, *claimed, delay_us=builders.HOUR)
+    again = good(await client.get(f"/api/jobs/{first}"))["runAt"]
+    assert await why(client, second) == f"{begun} starts again at {again}"
+    builders.execute(db, f"UPDATE rota_jobs SET status = 'completed' WHERE id = '{first}'")
+    assert await why(client, second) == "turn: its turn has come; it will be ready in a moment"
+
+
+async def test_a_job_that_waits_for_its_turn_is_pending_outside(api: Api, client: httpx.AsyncClient) -> None:
+    _, held = builders.insert(api.db, *(builders.new_job(turn_key="k") for _ in range(2)))
+    assert good(await client.get(f"/api/jobs/{held}"))["status"] == "pending"
+    assert [job["status"] for job in good(await client.get("/api/jobs"))["jobs"]] == ["pending", "pending"]
+    assert good(await client.get(f"/api/jobs/{held}/logs"))["status"] == "pending"
+
+
+async def test_says_that_a_later_run_replaced_it(api: Api, client: httpx.AsyncClient) -> None:
+    job_id = builders.insert_one(api.db, turn_key="k")
+    api.db.run(lambda tx: turns.clear(tx, ["k"], "stop", "rota", "replaced by the run of noon"))
+    at = good(await client.get(f"/api/jobs/{job_id}"))["completedAt"]
+    assert await why(client, job_id) == f"replaced: it was cancelled at {at} by rota: replaced by the run of noon"

@@ -91,3 +91,13 @@ async def test_says_when_the_time_was_over(
 )
 async def test_refuses_with_the_field(admin: httpx.AsyncClient, body: dict[str, Any], field: str) -> None:
     assert problem(await admin.post("/api/jobs/actions", json=body), 422)["field"] == field
+
+
+@pytest.mark.parametrize(("action", "left"), [("cancel", {"cancelled": 3}), ("delete", {})])
+async def test_what_waits_for_its_turn_too(
+    api: Api, client: httpx.AsyncClient, action: str, left: dict[str, int]
+) -> None:
+    builders.insert(api.db, *(builders.new_job(turn_key="k") for _ in range(3)))
+    assert statuses(api) == {"pending": 1, "held": 2}
+    assert await act(client, action, status="pending") == {"matched": 3, "changed": 3, "done": True}
+    assert statuses(api) == left

@@ -101,3 +101,9 @@ async def test_pages_by_number(client: httpx.AsyncClient, seven: list[str]) -> N
 )
 async def test_refuses_with_the_field(admin: httpx.AsyncClient, query: str, field: str) -> None:
     assert problem(await admin.get(f"/api/jobs?{query}"), 422)["field"] == field
+
+
+async def test_pending_are_also_those_that_wait_for_their_turn(api: Api, client: httpx.AsyncClient) -> None:
+    ids = builders.insert(api.db, *(builders.new_job(turn_key="k") for _ in range(2)))
+    assert await listed(client, "status=pending") == ids[::-1]
+    assert await listed(client, "status=scheduled") == []

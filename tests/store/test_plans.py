@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from rota.model import LogChunk
-from rota.store import due, jobs, logs, queues, reads, results, retention, turns
+from rota.store import due, history, jobs, logs, queues, reads, results, retention, turns, vitals
 from rota.store import firing as firing_store
 from rota.store.database import Database, Tx
 from rota.store.firing import Firing
@@ -101,6 +101,7 @@ class Acts:
         self.add("next schedule", firing_store.next_due, "rota_schedules_due")
         self.add("due schedules", lambda tx: firing_store.due(tx, 100), "rota_schedules_due", "rota_jobs_overlap")
         self.add("fire", self._fire, "rota_occurrences_pkey")
+        self.add("overdue", lambda tx: tx.value(vitals.OVERDUE), "rota_schedules_due")
         self.add("lose", self._lose, "rota_jobs_running", "primary")
 
     def _fire(self, tx: Tx) -> None:
@@ -125,12 +126,18 @@ class Acts:
             ("failed", JobFilter(statuses=("failed",)), {"rota_jobs_unsuccessful"}),
             ("cancelled", JobFilter(statuses=("cancelled",)), {"rota_jobs_unsuccessful"}),
             ("running", JobFilter(statuses=("running",)), {"rota_jobs_running"}),
-            ("waiting", JobFilter(statuses=("pending", "scheduled")), {"rota_jobs_ready", "rota_jobs_due"}),
+            (
+                "waiting",
+                JobFilter(statuses=("pending", "scheduled", "held")),
+                {"rota_jobs_ready", "rota_jobs_due", "rota_jobs_held"},
+            ),
             ("schedule", JobFilter(schedule="schedule4"), {"rota_jobs_schedule"}),
         ):
             for where, cursor in (("first", None), ("next", self.ended[-1])):
                 self.add(f"list {name}, {where}", self._list(wanted, cursor), *indexes)
-        self.add("statistics", queues.stats, "rota_jobs_ready", "rota_jobs_due", "rota_jobs_unsuccessful")
+        self.add(
+            "statistics", queues.stats, "rota_jobs_ready", "rota_jobs_due", "rota_jobs_unsuccessful", "rota_jobs_held"
+        )
 
     def _list(self, wanted: JobFilter, cursor: str | None) -> Callable[[Tx], object]:
         return lambda tx: reads.jobs(tx, wanted, limit=50, cursor=cursor)
@@ -142,6 +149,7 @@ class Acts:
         self.add("delete", lambda tx: jobs.delete(tx, self.ended), "primary")
         self.add("retry", lambda tx: jobs.retry(tx, self.ended[0]), "primary")
         self.add("old occurrences", lambda tx: retention.delete_occurrences(tx, 5, 500), "rota_occurrences_age")
+        self.add("failed lately", lambda tx: history.failed_since(tx, 5), "rota_jobs_finished")
         self.add("old logs", lambda tx: retention.delete_logs(tx, 5, 500), "rota_logs_age")
 
     def _old(self, failed: bool, runs: bool) -> Callable[[Tx], object]:

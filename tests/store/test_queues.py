@@ -67,6 +67,12 @@ def test_jobs_are_counted_by_queue_status_and_priority(db: Database, worker: str
     assert oldest["a", "running"] == get(db, second.call.job_id).started_at
 
 
+def test_who_waits_for_a_turn_is_pending(db: Database) -> None:
+    insert(db, *[new_job(queue=queue, turn_key="k") for queue in ("a", "a", "b")], new_job(queue="a"))
+    assert sorted(builders.column(db, "status")) == ["held", "held", "pending", "pending"]
+    assert counted(db) == {("a", "pending", 0): 3, ("b", "pending", 0): 1}
+
+
 def test_counts_are_capped_for_each_queue(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queues, "COUNT_CAP", 4)
     insert(db, *[new_job(queue=queue) for queue in ("a", "b") for _ in range(9)], new_job(queue="c"))

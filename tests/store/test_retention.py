@@ -48,6 +48,7 @@ def test_old_jobs_by_kind(db: Database, worker: str, now: int) -> None:
     plain = ended(db, worker)
     cancelled, failed = ended(db, worker, status="cancelled"), ended(db, worker, status="failed")
     triggered, executed = ended(db, worker, origin="trigger"), ended(db, worker, origin="exec", status="cancelled")
+    backfilled = ended(db, worker, origin="backfill")
     failed_run = ended(db, worker, origin="trigger", status="failed")
     ended(db, worker, age=HOUR)
     insert_one(db)
@@ -56,7 +57,7 @@ def test_old_jobs_by_kind(db: Database, worker: str, now: int) -> None:
     before = now - 2 * HOUR
     assert set(old(db, before)) == {plain, cancelled}
     assert old(db, before, failed=True) == [failed]
-    assert set(old(db, before, runs=True)) == {triggered, executed}
+    assert set(old(db, before, runs=True)) == {triggered, executed, backfilled}
     assert old(db, before, failed=True, runs=True) == [failed_run]
 
 

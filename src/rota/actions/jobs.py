@@ -18,7 +18,7 @@ from rota.ids import new_id
 from rota.jsontext import check_text
 from rota.model import FINAL, STATUSES, Job, JobType, NewJob
 from rota.settings import Settings
-from rota.store import jobs, reads, types
+from rota.store import jobs, reads, turns, types
 from rota.store.database import Duplicate, Tx
 from rota.timetable import parse_instant
 
@@ -172,10 +172,16 @@ def cancel(tx: Tx, job_id: str, caller: Caller) -> Job:
 
 
 def retry(tx: Tx, job_id: str) -> Job:
-    """Make an ended job wait again, with all its attempts anew, or a scheduled one due at once."""
+    """Make an ended job wait again, with all its attempts anew, or a scheduled one due at once.
+
+    Where another job of its key is ready or runs, it waits for its turn.
+    """
     job = _known(tx, job_id)
     if job.status == "running":
         raise Conflict(f"job {job_id} is running", hint="cancel it first")
+    if job.status == "held":
+        active, _ = turns.ahead(tx, job.turn_key or "", job_id)
+        raise Conflict(f"job {job_id} waits for job {active} to end", hint="cancel that job, or let it end")
     try:
         with tx.savepoint():
             if job.status in FINAL:
@@ -197,8 +203,8 @@ def delete(tx: Tx, job_id: str) -> None:
 Action = Literal["retry", "cancel", "delete"]
 AFFECTED: dict[str, tuple[str, ...]] = {
     "retry": ("failed", "cancelled", "completed"),
-    "cancel": ("pending", "scheduled", "running"),
-    "delete": ("pending", "scheduled", "failed", "cancelled", "completed"),
+    "cancel": ("pending", "scheduled", "held", "running"),
+    "delete": ("pending", "scheduled", "held", "failed", "cancelled", "completed"),
 }
 
 
@@ -220,13 +226,13 @@ def act(tx: Tx, action: Action, ids: Sequence[str], caller: Caller) -> int:
 
 
 def job_filter(spec: FilterIn, prefix: str = "") -> reads.JobFilter:
-    """Check a filter; ``pending`` includes what is scheduled, as people mean it."""
+    """Check a filter; ``pending`` includes what is scheduled or held, as people mean it."""
     statuses: list[str] = []
     given = [spec.status] if isinstance(spec.status, str) else spec.status or []
     for status in (part for text in given for part in text.split(",")):
         if status not in STATUSES:
             raise Invalid(f"{prefix}status", f"{status!r} is unknown", hint=f"one of {', '.join(STATUSES)}")
-        statuses += ["scheduled", "pending"] if status == "pending" else [status]
+        statuses += ["scheduled", "pending", "held"] if status == "pending" else [status]
     texts = {
         name: check_text(value, prefix + name, max_length=500)
         for name in ("type", "queue", "schedule", "tag", "started_by", "q")

@@ -10,7 +10,7 @@ import msgspec
 from rota.durations import format_duration
 from rota.executors import command_target, http_target
 from rota.executors.http_mask import mask_url
-from rota.model import Attempt, Job, JobType, Occurrence, Queue, Schedule, Worker
+from rota.model import Attempt, Job, JobType, Occurrence, Queue, Schedule, Worker, shown_as
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,7 +45,7 @@ def job(record: Job, attempts: list[Attempt] | None = None) -> dict[str, Any]:
         "id": record.id,
         "jobType": record.type,
         "kind": "function" if record.lane in ("async", "sync") else record.lane,
-        "status": record.status,
+        "status": shown_as(record.status),
         "queue": record.queue,
         "priority": -record.rank,
         "args": raw(record.args),
@@ -95,7 +95,13 @@ def _last_attempt(record: Job, attempts: list[Attempt]) -> list[Attempt]:
     error = (record.error, record.error_detail) if record.completed_at is not None else (None, None)
     return [
         Attempt(
-            record.id, record.attempt, record.status, record.worker_id, record.started_at, record.completed_at, *error
+            record.id,
+            record.attempt,
+            shown_as(record.status),
+            record.worker_id,
+            record.started_at,
+            record.completed_at,
+            *error,
         )
     ]
 

@@ -10,7 +10,7 @@ from rota.actions import jobs as job_actions
 from rota.actions.specs import Caller, JobIn
 from rota.api.job_view import known_job
 from rota.errors import DatabaseError, RotaError
-from rota.model import JobType, NewJob
+from rota.model import JobType, NewJob, shown_as
 from rota.settings import Settings
 from rota.store.database import Tx
 
@@ -84,7 +84,13 @@ def _accepted(job: NewJob) -> dict[str, Any]:
 
 def _existing(tx: Tx, job_id: str) -> dict[str, Any]:
     found = known_job(tx, job_id)
-    return {"id": job_id, "existing": True, "jobType": found.type, "status": found.status, "queue": found.queue}
+    return {
+        "id": job_id,
+        "existing": True,
+        "jobType": found.type,
+        "status": shown_as(found.status),
+        "queue": found.queue,
+    }
 
 
 def tell_enqueued(tx: Tx, job: NewJob) -> None:

@@ -24,7 +24,7 @@ from rota.api.waiting import WaitQuery
 from rota.api.why import why
 from rota.errors import Invalid
 from rota.ids import is_id
-from rota.model import NewJob
+from rota.model import NewJob, shown_as
 from rota.store import reads
 from rota.store.database import Tx
 
@@ -135,7 +135,7 @@ async def trigger(context: Context) -> Response:
             "id": job_id,
             "jobId": job_id,
             "jobType": job.type,
-            "status": job.status,
+            "status": shown_as(job.status),
             "startedAt": present.instant(job.started_at),
             "createdAt": present.instant(job.created_at),
         },

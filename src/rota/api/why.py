@@ -8,7 +8,7 @@ import msgspec
 
 from rota.actions import present
 from rota.model import Job, Worker
-from rota.store import queues, workers
+from rota.store import jobs, queues, turns, workers
 from rota.store.database import Tx
 from rota.store.vitals import CODE_LANES
 
@@ -17,6 +17,8 @@ _AGAIN = {"failed": "failed", "timeout": "ran out of time", "snoozed": "asked to
 
 def why(tx: Tx, job: Job) -> dict[str, Any]:
     """Return ``{text, until, causes}``."""
+    if job.status == "held":
+        return _shown("turn", _held(tx, job))
     if job.status == "pending":
         code, text = _pending(tx, job)
         return _shown(code, text)
@@ -29,6 +31,27 @@ def why(tx: Tx, job: Job) -> dict[str, Any]:
 
 def _shown(code: str, text: str, until: int | None = None) -> dict[str, Any]:
     return {"text": text, "until": present.instant(until), "causes": [{"code": code, "text": text}]}
+
+
+def _held(tx: Tx, job: Job) -> str:
+    active_id, before = turns.ahead(tx, job.turn_key or "", job.id)
+    active = jobs.get(tx, active_id) if active_id else None
+    if active is None:
+        return "its turn has come; it will be ready in a moment"
+    of = f" of schedule {active.schedule_id}" if active.schedule_id else ""
+    text = f"it waits for job {active.id}{of} to end, which {_doing(active)}"
+    if before:
+        text += f"; {before} more {'goes' if before == 1 else 'go'} before it"
+    return text
+
+
+def _doing(job: Job) -> str:
+    if job.status == "running":
+        stopping = ", and was asked to stop" if job.cancel_requested_at is not None else ""
+        return f"runs since {present.instant(job.started_at)}{stopping}"
+    if job.status == "scheduled":
+        return f"starts {'again ' if job.attempt else ''}at {present.instant(job.run_at)}"
+    return "has not been started yet"
 
 
 def _scheduled(job: Job) -> dict[str, Any]:
@@ -56,6 +79,8 @@ def _ended(job: Job) -> tuple[str, str]:
         return "failed", f"it failed at {at}: {job.error or job.reason or 'no reason was given'}"
     if job.reason == "expired":
         return "expired", f"it was cancelled at {at}, since it waited longer than its expiresIn"
+    if job.reason == "replaced":
+        return "replaced", f"it was cancelled at {at}{_by(job.cancel_requested_by)}: {job.error}"
     return "cancelled", f"it was cancelled at {at}{_by(job.cancel_requested_by)}"
 
 

@@ -19,7 +19,8 @@ INSERT INTO rota_logs (job_id, attempt, first_line, lines, at, body)
 SELECT u.job_id, u.attempt, u.first_line, u.lines, u.at, u.body
 FROM {rows|u|batch|job_id uuid, attempt bigint, first_line bigint, lines bigint, at bigint, body text}
 JOIN rota_jobs j ON j.id = u.job_id
-WHERE (j.attempt = u.attempt AND j.status NOT IN ('pending', 'scheduled')) OR u.first_line + u.lines - 1 <= j.log_lines
+WHERE (j.attempt = u.attempt AND j.status NOT IN ('pending', 'scheduled', 'held'))
+  OR u.first_line + u.lines - 1 <= j.log_lines
 ON CONFLICT DO NOTHING
 """
 

@@ -69,12 +69,24 @@ def stats(tx: Tx) -> list[dict[str, Any]]:
 
     Counts are capped, since a page must not wait for a million rows: of each queue's pending jobs the first
     COUNT_CAP are counted, of the scheduled ones the COUNT_CAP due next, of the failed ones the latest COUNT_CAP.
+    Those that wait for their turn, of which COUNT_CAP are counted in all, are pending.
     """
     found = _count(tx, "running", "") + _count(tx, "scheduled", "ORDER BY run_at")
     found += _count(tx, "failed", "ORDER BY id DESC")
+    pending = _count(tx, "held", "")
     for (name,) in tx.rows("SELECT name FROM rota_queues ORDER BY name"):
-        found += _count(tx, "pending", "AND queue = :queue", queue=name)
-    return found
+        pending += _count(tx, "pending", "AND queue = :queue", queue=name)
+    return found + _together(pending)
+
+
+def _together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row for what is pending of each queue and rank."""
+    sums: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in rows:
+        one = sums.setdefault((row["queue"], row["rank"]), {**row, "status": "pending", "n": 0})
+        one["n"] += row["n"]
+        one["oldest"] = min(one["oldest"], row["oldest"])
+    return [sums[key] for key in sorted(sums)]
 
 
 def _count(tx: Tx, status: str, which: str, **params: str) -> list[dict[str, Any]]:

@@ -8,8 +8,8 @@ from rota.store import jobs
 from rota.store.database import Row, Tx
 from rota.store.sql import batch
 
-# Runs of schedules, triggers and exec are history; plain queue jobs are traffic.  Each kind is a range of the index,
-# or the traffic's short retention would walk over the whole history each time.
+# Runs of schedules, triggers, exec and backfills are history; plain queue jobs are traffic.  Each kind is a range of
+# the index, or the traffic's short retention would walk over the whole history each time.
 CANDIDATES = """
 SELECT id, schedule_id, scheduled_for FROM rota_jobs WHERE status = 'STATUS' AND origin = :origin
   AND completed_at < :before AND status IN ('completed', 'failed', 'cancelled')
@@ -35,7 +35,7 @@ def old_jobs(tx: Tx, *, before: int, failed: bool, runs: bool, keep_last: int, l
     found: list[str] = []
     kept = _Kept(tx, keep_last)
     for status in ("failed",) if failed else ("completed", "cancelled"):
-        for origin in ("schedule", "trigger", "exec") if runs else ("enqueue",):
+        for origin in ("schedule", "trigger", "exec", "backfill") if runs else ("enqueue",):
             sql, skip, more = CANDIDATES.replace("STATUS", status), 0, True
             while more and len(found) < limit:
                 rows = tx.rows(sql, {"origin": origin, "before": before, "window": WINDOW, "skip": skip})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from rota.model import Status, shown_as
 from rota.store.database import Tx
 
 SEEN = """
@@ -18,7 +19,7 @@ FROM {rows|u|batch|id uuid, log bigint} JOIN rota_jobs j ON j.id = u.id
 class Seen(msgspec.Struct, frozen=True):
     """The state of a job."""
 
-    status: str
+    status: Status
     log_lines: int
     """How many lines its ended attempts have written."""
     last_line: int
@@ -28,4 +29,4 @@ class Seen(msgspec.Struct, frozen=True):
 def look(tx: Tx, ids: Sequence[str], with_log: frozenset[str] = frozenset()) -> dict[str, Seen]:
     """Return the state of each known job."""
     batch = msgspec.json.encode([{"id": job_id, "log": int(job_id in with_log)} for job_id in ids]).decode()
-    return {row[0]: Seen(row[1], row[2], row[3]) for row in tx.rows(SEEN, {"batch": batch})}
+    return {row[0]: Seen(shown_as(row[1]), row[2], row[3]) for row in tx.rows(SEEN, {"batch": batch})}
