@@ -68,6 +68,12 @@ class Conflict(RotaError):
     status = 409
 
 
+class Owned(Conflict):
+    """The schedule belongs to another owner."""
+
+    code = "owned"
+
+
 class Unauthorized(RotaError):
     """Missing authorization"""
 

@@ -15,6 +15,7 @@ from rota.store import firing as firing_store
 from rota.store import meta, schedules
 from rota.store.database import Database, Tx
 from tests.engine.scheduling import (
+    ANN,
     declare,
     end_runs,
     ledger,
@@ -336,8 +337,9 @@ class TestChanges:
 
     def test_an_edited_rule_counts_from_the_edit(self, db: Database, clock: HandClock, meanwhile: Meanwhile) -> None:
         put(db, every="1m")
-        meanwhile(lambda other: put(other, every="5m"))
-        assert runs(db) == []
+        meanwhile(lambda other: put(other, every="5m", target={"kind": "http", "url": "http://127.0.0.1:9/new"}))
+        (job,) = runs(db)
+        assert (job.scheduled_for, "/new" in (job.target or "")) == (clock.now, True)
         assert next_at(db) == clock.now + 5 * MINUTE
 
     def test_a_pause_makes_the_instant_paused(self, db: Database, meanwhile: Meanwhile) -> None:
@@ -349,8 +351,10 @@ class TestChanges:
 
     def test_a_deleted_one_does_not_fire(self, db: Database, meanwhile: Meanwhile) -> None:
         put(db, every="1m")
-        meanwhile(lambda other: other.run(lambda tx: actions.delete(tx, "nightly")))
-        assert (runs(db), occurrences(db)) == ([], [])
+        meanwhile(lambda other: other.run(lambda tx: actions.delete(tx, "nightly", ANN)))
+        assert runs(db) == []
+        (row,) = occurrences(db)
+        assert (row.disposition, row.reason) == ("missed", "deleted by ann, before it ran")
 
     def test_one_made_anew_fires_by_its_new_definition(
         self, db: Database, clock: HandClock, settings: Settings
@@ -359,7 +363,7 @@ class TestChanges:
         scheduler = Scheduler(db, settings)
         clock.turn(MINUTE)
         settle(scheduler)
-        db.run(lambda tx: actions.delete(tx, "nightly"))
+        db.run(lambda tx: actions.delete(tx, "nightly", ANN))
         put(db, every="1m", overlap="allow", target={"kind": "http", "url": "http://127.0.0.1:9/new"})
         clock.turn(MINUTE)
         settle(scheduler)
@@ -374,7 +378,7 @@ class TestChanges:
         for _ in range(5):
             clock.turn(MINUTE)
             settle(scheduler)
-        db.run(lambda tx: actions.resume(tx, "nightly"))
+        db.run(lambda tx: actions.resume(tx, "nightly", ANN))
         clock.turn(MINUTE)
         settle(scheduler)
         assert ledger(db, since=start, unit=MINUTE) == [("paused", 1, 5), ("fired", 6, 6)]

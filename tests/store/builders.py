@@ -13,7 +13,7 @@ from rota.settings import parse_database_url
 from rota.store import claims, jobs, logs, meta, results, schedules, workers
 from rota.store import occurrences as occurrence_store
 from rota.store.claims import Claimed, Request
-from rota.store.database import Database
+from rota.store.database import Database, Tx
 from rota.store.opening import open_database
 
 Value = TypeVar("Value")
@@ -166,8 +166,12 @@ def new_schedule(schedule_id: str = "nightly", **given: Any) -> Schedule:
 
 def put(db: Database, schedule_id: str = "nightly", **given: Any) -> Schedule:
     """Store a schedule and read it."""
-    schedule = new_schedule(schedule_id, **given)
-    db.run(lambda tx: schedules.put(tx, schedule))
+
+    def write(tx: Tx) -> None:
+        schedule = new_schedule(schedule_id, **{"created_at": tx.now(), "updated_at": tx.now(), **given})
+        assert schedules.update(tx, [schedule]) or schedules.insert(tx, [schedule])
+
+    db.run(write)
     return get_schedule(db, schedule_id)
 
 

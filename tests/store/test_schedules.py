@@ -54,7 +54,7 @@ class TestDefinition:
             anchor_at=6, paused_at=7, paused_by="ann", paused_note="n", resume_at=8, note="hello", owner="code",
             timezone="Europe/Berlin",
         )  # fmt: skip
-        db.run(lambda tx: schedules.put(tx, given))
+        db.run(lambda tx: schedules.insert(tx, [given]))
         stored = get_schedule(db)
         for name in given.__struct_fields__:
             if name not in ("created_at", "updated_at"):

@@ -1,160 +1,245 @@
-"""Actions on schedules."""
+"""Actions on schedules: made and edited, one or many, paused, resumed, deleted."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import msgspec
 
-from rota.actions import building, policy, rules
-from rota.actions.arguments import check_fit
-from rota.actions.specs import Caller, JobDefaults, PauseIn, PreviewIn, ScheduleIn, decode, given
+from rota.actions import ownership, rules, settling
+from rota.actions.definition import Draft, Maker, document
+from rota.actions.settling import Debt
+from rota.actions.specs import Caller, PauseIn, PreviewIn, ScheduleIn
 from rota.actions.targets import with_secrets_of
 from rota.errors import Conflict, Invalid, NotFound
-from rota.ids import new_id
 from rota.jsontext import check_name, check_text
-from rota.model import JobType, NewJob, Schedule
+from rota.model import Schedule, ScheduleVersion, VersionAction
 from rota.settings import Settings
-from rota.store import jobs, schedules, types
+from rota.store import occurrences as ledger
+from rota.store import schedules, types, versions
 from rota.store.database import Tx
-from rota.timetable import parse_instant
+from rota.store.versions import Repeat
+from rota.timetable import format_instant, parse_instant
 
 MAX_PREVIEW = 1000
-_UNCHANGED_BY_EDIT = frozenset(
-    (
-        "next_at",
-        "last_at",
-        "last_job_id",
-        "runs",
-        "version",
-        "created_at",
-        "updated_at",
-        "paused_at",
-        "paused_by",
-        "resume_at",
-        "resumed_at",
-    )
-)
+MOST_TOGETHER = 10_000
+_TRIES = 5
+"""How often a schedule that others make at the same moment is looked at again."""
+
+
+class Saved(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a schedule that was said."""
+
+    schedule: Schedule
+    action: VersionAction | None = None
+    """None where nothing changed."""
+    left_to: str | None = None
+    """Whose it is, where it was left as it is for that."""
 
 
 def put(tx: Tx, schedule_id: str, spec: ScheduleIn, caller: Caller, settings: Settings) -> Schedule:
     """Create a schedule, or make what is said the next version of it.
 
     Saying the same again changes nothing: ``schedule_periodic`` is called at every start of an application.  A new
-    rule counts from now; an unchanged one keeps its next instant.
+    rule counts from now; an unchanged one keeps its next instant.  Raises Owned for another owner's.
     """
+    return save(tx, schedule_id, spec, caller, settings).schedule
+
+
+def save(tx: Tx, schedule_id: str, spec: ScheduleIn, caller: Caller, settings: Settings) -> Saved:
+    """As ``put``; tell what became of it."""
     check_name(schedule_id, "id")
     if spec.id is not None and spec.id != schedule_id:
         raise Invalid("id", f"{spec.id!r} is not the id of the address, {schedule_id!r}")
-    old = schedules.lock(tx, schedule_id)
-    now = tx.now()
-    if old is not None:
-        spec = msgspec.structs.replace(spec, target=with_secrets_of(old.target, spec.target))
-    fresh = _record(tx, schedule_id, spec, caller, settings, old, now)
-    if old is not None and _same(old, fresh):
-        return old
-    schedules.put(tx, fresh)
-    return known(tx, schedule_id)
+    return _put(tx, {schedule_id: spec}, caller, settings, leave=False)[0]
 
 
-def _record(
-    tx: Tx, schedule_id: str, spec: ScheduleIn, caller: Caller, settings: Settings, old: Schedule | None, now: int
-) -> Schedule:
-    stored = rules.stored(spec)
-    start, end = rules.bounds(spec)
-    timezone = rules.timezone(spec)
-    document = msgspec.json.encode(stored).decode()
-    same_rule = old is not None and (old.rule, old.timezone, old.start_at, old.end_at) == (
-        document,
-        timezone,
-        start,
-        end,
-    )
-    anchor = old.anchor_at if old is not None and same_rule else start if start is not None else now
-    rule = rules.parse(stored, key=schedule_id, timezone=timezone, anchor_us=anchor, start=start, end=end)
-    after = anchor - 1 if start is not None or (old is None and stored.on_start) else now
-    first = rules.first_instant(stored, rule, after_us=after)
-    defaults, job = _job_part(tx, spec, settings)
-    return Schedule(
-        id=schedule_id,
-        type=spec.job_type,
-        lane=job.lane,
-        target=job.target if given(spec.target) is not None else None,
-        args=job.args,
-        rule=document,
-        timezone=timezone,
-        job=msgspec.json.encode(defaults).decode(),
-        overlap=spec.overlap or "skip",
-        catchup=spec.catchup or "latest",
-        catchup_window_us=policy.duration(spec.catchup_window, "catchupWindow"),
-        start_at=start,
-        end_at=end,
-        max_runs=_max_runs(spec.max_runs),
-        jitter_us=policy.duration(spec.jitter, "jitter") or 0,
-        anchor_at=anchor,
-        next_at=old.next_at if old is not None and same_rule else first,
-        paused_at=_paused_at(spec.paused, old, now),
-        paused_by=(old.paused_by if old and old.paused_at else caller.subject) if spec.paused is not False else None,
-        paused_note=old.paused_note if old else None,
-        resume_at=old.resume_at if old and spec.paused is not False else None,
-        note=check_text(spec.note, "note", max_length=2000) if spec.note else None,
-        owner=spec.owner or "api",
-        created_at=now,
-        updated_at=now,
-    )
+def put_many(
+    tx: Tx, specs: Sequence[ScheduleIn], caller: Caller, settings: Settings, *, leave: bool = False
+) -> list[Saved]:
+    """Create or edit many schedules, each with its ``id``, all or none; return what became of each, in order.
+
+    Unchanged ones cost one read and no write.  ``leave`` leaves another owner's as they are instead of raising Owned.
+    """
+    if len(specs) > MOST_TOGETHER:
+        raise Invalid("schedules", f"{len(specs)} are too many at once", hint=f"at most {MOST_TOGETHER}")
+    wanted: dict[str, ScheduleIn] = {}
+    for place, spec in enumerate(specs):
+        with _within(place):
+            if spec.id is None:
+                raise Invalid("id", "is missing", hint='for example "id": "nightly"')
+            if spec.id in wanted:
+                raise Invalid("id", f"{spec.id!r} is given twice")
+            wanted[check_name(spec.id, "id")] = spec
+    return _put(tx, wanted, caller, settings, leave=leave, many=True)
 
 
-def _paused_at(paused: bool | None, old: Schedule | None, now: int) -> int | None:
-    before = old.paused_at if old else None
-    if paused is None:
-        return before
-    return (before or now) if paused else None
+@contextmanager
+def _within(place: int | None) -> Iterator[None]:
+    """Name the one of many that is wrong."""
+    try:
+        yield
+    except Invalid as error:
+        if place is None:
+            raise
+        raise type(error)(f"schedules.{place}.{error.field}", error.reason, hint=error.hint) from None
 
 
-def _max_runs(value: int | None) -> int | None:
-    if value is not None and value < 1:
-        raise Invalid("maxRuns", f"{value} is out of range", hint="at least 1")
-    return value
+def _put(
+    tx: Tx,
+    wanted: dict[str, ScheduleIn],
+    caller: Caller,
+    settings: Settings,
+    *,
+    leave: bool,
+    many: bool = False,
+) -> list[Saved]:
+    places = {schedule_id: place if many else None for place, schedule_id in enumerate(wanted)}
+    known = types.named(tx, {spec.job_type for spec in wanted.values() if spec.job_type and "\0" not in spec.job_type})
+    before = schedules.get_all(tx, list(wanted))
+    maker = Maker(known, caller, settings, tx.now())
+    saved: dict[str, Saved] = {}
+    drafts: list[Draft] = []
+
+    def look(schedule_id: str, old: Schedule | None) -> None:
+        spec = wanted[schedule_id]
+        with _within(places[schedule_id]):
+            if old is not None:
+                spec = msgspec.structs.replace(spec, target=with_secrets_of(old.target, spec.target))
+            draft = maker.draft(schedule_id, spec, old)
+            if draft.unchanged and not (spec.take_over and ownership.differs(draft)):
+                saved[schedule_id] = Saved(schedule=draft.old or draft.schedule)
+            elif leave and not spec.take_over and ownership.differs(draft):
+                assert old is not None, "what is new is nobody else's"
+                saved[schedule_id] = Saved(schedule=old, left_to=ownership.name(old))
+            else:
+                ownership.check(draft, take_over=spec.take_over)
+                drafts.append(draft)
+
+    for schedule_id in wanted:
+        look(schedule_id, before.get(schedule_id))
+    for _ in range(_TRIES):
+        if not drafts:
+            break
+        locked = schedules.lock_all(tx, [draft.schedule.id for draft in drafts])
+        maker.now = tx.now()
+        stale = [draft.schedule.id for draft in drafts if not _same_state(draft.old, locked.get(draft.schedule.id))]
+        drafts = [draft for draft in drafts if draft.schedule.id not in set(stale)]
+        for schedule_id in stale:
+            look(schedule_id, locked.get(schedule_id))
+        stored = store(tx, drafts, caller)
+        saved |= stored
+        drafts = [draft for draft in drafts if draft.schedule.id not in stored]
+    if drafts:
+        raise Conflict(f"{drafts[0].schedule.id} is made and deleted all the time", hint="try again")
+    return [saved[schedule_id] for schedule_id in wanted]
 
 
-def _job_part(tx: Tx, spec: ScheduleIn, settings: Settings) -> tuple[JobDefaults, NewJob]:
-    """Check what the schedule's jobs will be, by building one."""
-    defaults = JobDefaults(
-        **{name: getattr(spec, name) for name in JobDefaults.__struct_fields__ if hasattr(spec, name)}
-    )
-    job_type = types.get(tx, spec.job_type) if spec.job_type and "\0" not in spec.job_type else None
-    takes_object = job_type is not None and building.needs_object(job_type.lane)
-    args = building.check_args(given(spec.args), settings, must_be_object=takes_object)
-    check_fit(args, job_type.args_schema if job_type else None)
-    job = building.build(
-        "",
-        type_name=spec.job_type,
-        target=given(spec.target),
-        args=args,
-        job_type=job_type,
-        given=defaults,
-        settings=settings,
-    )
-    return defaults, job
+def _same_state(one: Schedule | None, other: Schedule | None) -> bool:
+    """Tell whether a schedule was neither edited nor fired meanwhile."""
+    if one is None or other is None:
+        return one is other
+    return (one.version, one.next_at, one.created_at) == (other.version, other.next_at, other.created_at)
 
 
-def _same(old: Schedule, fresh: Schedule) -> bool:
-    names = (name for name in Schedule.__struct_fields__ if name not in _UNCHANGED_BY_EDIT)
-    return all(getattr(old, name) == getattr(fresh, name) for name in names) and (
-        (old.paused_at is None) == (fresh.paused_at is None)
-    )
+def store(
+    tx: Tx, drafts: Sequence[Draft], caller: Caller, action: VersionAction | None = None, note: str | None = None
+) -> dict[str, Saved]:
+    """Write drafts of locked schedules, each as a version; return those that were written, by their ids.
+
+    One that somebody else makes at the same moment is left out.
+    """
+    by = f" by {caller.subject}" if caller.subject else ""
+    debts = [
+        Debt(old=draft.old, fresh=draft.schedule, job=draft.job, why=f"edited{by}", at=draft.at)
+        for draft in drafts
+        if draft.old is not None and (not draft.same_rule or _resumed(draft))
+    ]
+    fired = settling.settle(tx, debts)
+    _go_on(tx, drafts, fired)
+    numbers = schedules.insert(tx, [draft.schedule for draft in drafts if draft.old is None])
+    numbers |= schedules.update(tx, [draft.schedule for draft in drafts if draft.old is not None])
+    written = [draft for draft in drafts if draft.schedule.id in numbers]
+    saved: dict[str, Saved] = {}
+    rows: list[ScheduleVersion] = []
+    for draft in written:
+        fresh = msgspec.structs.replace(draft.schedule, version=numbers[draft.schedule.id])
+        done = action or _action(draft)
+        saved[fresh.id] = Saved(schedule=fresh, action=done)
+        rows.append(
+            ScheduleVersion(
+                schedule_id=fresh.id,
+                version=fresh.version,
+                action=done,
+                author=caller.subject,
+                note=note,
+                definition=document(fresh),
+                at=draft.at,
+            )
+        )
+    versions.write(tx, rows)
+    for schedule_id in fired.keys() & saved.keys():
+        saved[schedule_id] = Saved(schedule=known(tx, schedule_id), action=saved[schedule_id].action)
+    return saved
+
+
+def _go_on(tx: Tx, drafts: Sequence[Draft], fired: dict[str, int]) -> None:
+    """Make schedules go on after what their ledgers cover, and not beyond the most runs that they may make."""
+    back = [draft for draft in drafts if not draft.same_rule and settling.owes(draft.schedule, draft.at)]
+    ends = ledger.ends(tx, [draft.schedule.id for draft in back])
+    for draft in back:
+        fresh = draft.schedule
+        if fresh.next_at is not None and fresh.next_at <= ends.get(fresh.id, fresh.next_at - 1):
+            fresh.next_at = rules.rule_of(fresh).next(ends[fresh.id])
+    for draft in drafts:
+        fresh = draft.schedule
+        if fresh.max_runs is not None and fresh.runs + fired.get(fresh.id, 0) >= fresh.max_runs:
+            fresh.next_at = None
+
+
+def _resumed(draft: Draft) -> bool:
+    return draft.old is not None and draft.old.paused_at is not None and draft.schedule.paused_at is None
+
+
+def _action(draft: Draft) -> VersionAction:
+    if draft.old is None:
+        return "created"
+    if ownership.differs(draft):
+        return "takenOver"
+    if document(draft.old) == document(draft.schedule):
+        return "resumed" if _resumed(draft) else "paused"
+    return "edited"
 
 
 def known(tx: Tx, schedule_id: str) -> Schedule:
     """Return a schedule; raises NotFound."""
     found = schedules.get(tx, schedule_id) if "\0" not in schedule_id else None
+    return _there(found, schedule_id)
+
+
+def locked(tx: Tx, schedule_id: str) -> Schedule:
+    """Return a schedule, kept from firing and changing until the transaction ends; raises NotFound."""
+    found = schedules.lock(tx, schedule_id) if "\0" not in schedule_id else None
+    return _there(found, schedule_id)
+
+
+def _there(found: Schedule | None, schedule_id: str) -> Schedule:
     if found is None:
         raise NotFound(f"there is no schedule {schedule_id[:100]}")
     return found
 
 
-def delete(tx: Tx, schedule_id: str) -> None:
-    """Delete a schedule; its history stays until its retention ends."""
-    known(tx, schedule_id)
+def delete(tx: Tx, schedule_id: str, caller: Caller) -> None:
+    """Delete a schedule; what it still owed is missed.  Its history stays until its retention ends."""
+    old, now = locked(tx, schedule_id), tx.now()
+    by = f" by {caller.subject}" if caller.subject else ""
+    settling.settle(tx, [Debt(old=old, fresh=None, job=None, why=f"deleted{by}", at=now)])
     schedules.delete(tx, schedule_id)
+    gone = ScheduleVersion(
+        schedule_id=schedule_id, version=old.version + 1, action="deleted", author=caller.subject, at=now
+    )
+    versions.write(tx, [gone])
 
 
 def pause(tx: Tx, schedule_id: str, spec: PauseIn, caller: Caller) -> Schedule:
@@ -165,44 +250,21 @@ def pause(tx: Tx, schedule_id: str, spec: PauseIn, caller: Caller) -> Schedule:
     if until is not None and until <= tx.now():
         raise Invalid("until", "has passed already")
     schedules.pause(tx, schedule_id, by=caller.subject, note=note, until=until)
+    told = " ".join(part for part in (f"until {format_instant(until)}" if until is not None else None, note) if part)
+    versions.repeat(tx, [Repeat(schedule_id=schedule_id, action="paused", author=caller.subject, note=told or None)])
     return known(tx, schedule_id)
 
 
-def resume(tx: Tx, schedule_id: str) -> Schedule:
-    """End a pause; what was due meanwhile does not run."""
-    known(tx, schedule_id)
+def resume(tx: Tx, schedule_id: str, caller: Caller) -> Schedule:
+    """End a pause; what was due meanwhile is accounted for as paused and does not run."""
+    old = locked(tx, schedule_id)
+    if old.paused_at is None:
+        return old
+    by = f" by {caller.subject}" if caller.subject else ""
+    settling.settle(tx, [Debt(old=old, fresh=None, job=None, why=f"resumed{by}", at=tx.now())])
     schedules.resume(tx, schedule_id)
+    versions.repeat(tx, [Repeat(schedule_id=schedule_id, action="resumed", author=caller.subject)])
     return known(tx, schedule_id)
-
-
-def job_of(schedule: Schedule, job_type: JobType | None, settings: Settings, *, scheduled_for: int | None) -> NewJob:
-    """Build the job of a schedule.  Raises Invalid when its type or target is no longer right."""
-    target = msgspec.Raw(schedule.target.encode()) if schedule.target is not None else None
-    job = building.build(
-        new_id(),
-        type_name=schedule.type,
-        target=target,
-        args=schedule.args,
-        job_type=job_type,
-        given=decode(schedule.job, JobDefaults, "job"),
-        settings=settings,
-    )
-    job.schedule_id = schedule.id
-    job.scheduled_for = scheduled_for
-    job.origin = "schedule"
-    return job
-
-
-def trigger(tx: Tx, schedule_id: str, caller: Caller, settings: Settings) -> str:
-    """Run a schedule's job now, beside its timetable; return the job's id."""
-    schedule = known(tx, schedule_id)
-    job_type = types.get(tx, schedule.type) if schedule.type else None
-    job = job_of(schedule, job_type, settings, scheduled_for=None)
-    job.origin = "trigger"
-    job.started_by = caller.subject
-    if not jobs.insert(tx, [job]):
-        raise Conflict("the job was not stored", hint="try again")
-    return job.id
 
 
 class Preview(msgspec.Struct, rename="camel"):

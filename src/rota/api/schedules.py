@@ -12,6 +12,7 @@ from rota import logs
 from rota.actions import present, rules
 from rota.actions import schedules as schedule_actions
 from rota.actions.specs import PauseIn, PreviewIn, ScheduleIn
+from rota.actions.triggering import trigger
 from rota.api import rights
 from rota.api.answers import OccurrenceList, PreviewOut, ScheduleList, ScheduleOut, Triggered
 from rota.api.context import Context
@@ -21,7 +22,8 @@ from rota.api.operations import IDEMPOTENCY_KEY, Operations, Parameter
 from rota.api.paging import decode_cursor, encode_cursor
 from rota.api.reply import JsonReply
 from rota.errors import Invalid
-from rota.model import Occurrence, Schedule
+from rota.ids import new_id
+from rota.model import Occurrence, Schedule, shown_as
 from rota.store import occurrences as ledger
 from rota.store import schedules
 from rota.store.database import Tx
@@ -136,7 +138,7 @@ async def delete_schedule(context: Context) -> Response:
     schedule_id, caller = context.path("id"), context.caller
 
     def work(tx: Tx) -> None:
-        schedule_actions.delete(tx, schedule_id)
+        schedule_actions.delete(tx, schedule_id, caller)
         tx.after_commit(lambda: _tell("schedule/removed", schedule_id, caller.subject))
 
     await context.write(work)
@@ -174,7 +176,7 @@ async def resume_schedule(context: Context) -> Response:
     schedule_id, caller = context.path("id"), context.caller
 
     def work(tx: Tx) -> Schedule:
-        saved = schedule_actions.resume(tx, schedule_id)
+        saved = schedule_actions.resume(tx, schedule_id, caller)
         tx.after_commit(lambda: _tell("schedule/saved", saved.id, caller.subject, version=saved.version))
         return saved
 
@@ -191,10 +193,11 @@ async def resume_schedule(context: Context) -> Response:
 )
 async def trigger_schedule(context: Context) -> Response:
     """Run a schedule's job now, beside its timetable."""
-    schedule_id, caller, settings = context.path("id"), context.caller, context.settings
+    schedule_id, caller, settings, job_id = context.path("id"), context.caller, context.settings, new_id()
 
     def work(tx: Tx) -> dict[str, Any]:
-        job = known_job(tx, schedule_actions.trigger(tx, schedule_id, caller, settings))
+        trigger(tx, schedule_id, job_id, caller, settings)
+        job = known_job(tx, job_id)
         tx.after_commit(
             lambda: logs.event(
                 "job/enqueued", jobId=job.id, jobType=job.type, queue=job.queue, startedBy=caller.subject
@@ -204,7 +207,7 @@ async def trigger_schedule(context: Context) -> Response:
             "id": job.id,
             "jobId": job.id,
             "jobType": job.type,
-            "status": job.status,
+            "status": shown_as(job.status),
             "startedAt": None,
             "createdAt": present.instant(job.created_at),
         }

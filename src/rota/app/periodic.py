@@ -29,7 +29,7 @@ def switch_on(spec: ScheduleIn, settings: Settings) -> Callable[[Tx], None]:
     def put(tx: Tx) -> None:
         schedule = schedules.put(tx, str(spec.id), spec, Caller("code"), settings)
         if schedule.paused_at is not None and schedule.paused_by == SWITCHED_OFF:
-            schedules.resume(tx, schedule.id)
+            schedules.resume(tx, schedule.id, Caller("code"))
 
     return put
 

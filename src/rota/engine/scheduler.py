@@ -9,8 +9,8 @@ import msgspec
 
 from rota import logs
 from rota.actions import rules
-from rota.actions import schedules as actions
 from rota.actions.deciding import ON_TIME_US, SERVICE, Decision, Run, decide, jitter_us
+from rota.actions.definition import job_of
 from rota.actions.overlap import turn_key
 from rota.engine.loop import Loop
 from rota.engine.outage import PASSING
@@ -168,7 +168,7 @@ class Scheduler(Loop):
     def _job(self, schedule: Schedule, job_type: JobType | None) -> tuple[NewJob | None, str | None]:
         """Return the job of every run of a schedule, or why there is none."""
         try:
-            return actions.job_of(schedule, job_type, self._settings, scheduled_for=None), None
+            return job_of(schedule, job_type, self._settings), None
         except Invalid as error:
             return None, str(error)
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from rota.model import NewJob, Occurrence, Schedule
-from rota.store import jobs, turns
+from rota.model import NewJob, Occurrence, Schedule, VersionAction
+from rota.store import jobs, turns, versions
 from rota.store import occurrences as ledger
 from rota.store.database import Tx
 from rota.store.schedules import COLUMNS, read_schedule
@@ -54,15 +54,24 @@ ORDER BY next_at LIMIT :limit
 """
 
 WITHOUT = "AND id NOT IN (SELECT w.id FROM {rows|w|without|id text})"
+ONLY = "AND id {in|SELECT o.id FROM {rows|o|only|id text}}"
 
 
-def due(tx: Tx, limit: int, *, now: int | None = None, without: Collection[str] = ()) -> list[Due]:
-    """Return the schedules that are due at ``now`` (the database's clock by default), the longest overdue first."""
+def due(
+    tx: Tx, limit: int, *, now: int | None = None, without: Collection[str] = (), only: Collection[str] | None = None
+) -> list[Due]:
+    """Return the schedules that are due at ``now`` (the database's clock by default), the longest overdue first.
+
+    Those ``without`` some ids, or ``only`` those of some.
+    """
     width = len(Schedule.__struct_fields__)
     params: dict[str, object] = {"limit": limit, "now": now}
+    narrowed = ""
     if without:
-        params["without"] = batch([{"id": schedule_id} for schedule_id in without])
-    rows = tx.rows(DUE.replace("WITHOUT", WITHOUT if without else ""), params)
+        narrowed, params["without"] = WITHOUT, batch([{"id": schedule_id} for schedule_id in without])
+    elif only is not None:
+        narrowed, params["only"] = ONLY, batch([{"id": schedule_id} for schedule_id in only])
+    rows = tx.rows(DUE.replace("WITHOUT", narrowed), params)
     return [Due(read_schedule(row[:width]), *row[width:]) for row in rows]
 
 
@@ -90,6 +99,10 @@ class Firing(msgspec.Struct, kw_only=True):
     """Since when the service pauses the schedule; None where it does not."""
     paused_note: str | None = None
 
+    def changes(self) -> bool:
+        """Tell whether the schedule is paused or resumed by it, which is a version."""
+        return self.resumed or self.paused_at is not None
+
 
 ADVANCE = """
 UPDATE rota_schedules AS s SET next_at = u.next_at, last_at = coalesce(u.last_at, s.last_at),
@@ -115,6 +128,11 @@ FROM {rows|u|batch|id text, n bigint} WHERE s.id = u.id
 """
 
 
+def _version(firing: Firing) -> versions.Repeat:
+    action: VersionAction = "resumed" if firing.resumed else "paused"
+    return versions.Repeat(schedule_id=firing.id, action=action, author="rota", note=firing.paused_note)
+
+
 def fire(
     tx: Tx,
     firings: Sequence[Firing],
@@ -133,6 +151,7 @@ def fire(
     """
     in_order = sorted(firings, key=lambda firing: firing.id)  # so that two schedulers do not deadlock
     won: dict[str, set[int]] = {row[0]: set() for row in tx.rows(ADVANCE, {"batch": batch(in_order)})}
+    versions.repeat(tx, [_version(one) for one in in_order if one.id in won and one.changes()])
     mine = [occurrence for occurrence in occurrences if occurrence.schedule_id in won]
     stored = ledger.account(tx, mine)
     for schedule_id, instant in stored:

@@ -88,3 +88,16 @@ def listed(tx: Tx, schedule_id: str, *, before: int | None = None, limit: int = 
     names = Occurrence.__struct_fields__
     rows = tx.rows(sql, {"id": schedule_id, "before": before, "limit": limit})
     return [Occurrence(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+# Up to when each schedule's ledger goes.
+ENDS = """
+SELECT u.id, (SELECT o.until_at FROM rota_occurrences o WHERE o.schedule_id = u.id
+              ORDER BY o.scheduled_for DESC LIMIT 1) FROM {rows|u|batch|id text}
+"""
+
+
+def ends(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
+    """Return the last instant that is accounted for of each schedule that has a ledger (µs UTC)."""
+    rows = tx.rows(ENDS, {"batch": batch([{"id": schedule_id} for schedule_id in ids])}) if ids else []
+    return {row[0]: row[1] for row in rows if row[1] is not None}

@@ -3,34 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
-import msgspec
+from msgspec.structs import FieldInfo, fields
 
 from rota.model import Schedule
 from rota.store.database import Tx, columns
-from rota.store.sql import containing
+from rota.store.sql import batch, containing
 
 COLUMNS = columns(Schedule.__struct_fields__)
 _JSON = {"target", "args", "rule", "job", "calendars"}
-_SET_BY_FIRING = {"id", "created_at", "last_at", "last_job_id", "runs", "resumed_at", "version", "updated_at"}
+_OF_FIRING = {"id", "created_at", "last_at", "last_job_id", "runs", "version"}
+"""What an edit leaves as it is."""
+
+
+def _kind(field: FieldInfo) -> str:
+    if field.name == "last_job_id":
+        return "uuid"
+    return "bigint" if int in (field.type, *get_args(field.type)) else "text"
 
 
 def _value(name: str) -> str:
-    return f"{{json|:{name}}}" if name in _JSON else "rota_now()" if name == "updated_at" else f":{name}"
+    if name == "version":
+        return VERSION
+    return f"{{json|u.{name}}}" if name in _JSON else f"u.{name}"
 
 
-PUT = (
-    f"INSERT INTO rota_schedules ({COLUMNS}) VALUES ({', '.join(map(_value, Schedule.__struct_fields__))})\n"
-    "ON CONFLICT (id) DO UPDATE SET version = rota_schedules.version + 1, updated_at = rota_now(), "
-    + ", ".join(f"{name} = excluded.{name}" for name in Schedule.__struct_fields__ if name not in _SET_BY_FIRING)
-)
+# An id that is made anew goes on counting.
+VERSION = """coalesce((SELECT max(v.version) FROM rota_schedule_versions v WHERE v.schedule_id = u.id), 0) + 1"""
+_FIELDS = fields(Schedule)
+_ROWS = f"{{rows|u|batch|{', '.join(f'{field.name} {_kind(field)}' for field in _FIELDS)}}}"
+# Of two who make the same schedule one does; the other is told so, and looks what it is now.
+INSERT = f"""
+INSERT INTO rota_schedules ({COLUMNS}) SELECT {", ".join(_value(field.name) for field in _FIELDS)} FROM {_ROWS}
+WHERE true ORDER BY u.id ON CONFLICT DO NOTHING RETURNING id, version
+"""
+UPDATE = f"""
+UPDATE rota_schedules AS s SET version = s.version + 1,
+  {", ".join(f"{field.name} = {_value(field.name)}" for field in _FIELDS if field.name not in _OF_FIRING)}
+FROM {_ROWS} WHERE s.id = u.id RETURNING {{pg|s.}}id, {{pg|s.}}version
+"""
+BATCH = 1000
+"""Schedules in one statement."""
 
 
-def put(tx: Tx, schedule: Schedule) -> None:
-    """Insert a schedule, or make it the next version of the one with its id."""
-    tx.hint("schedules")
-    tx.run(PUT, msgspec.structs.asdict(schedule))
+def insert(tx: Tx, schedules: Sequence[Schedule]) -> dict[str, int]:
+    """Store schedules that are new; return the version of each that was stored, by its id.
+
+    One whose id is there already, or becomes so at the same time, is left out.
+    """
+    return _write(tx, INSERT, schedules)
+
+
+def update(tx: Tx, schedules: Sequence[Schedule]) -> dict[str, int]:
+    """Make each the next version of the one with its id; return the versions of those that are there, by their ids."""
+    return _write(tx, UPDATE, schedules)
+
+
+def _write(tx: Tx, sql: str, schedules: Sequence[Schedule]) -> dict[str, int]:
+    written: dict[str, int] = {}
+    for first in range(0, len(schedules), BATCH):
+        rows = tx.rows(sql, {"batch": batch(schedules[first : first + BATCH])})
+        written.update((row[0], row[1]) for row in rows)
+    if written:
+        tx.hint("schedules")
+    return written
 
 
 def get(tx: Tx, schedule_id: str) -> Schedule | None:
@@ -41,8 +78,30 @@ def get(tx: Tx, schedule_id: str) -> Schedule | None:
 
 def lock(tx: Tx, schedule_id: str) -> Schedule | None:
     """Return a schedule as ``get`` does, kept from firing and changing until the transaction ends."""
-    row = tx.row(f"SELECT {COLUMNS} FROM rota_schedules WHERE id = :id {{pg|FOR UPDATE}}", {"id": schedule_id})
-    return read_schedule(row) if row else None
+    return lock_all(tx, [schedule_id]).get(schedule_id)
+
+
+def get_all(tx: Tx, ids: Sequence[str]) -> dict[str, Schedule]:
+    """Return those schedules of these ids that there are."""
+    return _by_id(tx, f"SELECT {COLUMNS} FROM rota_schedules WHERE {THOSE}", ids)
+
+
+def lock_all(tx: Tx, ids: Sequence[str]) -> dict[str, Schedule]:
+    """Return schedules as ``get_all`` does, kept from firing and changing until the transaction ends."""
+    # In the order of ids, as schedulers lock them: or two transactions could wait for each other.
+    return _by_id(tx, f"SELECT {COLUMNS} FROM rota_schedules WHERE {THOSE} ORDER BY id {{pg|FOR UPDATE}}", ids)
+
+
+THOSE = "id {in|SELECT u.id FROM {rows|u|batch|id text}}"
+
+
+def _by_id(tx: Tx, sql: str, ids: Sequence[str]) -> dict[str, Schedule]:
+    found: dict[str, Schedule] = {}
+    in_order = sorted(ids)
+    for first in range(0, len(in_order), BATCH):
+        rows = tx.rows(sql, {"batch": batch([{"id": one} for one in in_order[first : first + BATCH]])})
+        found.update((row[0], read_schedule(row)) for row in rows)
+    return found
 
 
 def read_schedule(row: Sequence[Any]) -> Schedule:
@@ -86,11 +145,11 @@ def pause(tx: Tx, schedule_id: str, *, by: str | None, note: str | None, until: 
 
 
 def resume(tx: Tx, schedule_id: str) -> bool:
-    """End a pause; instants that passed meanwhile do not fire."""
+    """End a pause.  What was due meanwhile must be accounted for before."""
     tx.hint("schedules")
     sql = """
     UPDATE rota_schedules SET paused_at = NULL, paused_by = NULL, paused_note = NULL, resume_at = NULL,
-      version = version + 1, updated_at = rota_now()
+      resumed_at = rota_now(), version = version + 1, updated_at = rota_now()
     WHERE id = :id
     """
     return tx.run(sql, {"id": schedule_id}) == 1

@@ -1,0 +1,27 @@
+"""A schedule's job, run by hand beside its timetable."""
+
+from __future__ import annotations
+
+from rota.actions.definition import job_of
+from rota.actions.overlap import turn_key
+from rota.actions.schedules import known
+from rota.actions.specs import Caller
+from rota.errors import Conflict
+from rota.settings import Settings
+from rota.store import jobs, types
+from rota.store.database import Tx
+
+
+def trigger(tx: Tx, schedule_id: str, job_id: str, caller: Caller, settings: Settings) -> None:
+    """Store a job of a schedule, to run now, or when the run before has ended where they must not overlap.
+
+    ``job_id`` is made before the transaction, so that trying it again makes no second one.
+    """
+    schedule = known(tx, schedule_id)
+    job = job_of(schedule, types.get(tx, schedule.type) if schedule.type else None, settings)
+    job.id = job_id
+    job.origin = "trigger"
+    job.started_by = caller.subject
+    job.turn_key = turn_key(schedule)
+    if not jobs.insert(tx, [job]) and jobs.get(tx, job_id) is None:
+        raise Conflict("the job was not stored", hint="try again")
