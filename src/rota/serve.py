@@ -199,6 +199,7 @@ def run_api(settings: Settings, options: Options) -> int:
     from rota.api.server import serve
 
     supervised = watch_life_pipe()
+    check_listen(settings, insecure=options.insecure)  # before anything is made or told
     db = prepare(settings, "api")
     lease = process_lease(db, settings, "api", [])
     lease.start()

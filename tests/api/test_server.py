@@ -67,7 +67,25 @@ def test_beyond_loopback_access_must_be_set_up(host: str) -> None:
     assert "ROTA_AUTH_SECRET" in str(refused.value.hint)
     check_listen(listening(ROTA_HOST=host), insecure=True)
     check_listen(listening(ROTA_HOST=host, ROTA_AUTH_SECRET=SECRET), insecure=False)
-    check_listen(listening(ROTA_HOST=host, ROTA_AUTH_JWKS_URL="https://issuer/keys"), insecure=False)
+
+
+def test_a_short_secret_of_system_1_serves_this_machine_alone() -> None:
+    given = {"SCHEDULER_SHARED_AUTH_SECRET": "whateveryouwant"}
+    check_listen(listening(**given), insecure=False)
+    check_listen(listening(ROTA_HOST="0.0.0.0", SCHEDULER_SHARED_AUTH_SECRET="x" * 32), insecure=False)
+    check_listen(listening(ROTA_HOST="0.0.0.0", **given), insecure=True)
+    with pytest.raises(SettingInvalid, match="less than 32 characters") as refused:
+        check_listen(listening(ROTA_HOST="0.0.0.0", **given), insecure=False)
+    assert refused.value.field == "SCHEDULER_SHARED_AUTH_SECRET"
+    assert "openssl rand -hex 32" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("given", [{}, {"ROTA_HOST": "0.0.0.0", "ROTA_AUTH_SECRET": SECRET}])
+@pytest.mark.parametrize("insecure", [False, True])
+def test_an_issuer_whose_tokens_nothing_reads_yet_stops_the_start(given: dict[str, str], insecure: bool) -> None:
+    with pytest.raises(SettingInvalid, match="not understood yet") as refused:
+        check_listen(listening(ROTA_AUTH_JWKS_URL="https://issuer/keys", **given), insecure=insecure)
+    assert (refused.value.field, "ROTA_AUTH_SECRET" in str(refused.value.hint)) == ("ROTA_AUTH_JWKS_URL", True)
 
 
 def test_a_port_in_use_is_said_in_one_line() -> None:

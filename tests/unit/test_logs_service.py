@@ -137,7 +137,7 @@ def test_a_file_that_cannot_be_opened_stops_the_start(log: LogFile) -> None:
 
 
 def test_secrets_of_the_settings_and_later_ones_are_masked(log: LogFile) -> None:
-    log.configure(ROTA_AUTH_SECRET="whateveryouwant", ROTA_DATABASE_URL="postgres://u:db-password@h/d")
+    log.configure(SCHEDULER_SHARED_AUTH_SECRET="whateveryouwant", ROTA_DATABASE_URL="postgres://u:db-password@h/d")
     logs.mask("minted-later")
     logs.event("job/failed", "with whateveryouwant", error="db-password", code="minted-later")
     try:
@@ -401,7 +401,7 @@ def test_beginning_the_log_loads_no_heavy_library() -> None:
 
 def test_an_event_is_cheap(log: LogFile) -> None:
     """The aim is 2 µs; ten times as much would be a fault even on a busy machine."""
-    log.configure(ROTA_AUTH_SECRET="whateveryouwant")
+    log.configure(SCHEDULER_SHARED_AUTH_SECRET="whateveryouwant")
     best = 1.0
     for _ in range(5):
         started = time.thread_time()

@@ -73,7 +73,7 @@ EXAMPLES = {
     "ROTA_STALL": "500ms",
     "ROTA_FUNCTION_MODULES": "myapp.jobs,other",
     "ROTA_PRIORITIES": "live=100,HIGH=5",
-    "ROTA_AUTH_SECRET": "whateveryouwant",
+    "ROTA_AUTH_SECRET": "whateveryouwant, but long enough",
     "ROTA_AUTH_SECRET_ROLE": "viewer",
     "ROTA_AUTH_SECRET_MAX_ROLE": "Operator",
     "ROTA_AUTH_JWKS_URL": "https://issuer.example/.well-known/jwks.json",
@@ -193,6 +193,17 @@ def test_the_database_by_its_other_names(alias: str) -> None:
 def test_host_port_and_secret_by_their_other_names() -> None:
     settings = load_settings({"HOST": "::1", "PORT": "8080", "SCHEDULER_SHARED_AUTH_SECRET": "s3cr3t"})
     assert (settings.host, settings.port, settings.auth_secret) == ("::1", 8080, "s3cr3t")
+
+
+def test_a_short_shared_secret_is_taken_by_its_foreign_name_alone(tmp_path: Path) -> None:
+    error = refused({"ROTA_AUTH_SECRET": "whateveryouwant"})
+    assert str(error).startswith("ROTA_AUTH_SECRET: expected a secret of at least 32 characters, not ***")
+    assert error.hint == "make one: openssl rand -hex 32"
+    with pytest.raises(SettingInvalid):
+        load_settings({}, auth_secret="x" * 31)
+    assert load_settings({"ROTA_AUTH_SECRET": "x" * 32}).auth_secret == "x" * 32
+    (tmp_path / "rota.toml").write_text('SCHEDULER_SHARED_AUTH_SECRET = "whateveryouwant"')
+    assert load_settings({}).auth_secret == "whateveryouwant"
 
 
 def test_an_own_name_in_the_file_wins_over_a_foreign_one_in_the_environment(tmp_path: Path) -> None:
@@ -354,7 +365,14 @@ def test_passwords_in_addresses_are_not_shown() -> None:
 
 def test_no_secret_in_the_representation() -> None:
     settings = load_settings(EXAMPLES)
-    secrets = {"db-password", "whateveryouwant", "sk_test_clerk", "vault-key", "proxy-password", "slack://a/b/c"}
+    secrets = {
+        "db-password",
+        "whateveryouwant, but long enough",
+        "sk_test_clerk",
+        "vault-key",
+        "proxy-password",
+        "slack://a/b/c",
+    }
     assert secrets <= set(settings.secrets)
     shown: Any = settings.__rich_repr__()
     assert not [secret for secret in settings.secrets if secret in repr(settings) + repr(shown)]

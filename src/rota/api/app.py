@@ -67,8 +67,7 @@ def create_app(
 def network_access(service: Service) -> NetworkAccess:
     """Return the access that the settings ask for; makes the local token where they name no other way in."""
     settings = service.settings
-    has_other_way = settings.auth_secret is not None or settings.auth_jwks_url is not None
-    return NetworkAccess(service, None if has_other_way else ensure_local_token(settings.database_url))
+    return NetworkAccess(service, None if settings.auth_secret else ensure_local_token(settings.database_url))
 
 
 def _groups(access: Access, *, demo: bool) -> list[Operations]:

@@ -9,15 +9,29 @@ from typing import Any
 
 from rota.api.hosts import listens_on_loopback
 from rota.errors import SettingInvalid
-from rota.settings import Settings
+from rota.settings import LEAST_SECRET, MAKE_SECRET, Settings
 
 BACKLOG = 2048
 
 
 def check_listen(settings: Settings, *, insecure: bool) -> None:
-    """Raise SettingInvalid where others could connect and nothing but the local token was set up."""
-    has_access = settings.auth_secret is not None or settings.auth_jwks_url is not None
-    if not (insecure or has_access or listens_on_loopback(settings)):
+    """Raise SettingInvalid where others could connect and nothing but the local token, or too little, was set up."""
+    if settings.auth_jwks_url is not None:
+        raise SettingInvalid(
+            "ROTA_AUTH_JWKS_URL",
+            "tokens of an issuer are not understood yet, so it would guard nothing",
+            hint="unset it, and use API tokens or ROTA_AUTH_SECRET",
+        )
+    if insecure or listens_on_loopback(settings):
+        return
+    secret = settings.auth_secret
+    if secret is not None and len(secret) < LEAST_SECRET:
+        raise SettingInvalid(
+            "SCHEDULER_SHARED_AUTH_SECRET",
+            f"listening on {settings.host} with a secret of less than {LEAST_SECRET} characters is refused",
+            hint=MAKE_SECRET,
+        )
+    if secret is None:
         raise SettingInvalid(
             "ROTA_HOST",
             f"listening on {settings.host} without access control is refused",

@@ -204,10 +204,10 @@ def _address(settings: Settings, found: Findings) -> None:
 
 
 def _access(settings: Settings, found: Findings) -> None:
-    if settings.auth_secret:
+    if settings.auth_jwks_url:
+        found.add("access", False, "ROTA_AUTH_JWKS_URL is set, which nothing understands yet", "unset it")
+    elif settings.auth_secret:
         found.add("access", True, "by the shared secret and tokens signed with it")
-    elif settings.auth_jwks_url:
-        found.add("access", True, f"by tokens of {settings.auth_jwks_url}")
     elif read_local_token(settings.database_url):
         found.add("access", True, "by the local admin token, in a file that only you can read")
     else:

@@ -237,8 +237,9 @@ def _value(setting: Setting, given: _Given | None) -> Any:
 
 
 def _parse(setting: Setting, given: _Given) -> Any:
+    parse = setting.parse if given.name not in setting.aliases else setting.alias_parse or setting.parse
     try:
-        return setting.parse(given.value)
+        return parse(given.value)
     except Wrong as error:
         reason = f"expected {error.expected}, not {_shown(setting, given.value)}{given.place}"
         raise SettingInvalid(given.name, reason, hint=error.hint) from None

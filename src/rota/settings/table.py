@@ -26,6 +26,7 @@ from rota.settings.values import (
     parse_rename,
     parse_root_path,
     parse_secret,
+    parse_shared_secret,
     parse_size,
     parse_text,
     parse_url,
@@ -51,6 +52,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     attribute: str = ""
     """Name in `Settings`; empty means the name in lower case less ``ROTA_``."""
     aliases: tuple[str, ...] = ()
+    alias_parse: Parser | None = None
+    """How it is read when given by an alias, where that takes more."""
     secret: bool = False
 
     @property
@@ -217,10 +220,16 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         ),
     ),
     "Access": (
-        _secret(
-            "ROTA_AUTH_SECRET",
-            "Shared secret: a bearer token by itself, and the key of HS256 tokens.",
-            "SCHEDULER_SHARED_AUTH_SECRET",
+        Setting(
+            name="ROTA_AUTH_SECRET",
+            type="secret of at least 32 characters",
+            parse=parse_shared_secret,
+            default=None,
+            meaning="Shared secret: a bearer token by itself, and the key of HS256 tokens. Make one with "
+            "`openssl rand -hex 32`. By its alias a shorter one is taken too, but not when listening beyond loopback.",
+            aliases=("SCHEDULER_SHARED_AUTH_SECRET",),
+            alias_parse=parse_secret,
+            secret=True,
         ),
         _choice(
             "ROTA_AUTH_SECRET_ROLE",
@@ -234,7 +243,11 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "admin",
             "Highest role that the shared secret and its tokens can have.",
         ),
-        _url("ROTA_AUTH_JWKS_URL", "Keys of the issuer whose RS256 and ES256 tokens are accepted (Clerk, any OIDC)."),
+        _url(
+            "ROTA_AUTH_JWKS_URL",
+            "Keys of the issuer whose RS256 and ES256 tokens are accepted (Clerk, any OIDC). Not there yet: nothing "
+            "listens while it is set.",
+        ),
         _text("ROTA_AUTH_ISSUER", None, "The `iss` that such tokens must have."),
         _list("ROTA_AUTH_AUDIENCE", "texts", list_of(is_text, "texts"), "The `aud` that such tokens must have one of."),
         _text(

@@ -12,6 +12,9 @@ from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid
 
 HIGHEST_PORT = 65535
+LEAST_SECRET = 32
+"""Characters that the shared secret must have: whoever sees a token signed with it may try secrets until one fits."""
+MAKE_SECRET = "make one: openssl rand -hex 32"
 Parser = Callable[[object], Any]
 
 
@@ -56,6 +59,14 @@ def parse_secret(value: object) -> str:
     text = parse_text(value)
     if text != text.strip():
         raise Wrong("a secret without spaces around it")
+    return text
+
+
+def parse_shared_secret(value: object) -> str:
+    """Parse a secret that is long enough to sign with."""
+    text = parse_secret(value)
+    if len(text) < LEAST_SECRET:
+        raise Wrong(f"a secret of at least {LEAST_SECRET} characters", MAKE_SECRET)
     return text
 
 
