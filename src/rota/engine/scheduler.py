@@ -23,6 +23,10 @@ from rota.store.firing import Due
 from rota.timetable import Rule
 
 BATCH = 1000
+CHUNK = 250
+"""So many schedules are written by one transaction: workers begin with the first while the others are written."""
+AHEAD_S = 0.25
+"""So long before an instant its schedules are read and decided about, so that then there is only to write."""
 MOST_PLANS = 10 * BATCH
 POLL_S = 1.0
 AGAIN_S = 0.02
@@ -59,6 +63,14 @@ class Around(msgspec.Struct, frozen=True):
         return at if at is not None and first is not None and at < first else None
 
 
+class Ready(msgspec.Struct, frozen=True):
+    """What will be written when an instant comes, unless something changes until then."""
+
+    at: float
+    """When, as ``time.monotonic()`` tells it."""
+    decisions: list[Decision]
+
+
 class Scheduler(Loop):
     """Decides about every due instant, exactly once, and moves the watermark."""
 
@@ -73,13 +85,20 @@ class Scheduler(Loop):
         """Schedules that are left alone, and until when (``time.monotonic()``)."""
         self._accounted_to = 0
         self._rested_at = time.monotonic()
+        self._ready: Ready | None = None
+        self.poll_s = POLL_S
+        """How long a turn may wait for the next, whatever it saw (s)."""
 
     def run_once(self) -> float:
         """Fire what is due; return how long until the next instant (s)."""
         now_s = time.monotonic()
+        ready, self._ready = self._ready, None
+        if ready is not None and now_s >= ready.at and self._write_ready(ready):
+            return 0.0
         self._aside = {schedule_id: until for schedule_id, until in self._aside.items() if until > now_s}
         with self._db.statement() as tx:
             now, following = firing.next_due(tx)
+            seen_s = time.monotonic()
             overdue = following is not None and following <= now
             due = firing.due(tx, BATCH, now=now, without=self._aside) if overdue else []
             around = self._look_around(tx, due, now)
@@ -91,9 +110,35 @@ class Scheduler(Loop):
         self._rested_at = time.monotonic()
         if following is None or following > now:
             self._move_watermark(now)
-            return POLL_S if following is None else min(POLL_S, (following - now) / 1e6)
+            return self.poll_s if following is None else self._sleep_until(following, now, seen_s)
         self._move_watermark(following - 1)  # what is left alone, or another scheduler is about to write
-        return POLL_S
+        return self.poll_s
+
+    def _sleep_until(self, instant: int, now: int, seen_s: float) -> float:
+        """Return how long to wait for an instant (s); shortly before it, decide what is to be written then.
+
+        The database's clock showed ``now`` not later than ``time.monotonic()`` showed ``seen_s``.
+        """
+        pause = (instant - now) / 1e6
+        if pause > AHEAD_S:
+            return min(self.poll_s, pause - AHEAD_S)
+        at = seen_s + pause
+        with self._db.statement() as tx:
+            due = [one for one in firing.due(tx, BATCH, now=instant, without=self._aside) if _foreseeable(one)]
+            around = self._look_around(tx, due, instant)
+        self._ready = Ready(at, self._decide_all(due, around))
+        return max(0.0, at - time.monotonic())
+
+    def _write_ready(self, ready: Ready) -> int:
+        """Write what was decided before its instant came; return how many schedules were this scheduler's."""
+        names = {one.schedule.type for one in ready.decisions if one.schedule.type}
+        known = self._db.read(lambda tx: types.named(tx, names)) if names else {}
+        return self._write_all([one for one in ready.decisions if self._is_of_today(one.schedule, known)])
+
+    def _is_of_today(self, schedule: Schedule, known: dict[str, JobType]) -> bool:
+        """Tell whether the type of a schedule is as it was; the schedule itself is looked after by the write."""
+        plan = self._plans.get(schedule.id)
+        return plan is not None and plan.made_of == _made_of(schedule, known.get(schedule.type or ""))
 
     def _look_around(self, tx: Tx, due: Sequence[Due], now: int) -> Around:
         names = {one.schedule.type for one in due if one.schedule.type}
@@ -106,11 +151,16 @@ class Scheduler(Loop):
 
     def _fire(self, due: Sequence[Due], around: Around) -> int:
         """Decide and write; return how many schedules were this scheduler's."""
+        return self._write_all(self._decide_all(due, around))
+
+    def _decide_all(self, due: Sequence[Due], around: Around) -> list[Decision]:
         if len(self._plans) > MOST_PLANS:  # not while deciding: what is decided is written by its plan
             self._plans.clear()
-        decisions = [decided for one in due if (decided := self._decide(one, around)) is not None]
+        return [decided for one in due if (decided := self._decide(one, around)) is not None]
+
+    def _write_all(self, decisions: Sequence[Decision]) -> int:
         try:
-            return self._write(decisions)
+            return sum(self._write(decisions[at : at + CHUNK]) for at in range(0, len(decisions), CHUNK))
         except PASSING:
             raise
         except Exception:  # noqa: BLE001 - one that cannot be written must not keep the others
@@ -156,8 +206,7 @@ class Scheduler(Loop):
         )  # fmt: skip
 
     def _plan(self, schedule: Schedule, job_type: JobType | None) -> Plan:
-        of_type = (job_type.version, job_type.created_at) if job_type else (0, 0)
-        made_of = (schedule.version, schedule.created_at, *of_type)
+        made_of = _made_of(schedule, job_type)
         plan = self._plans.get(schedule.id)
         if plan is None or plan.made_of != made_of:
             job, refusal = self._job(schedule, job_type)
@@ -187,6 +236,17 @@ class Scheduler(Loop):
         if not 0 <= at_us - self._accounted_to < WATERMARK_EVERY_US:
             self._db.run(lambda tx: meta.raise_accounted_to(tx, at_us))
             self._accounted_to = at_us
+
+
+def _made_of(schedule: Schedule, job_type: JobType | None) -> tuple[int, int, int, int]:
+    of_type = (job_type.version, job_type.created_at) if job_type else (0, 0)
+    return schedule.version, schedule.created_at, *of_type
+
+
+def _foreseeable(due: Due) -> bool:
+    """Tell whether nothing but an edit changes what becomes of the instant until it comes."""
+    schedule = due.schedule
+    return due.blocked_by is None and not due.held and schedule.calendars is None and schedule.pause_after is None
 
 
 def _tell(decision: Decision, stored: set[int]) -> None:
