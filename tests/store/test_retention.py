@@ -115,6 +115,16 @@ def test_what_stays_does_not_hide_what_may_go(
     assert old(db, now, runs=True, keep_last=5) == ids[:3]
 
 
+def test_no_page_leaves_out_what_ended_at_the_same_time(
+    db: Database, worker: str, now: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "WINDOW", 2)
+    ids = [ended(db, worker) for _ in range(7)]
+    db.run(lambda tx: tx.run("UPDATE rota_jobs SET completed_at = :at", {"at": now - DAY}))
+    assert old(db, now, limit=3) == sorted(ids)[:3]
+    assert old(db, now) == sorted(ids)
+
+
 def test_jobs_go_with_their_history(db: Database, worker: str) -> None:
     claimed = run_one(db, worker)
     job_id = claimed.call.job_id

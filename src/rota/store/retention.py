@@ -9,12 +9,15 @@ from rota.store.database import Row, Tx
 from rota.store.sql import batch
 
 # Runs of schedules, triggers, exec and backfills are history; plain queue jobs are traffic.  Each kind is a range of
-# the index, or the traffic's short retention would walk over the whole history each time.
+# the index, or the traffic's short retention would walk over the whole history each time.  The next page begins after
+# the last row of the one before: what stays at any age may be more than what goes.
 CANDIDATES = """
-SELECT id, schedule_id, scheduled_for FROM rota_jobs WHERE status = 'STATUS' AND origin = :origin
-  AND completed_at < :before AND status IN ('completed', 'failed', 'cancelled')
-ORDER BY completed_at LIMIT :window OFFSET :skip
+SELECT id, schedule_id, scheduled_for, completed_at FROM rota_jobs WHERE status = 'STATUS' AND origin = :origin
+  AND completed_at < :before AND (completed_at, id) > (:after_at, :after_id)
+  AND status IN ('completed', 'failed', 'cancelled')
+ORDER BY completed_at, id LIMIT :window
 """
+FIRST = (-1 << 63, "00000000-0000-0000-0000-000000000000")
 
 # From which instant on a schedule's runs stay, and which was its last good one, whose result the next run is given.
 KEPT = """
@@ -36,11 +39,14 @@ def old_jobs(tx: Tx, *, before: int, failed: bool, runs: bool, keep_last: int, l
     kept = _Kept(tx, keep_last)
     for status in ("failed",) if failed else ("completed", "cancelled"):
         for origin in ("schedule", "trigger", "exec", "backfill") if runs else ("enqueue",):
-            sql, skip, more = CANDIDATES.replace("STATUS", status), 0, True
+            sql, (at, last), more = CANDIDATES.replace("STATUS", status), FIRST, True
             while more and len(found) < limit:
-                rows = tx.rows(sql, {"origin": origin, "before": before, "window": WINDOW, "skip": skip})
+                params = {"origin": origin, "before": before, "window": WINDOW, "after_at": at, "after_id": last}
+                rows = tx.rows(sql, params)
                 found += kept.without(rows)
-                skip, more = skip + WINDOW, len(rows) == WINDOW
+                more = len(rows) == WINDOW
+                if more:
+                    at, last = rows[-1][3], rows[-1][0]
     return found[:limit]
 
 
@@ -53,7 +59,7 @@ class _Kept:
         self._bounds: dict[str, tuple[int, int]] = {}
 
     def without(self, rows: Sequence[Row]) -> list[str]:
-        """Return the ids of (id, schedule, instant) that do not stay."""
+        """Return the ids of (id, schedule, instant, …) that do not stay."""
         unknown = {row[1] for row in rows if row[2] is not None} - self._bounds.keys() - {None}
         if unknown:
             params = {"schedules": batch([{"id": schedule} for schedule in unknown]), "keep": self._keep}
