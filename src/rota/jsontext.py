@@ -160,3 +160,12 @@ def _place_of_surrogate(raw: bytes) -> str:
                 return place
             left += reversed(inside)
     return ""
+
+
+def same_json(one: str | bytes, other: str | bytes) -> bool:
+    """Tell whether two documents say the same, however they are written; what is no JSON is like nothing."""
+    try:
+        same: bool = msgspec.json.decode(one) == msgspec.json.decode(other)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return same

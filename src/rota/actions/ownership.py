@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from rota.actions.definition import Draft
 from rota.errors import Owned
 from rota.model import Schedule
@@ -22,10 +24,13 @@ def differs(draft: Draft) -> bool:
 def check(draft: Draft, *, take_over: bool) -> None:
     """Raise Owned for the schedule of another owner, unless it is taken over."""
     if not take_over and draft.old is not None and differs(draft):
-        raise Owned(
-            f"schedule {draft.schedule.id} belongs to {name(draft.old)}",
-            hint='send "takeOver": true (--take-over) to make it yours',
-        )
+        refuse(draft.old)
+
+
+def refuse(schedule: Schedule) -> NoReturn:
+    """Raise Owned."""
+    hint = 'change it there, or send "takeOver": true (--take-over) to make it yours'
+    raise Owned(f"schedule {schedule.id} belongs to {name(schedule)}", hint=hint)
 
 
 def name(schedule: Schedule) -> str:

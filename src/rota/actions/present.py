@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from rota.actions.specs import JobDefaults
 from rota.durations import format_duration
 from rota.executors import command_target, http_target
 from rota.executors.http_mask import mask_url
@@ -137,15 +138,19 @@ def schedule(record: Schedule, description: str | None = None) -> dict[str, Any]
         "onStart": rule.get("onStart", False),
         "description": description,
         "timezone": record.timezone,
-        **defaults,
-        "overlap": record.overlap,
-        "catchup": record.catchup,
-        "catchupWindow": format_duration(record.catchup_window_us) if record.catchup_window_us is not None else None,
         "startAt": instant(record.start_at),
         "endAt": instant(record.end_at),
         "maxRuns": record.max_runs,
-        "runs": record.runs,
+        "afterRun": record.after_run,
         "jitter": format_duration(record.jitter_us) if record.jitter_us else None,
+        "overlap": record.overlap,
+        "catchup": record.catchup,
+        "catchupWindow": format_duration(record.catchup_window_us) if record.catchup_window_us is not None else None,
+        "pauseAfter": record.pause_after,
+        "calendars": raw(record.calendars) or [],
+        **{name: defaults.get(name) for name in JobDefaults.__struct_encode_fields__},
+        "tags": defaults.get("tags") or [],
+        "runs": record.runs,
         "nextAt": instant(record.next_at),
         "lastAt": instant(record.last_at),
         "lastJobId": record.last_job_id,
@@ -156,6 +161,7 @@ def schedule(record: Schedule, description: str | None = None) -> dict[str, Any]
         "resumeAt": instant(record.resume_at),
         "note": record.note,
         "owner": record.owner,
+        "source": record.source,
         "version": record.version,
         "createdAt": instant(record.created_at),
         "updatedAt": instant(record.updated_at),

@@ -10,10 +10,10 @@ import msgspec
 from rota.actions import ownership, rules, settling
 from rota.actions.definition import Draft, Maker, document
 from rota.actions.settling import Debt
-from rota.actions.specs import Caller, PauseIn, PreviewIn, ScheduleIn
+from rota.actions.specs import Caller, PauseIn, PreviewIn, ScheduleIn, given
 from rota.actions.targets import with_secrets_of
-from rota.errors import Conflict, Invalid, NotFound
-from rota.jsontext import check_name, check_text
+from rota.errors import Conflict, Forbidden, Invalid, NotFound
+from rota.jsontext import check_name, check_text, same_json
 from rota.model import Schedule, ScheduleVersion, VersionAction
 from rota.settings import Settings
 from rota.store import occurrences as ledger
@@ -107,6 +107,7 @@ def _put(
         with _within(places[schedule_id]):
             if old is not None:
                 spec = msgspec.structs.replace(spec, target=with_secrets_of(old.target, spec.target))
+            check_right(spec, old, caller)
             draft = maker.draft(schedule_id, spec, old)
             if draft.unchanged and not (spec.take_over and ownership.differs(draft)):
                 saved[schedule_id] = Saved(schedule=draft.old or draft.schedule)
@@ -134,6 +135,15 @@ def _put(
     if drafts:
         raise Conflict(f"{drafts[0].schedule.id} is made and deleted all the time", hint="try again")
     return [saved[schedule_id] for schedule_id in wanted]
+
+
+def check_right(spec: ScheduleIn, old: Schedule | None, caller: Caller) -> None:
+    """Raise Forbidden for a new or changed target of somebody who is no admin."""
+    target = given(spec.target)
+    if caller.role == "admin" or target is None:
+        return
+    if old is None or old.target is None or not same_json(bytes(target), old.target):
+        raise Forbidden(hint=f"a target of its own takes the role admin; the token has {caller.role}")
 
 
 def _same_state(one: Schedule | None, other: Schedule | None) -> bool:

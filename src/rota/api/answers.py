@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from rota.actions.specs import OneRuleIn
-from rota.model import Disposition, Role, Status
+from rota.model import Role, Status
 
 Time = Annotated[
     str,
@@ -191,80 +190,6 @@ class ActionDone(Answer):
     changed: int
     done: bool
     """False when the time for one request was over: send it again for the rest."""
-
-
-class ScheduleOut(Answer):
-    """A schedule."""
-
-    id: str
-    job_type: str | None
-    target: dict[str, Any] | None
-    args: Any
-    cron: str | None
-    every: str | float | None
-    at: str | None
-    seconds: Literal["first", "last"] | None
-    day_match: Literal["cron", "and"] | None
-    rules: list[OneRuleIn] | None
-    on_start: bool
-    description: str | None
-    timezone: str
-    overlap: str
-    catchup: str
-    start_at: Time | None
-    end_at: Time | None
-    max_runs: int | None
-    runs: int
-    jitter: str | None
-    next_at: Time | None
-    last_at: Time | None
-    last_job_id: str | None
-    paused: bool
-    paused_at: Time | None
-    paused_by: str | None
-    paused_note: str | None
-    resume_at: Time | None
-    note: str | None
-    owner: str
-    version: int
-    created_at: Time
-    updated_at: Time
-
-
-class ScheduleList(Page):
-    """A page of schedules in the order of their ids."""
-
-    schedules: list[ScheduleOut]
-
-
-class OccurrenceOut(Answer, omit_defaults=True):
-    """A due instant and what became of it, or a range of instants with the same fate."""
-
-    disposition: Disposition
-    job_id: str | None
-    reason: str | None
-    version: int
-    decided_at: Time
-    scheduled_for: Time | None = None
-    from_: Time | None = msgspec.field(name="from", default=None)
-    to: Time | None = None
-    count: int | None = None
-
-
-class OccurrenceList(Answer):
-    """Occurrences of a schedule, the latest first."""
-
-    occurrences: list[OccurrenceOut]
-    limit: int
-    next_cursor: str | None
-
-
-class PreviewOut(Answer):
-    """What a rule means."""
-
-    description: str
-    instants: list[Time]
-    warnings: list[str]
 
 
 class Counts(Answer):

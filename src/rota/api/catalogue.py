@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from rota.api import health, job_actions, job_logs, job_types, jobs, metrics, queues, schedules, system, tokens
+from rota.api import (
+    health,
+    job_actions,
+    job_logs,
+    job_types,
+    jobs,
+    metrics,
+    occurrences,
+    queues,
+    schedule_actions,
+    schedules,
+    system,
+    tokens,
+)
 
 OPERATIONS = (
     jobs.operations,
     job_actions.operations,
     job_logs.operations,
     schedules.operations,
+    schedule_actions.operations,
+    occurrences.operations,
     queues.operations,
     job_types.operations,
     system.operations,

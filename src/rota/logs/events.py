@@ -68,6 +68,8 @@ EVENTS: dict[str, Event] = {
     "schedule/blackout": Event("A due instant made no job, since a calendar excludes it.", _DUE),
     "schedule/coalesced": Event("Due instants were folded into a later one.", _DUE),
     "schedule/missed": Event("Due instants passed while no scheduler ran.", _DUE),
+    "schedule/backfilled": Event("Instants that had made no job were made to run.", ("by", "count")),
+    "schedule/left": Event("A schedule that the application declares belongs to another owner now.", ("owner",)),
     "schedule/invalid": Event("A stored schedule cannot be understood; it does not fire."),
     "schedule/refused": Event("A schedule that the application declares is refused."),
     # Queues
