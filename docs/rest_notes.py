@@ -91,6 +91,7 @@ SENT = {
     "action": "`retry`, `cancel` or `delete`.",
     "filter": "Which jobs; at least one field.",
     "dryRun": "Only count them.",
+    "force": "Kill what runs, instead of asking it to stop.",
     # others
     "concurrency": "Most jobs of the queue at once, over all machines; `null` for no limit.",
     "role": "`viewer`, `operator` or `admin`.",

@@ -12,8 +12,9 @@ from typing import Literal, Protocol
 
 import msgspec
 
-Stop = Literal["timeout", "cancel", "drain", "lease"]
-"""Why the engine ends a run: its time is over, somebody cancelled it, the worker drains, its lease is lost."""
+Stop = Literal["timeout", "cancel", "drain", "lease", "kill"]
+"""Why the engine ends a run: its time is over, somebody cancelled it, the worker drains, its lease is lost, or it is
+to end at once (``kill``, which may follow another reason)."""
 
 Stream = Literal["stdout", "stderr", "log", "system"]
 
@@ -124,7 +125,10 @@ class Executor(Protocol):
         """Begin to run ``calls``.  Returns at once and never raises: every trouble is an outcome."""
 
     def stop(self, job_id: str, attempt: int, why: Stop) -> None:
-        """End a run: politely first, then for good after the grace time.  Unknown runs are ignored."""
+        """End a run: politely first, then for good after the grace time; ``kill`` ends it for good at once.
+
+        Unknown runs are ignored.
+        """
 
     async def close(self) -> None:
         """End what still runs, at once, and leave no process behind."""

@@ -211,9 +211,9 @@ class Job:
             raise JobFailed(self)
         return self
 
-    def cancel(self) -> Job:
-        """Cancel it, or ask for the end of its run; raises Conflict when it has ended."""
-        self._record = self._home.database().run(lambda tx: jobs.cancel(tx, self.id, Caller()))
+    def cancel(self, *, force: bool = False) -> Job:
+        """Cancel it, or ask for the end of its run; ``force`` kills it.  Raises Conflict when it has ended."""
+        self._record = self._home.database().run(lambda tx: jobs.cancel(tx, self.id, Caller(), force=force))
         return self
 
     def retry(self) -> Job:

@@ -23,6 +23,19 @@ async def test_asks_what_runs_to_stop(api: Api, client: httpx.AsyncClient) -> No
     assert found["cancelRequestedAt"] is not None
 
 
+async def test_kills_what_runs_when_told(api: Api, client: httpx.AsyncClient) -> None:
+    job_id = builders.run_one(api.db, builders.register(api.db)).call.job_id
+    for body, mode, sentence in (
+        ({"force": False}, "stop", "it was asked to stop by secret"),
+        ({"force": True}, "kill", "it is to be killed, as asked by secret"),
+        ({}, "kill", "it is to be killed, as asked by secret"),
+    ):
+        found = good(await client.post(f"/api/jobs/{job_id}/cancel", json=body))
+        assert found["why"]["text"].endswith(sentence)
+        assert builders.get(api.db, job_id).cancel_mode == mode
+    assert problem(await client.post(f"/api/jobs/{job_id}/cancel", json={"force": 1}), 422)["field"] == "force"
+
+
 async def test_retries_what_has_ended(api: Api, client: httpx.AsyncClient) -> None:
     worker = builders.register(api.db)
     claimed = builders.run_one(api.db, worker, max_attempts=1)

@@ -101,3 +101,12 @@ async def test_what_waits_for_its_turn_too(
     assert statuses(api) == {"pending": 1, "held": 2}
     assert await act(client, action, status="pending") == {"matched": 3, "changed": 3, "done": True}
     assert statuses(api) == left
+
+
+async def test_kills_what_runs_when_told(api: Api, client: httpx.AsyncClient) -> None:
+    job_id = builders.run_one(api.db, builders.register(api.db)).call.job_id
+    body: dict[str, Any] = {"action": "cancel", "filter": {"status": "running"}, "force": True}
+    assert good(await client.post("/api/jobs/actions", json=body))["changed"] == 1
+    assert builders.get(api.db, job_id).cancel_mode == "kill"
+    body["action"] = "retry"
+    assert problem(await client.post("/api/jobs/actions", json=body), 422)["field"] == "force"

@@ -77,12 +77,17 @@ def test_a_time_out_uses_an_attempt() -> None:
     assert (last.status, last.reason) == ("failed", "timeout")
 
 
-def test_a_cancelled_run_ends_the_job() -> None:
-    assert finished(judge(running(stop="cancel"), Outcome("stopped"), NOW)).status == "cancelled"
+asked_to_end = pytest.mark.parametrize("stop", ["cancel", "kill"])
 
 
-def test_a_cancelled_run_that_fails_on_the_way_out_is_cancelled() -> None:
-    ended = finished(judge(running(stop="cancel"), Outcome("failed", error="killed"), NOW))
+@asked_to_end
+def test_a_cancelled_run_ends_the_job(stop: Stop) -> None:
+    assert finished(judge(running(stop=stop), Outcome("stopped"), NOW)).status == "cancelled"
+
+
+@asked_to_end
+def test_a_cancelled_run_that_fails_on_the_way_out_is_cancelled(stop: Stop) -> None:
+    ended = finished(judge(running(stop=stop), Outcome("failed", error="killed"), NOW))
     assert (ended.status, ended.used) == ("cancelled", 0)
 
 

@@ -58,6 +58,38 @@ class TestCancel:
             assert shop.wait(job_id, "cancelled").attempt == 1
         assert not any(map(procs.alive, pids(tmp_path / "pids", 1)))
 
+    def test_one_that_may_take_its_time_is_killed_when_that_is_asked(self, shop: Shop, tmp_path: Path) -> None:
+        with working(shop, grace="10m"):
+            job_id = shop.shell(f"trap '' TERM; echo $$ > {tmp_path}/pids; echo begun; sleep 600; sleep 600")
+            shop.wait_text(job_id, "begun")
+            shop.cancel(job_id)
+            shop.wait_text(job_id, "stopped: cancel")
+            shop.cancel(job_id, force=True)
+            job = shop.wait(job_id, "cancelled")
+            assert (job.reason, job.attempt, job.cancel_mode) == ("cancelled", 1, "kill")
+        assert not any(map(procs.alive, pids(tmp_path / "pids", 1)))
+
+    def test_a_kill_that_follows_a_time_out_ends_it_at_once(self, shop: Shop) -> None:
+        with working(shop, grace="10m"):
+            job_id = shop.shell("trap '' TERM; sleep 600; sleep 600", timeout="100ms", maxAttempts=5)
+            shop.wait_text(job_id, "stopped: timeout")
+            shop.cancel(job_id, force=True)
+            job = shop.wait(job_id, "cancelled")
+        assert (job.attempt, job.cancel_requested_by) == (1, "ann")
+
+    def test_a_killed_function_takes_its_runner_with_it_and_the_others_run_again(self, shop: Shop) -> None:
+        with working(shop, apps=[APP], grace="10m"):
+            wait_until(lambda: "wait_stubbornly" in shop.types(), what="the types are declared")
+            stubborn, beside = shop.call("wait_stubbornly"), shop.call("wait", maxAttempts=1)
+            for job_id in (stubborn, beside):
+                shop.wait_text(job_id, "waiting")
+            shop.cancel(stubborn, force=True)
+            assert shop.wait(stubborn, "cancelled").attempt == 1
+            wait_until(lambda: shop.get(beside).attempt == 2, what="the other one has begun again")
+            assert shop.outcomes(beside) == ["interrupted"]
+            shop.cancel(beside, force=True)
+            shop.wait(beside, "cancelled")
+
     def test_functions_and_calls_too(self, shop: Shop, target_server: TargetServer) -> None:
         target_server.answer("/hang", Answer(hang=True))
         with working(shop, apps=[APP], executors="function,http"):

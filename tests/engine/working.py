@@ -57,9 +57,9 @@ class Shop:
         """Enqueue a function of the test application, by name; its type must be declared."""
         return self.enqueue(jobType=name, args=args or {}, **spec)
 
-    def cancel(self, job_id: str) -> None:
+    def cancel(self, job_id: str, *, force: bool = False) -> None:
         """Cancel a job as a user does."""
-        self.db.run(lambda tx: actions.cancel(tx, job_id, ANN))
+        self.db.run(lambda tx: actions.cancel(tx, job_id, ANN, force=force))
 
     def get(self, job_id: str) -> Job:
         """A job that is there."""

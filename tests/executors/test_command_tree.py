@@ -47,6 +47,22 @@ async def test_a_stopped_command_ends_with_all_it_started(how: str) -> None:
         assert "stopped: cancel" in rota.system(call)
 
 
+async def test_a_killed_command_has_no_grace_time() -> None:
+    ignoring = "trap 'echo asked' TERM; sleep 600 & echo $!; while :; do sleep 600; done"
+    async with running(grace_s=600) as rota:
+        calls = [command_call(shell=ignoring) for _ in range(2)]
+        rota.executor.submit(calls)
+        pids = [(await rota.pids(call, 1))[0] for call in calls]
+        rota.stop(calls[1], "cancel")
+        await rota.host.wait_text(calls[1], "asked")
+        for call, said in zip(calls, (["stopped: kill"], ["stopped: cancel", "stopped: kill"]), strict=True):
+            rota.stop(call, "kill")
+            assert await rota.outcome(call, timeout=5) == Outcome("stopped")
+            assert [line for line in rota.system(call).split("\n") if line.startswith("stopped")] == said
+        assert rota.output(calls[0]) == [str(pids[0])]
+        assert not any(map(exists, pids))
+
+
 async def test_who_fled_into_a_session_of_its_own_is_asked_to_end_too() -> None:
     """Its parent ends by the same TERM: in that moment it is nobody's child, and was overlooked now and then."""
     async with running(slots=20) as rota:

@@ -132,3 +132,32 @@ async def test_closing_ends_everything_and_reports_it_once(tmp_path: Path) -> No
     outcomes = {name: functions.host.outcome(call).kind for name, call in calls.items()}
     assert outcomes == {"wait": "interrupted", "wait_stubbornly": "stopped", "sync_wait": "interrupted"}
     assert functions.host.outcome(waiting).kind == "interrupted"
+
+
+@pytest.mark.parametrize("before", [None, "cancel"])
+async def test_a_kill_waits_for_nothing_and_the_others_start_again(before: Stop | None) -> None:
+    async with running_functions(grace_s=600, sync_slots=2) as functions:
+        patient, sync = function_call("wait"), function_call("sync_wait")
+        stubborn = [function_call("wait_stubbornly"), function_call("sync_sleep")]
+        for call, said in zip((patient, sync, *stubborn), ("waiting", "waiting", "waiting", "sleeping"), strict=True):
+            await functions.begin(call, said)
+        for call in stubborn:
+            if before is not None:
+                functions.stop(call, before)
+            functions.stop(call, "kill")
+            assert (await functions.outcome(call)).kind == "stopped"
+        outcome = await functions.outcome(patient)
+        assert (outcome.kind, outcome.delay_us) == ("interrupted", None)
+        assert await functions.result(function_call("answer", value=1)) == 1
+        functions.stop(sync)
+        assert (await functions.outcome(sync)).kind == "stopped"
+
+
+async def test_a_kill_of_a_call_that_has_not_begun_hurts_nobody() -> None:
+    async with running_functions(grace_s=600, sync_slots=2) as functions:
+        holding, never = function_call("hold_loop", seconds=0.2), function_call("wait")
+        await functions.begin(holding, "holding")
+        functions.executor.submit([never])
+        functions.stop(never, "kill")
+        assert (await functions.outcome(never)).kind == "stopped"
+        assert (await functions.outcome(holding)).kind == "completed"

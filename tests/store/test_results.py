@@ -6,7 +6,7 @@ import pytest
 
 from rota.ids import new_id
 from rota.model import LogChunk
-from rota.store import due, jobs, results, workers
+from rota.store import due, jobs, results, turns, workers
 from rota.store.database import Database
 from rota.store.results import LOST_LIMIT, Finished, Returned
 from tests.store import builders
@@ -266,12 +266,22 @@ class TestWhileItRuns:
         mine, kept, theirs = run_one(db, worker), run_one(db, worker), run_one(db, other)
         db.run(lambda tx: jobs.request_cancel(tx, mine.call.job_id, None))
         db.run(lambda tx: jobs.request_cancel(tx, theirs.call.job_id, None))
-        assert db.read(lambda tx: results.cancels(tx, worker)) == [(mine.call.job_id, 1)]
+        assert db.read(lambda tx: results.cancels(tx, worker)) == [(mine.call.job_id, 1, "stop")]
         assert sorted(db.read(lambda tx: results.held(tx, worker))) == sorted(
             [(mine.call.job_id, 1), (kept.call.job_id, 1)]
         )
         end(db, worker, mine, status="cancelled", used=0)
         assert db.read(lambda tx: results.cancels(tx, worker)) == []
+
+    def test_a_kill_follows_a_stop_but_not_the_other_way_round(self, db: Database, worker: str) -> None:
+        job_id = run_one(db, worker).call.job_id
+        modes: tuple[turns.Mode, ...] = ("stop", "kill", "stop")
+        seen = []
+        for mode in modes:
+            assert db.run(lambda tx, mode=mode: jobs.request_cancel(tx, job_id, mode, mode=mode))  # type: ignore[misc]
+            seen += [how for *_, how in db.read(lambda tx: results.cancels(tx, worker))]
+        assert seen == ["stop", "kill", "kill"]
+        assert get(db, job_id).cancel_requested_by == "stop"
 
     def test_a_snoozed_job_starts_again_when_due(self, db: Database, worker: str) -> None:
         claimed = run_one(db, worker)

@@ -161,13 +161,16 @@ def _known(tx: Tx, job_id: str) -> Job:
     return job
 
 
-def cancel(tx: Tx, job_id: str, caller: Caller) -> Job:
-    """Cancel a waiting job, or ask for the end of a running one (``cancel_requested_at`` says so until it stopped)."""
+def cancel(tx: Tx, job_id: str, caller: Caller, *, force: bool = False) -> Job:
+    """Cancel a waiting job, or ask for the end of a running one (``cancel_requested_at`` says so until it stopped).
+
+    With ``force`` a running one is killed, also where it was asked to stop before.
+    """
     job = _known(tx, job_id)
     if job.status in FINAL:
         raise Conflict(f"job {job_id} has {job.status} already")
     if not jobs.cancel_waiting(tx, job_id, caller.subject):
-        jobs.request_cancel(tx, job_id, caller.subject)
+        jobs.request_cancel(tx, job_id, caller.subject, mode="kill" if force else "stop")
     return _known(tx, job_id)
 
 
@@ -208,7 +211,7 @@ AFFECTED: dict[str, tuple[str, ...]] = {
 }
 
 
-def act(tx: Tx, action: Action, ids: Sequence[str], caller: Caller) -> int:
+def act(tx: Tx, action: Action, ids: Sequence[str], caller: Caller, *, force: bool = False) -> int:
     """Do one thing to many jobs; those whose state does not allow it are left; return how many were changed."""
     if action == "delete":
         return jobs.delete(tx, ids)
@@ -216,7 +219,7 @@ def act(tx: Tx, action: Action, ids: Sequence[str], caller: Caller) -> int:
     for job_id in ids:
         try:
             if action == "cancel":
-                cancel(tx, job_id, caller)
+                cancel(tx, job_id, caller, force=force)
             else:
                 retry(tx, job_id)
         except (Conflict, NotFound):

@@ -113,12 +113,19 @@ class FilterIn(Spec):
     q: str | None = None
 
 
+class CancelIn(Spec):
+    """How a job is ended; with ``force`` a running one is killed, without a chance to end in good order."""
+
+    force: bool = False
+
+
 class ActionIn(Spec):
-    """One action on all jobs that match; ``dryRun`` only counts them."""
+    """One action on all jobs that match; ``dryRun`` only counts them, ``force`` kills what is cancelled and runs."""
 
     action: Literal["retry", "cancel", "delete"]
     filter: FilterIn
     dry_run: bool = False
+    force: bool = False
 
 
 class TypeIn(Spec):

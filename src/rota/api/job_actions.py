@@ -15,6 +15,7 @@ from rota.api.answers import ActionDone
 from rota.api.context import Context
 from rota.api.operations import Operations
 from rota.api.reply import JsonReply
+from rota.errors import Invalid
 from rota.store import reads
 from rota.store.reads import JobFilter
 
@@ -41,14 +42,16 @@ async def act_on_jobs(context: Context) -> Response:
     `done` is false, and the same request again goes on with the rest. An empty filter is refused.
     """
     spec = await context.body(ActionIn)
+    if spec.force and spec.action != "cancel":
+        raise Invalid("force", f"has no meaning for {spec.action}", hint="leave it out")
     wanted = job_actions.affected(job_actions.job_filter(spec.filter, "filter."), spec.action)
     if spec.dry_run:
         matched = await context.read(lambda tx: reads.count(tx, wanted))
         return JsonReply(_shown(spec.action, matched=matched, changed=0, done=True, dry_run=True))
-    return JsonReply(await act(context, spec.action, wanted))
+    return JsonReply(await act(context, spec.action, wanted, force=spec.force))
 
 
-async def act(context: Context, action: Action, wanted: JobFilter) -> dict[str, Any]:
+async def act(context: Context, action: Action, wanted: JobFilter, *, force: bool = False) -> dict[str, Any]:
     """Do ``action`` to the jobs wanted, batch by batch; each batch is one transaction."""
     caller = context.caller
     give_up = time.monotonic() + TAKES_AT_MOST_S
@@ -58,7 +61,9 @@ async def act(context: Context, action: Action, wanted: JobFilter) -> dict[str, 
         last = after
         ids = await context.read(lambda tx: reads.ids(tx, wanted, limit=BATCH[action], after=last))  # noqa: B023
         if ids:
-            changed += await context.write(lambda tx: job_actions.act(tx, action, ids, caller))  # noqa: B023
+            changed += await context.write(
+                lambda tx: job_actions.act(tx, action, ids, caller, force=force)  # noqa: B023
+            )
             after = ids[-1]
         done = len(ids) < BATCH[action]
     if changed:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from rota import logs
 from rota.actions import jobs as job_actions
 from rota.actions import present
-from rota.actions.specs import BulkIn, FilterIn, JobIn, TriggerIn
+from rota.actions.specs import BulkIn, CancelIn, FilterIn, JobIn, TriggerIn
 from rota.api import rights, waiting
 from rota.api.answers import Enqueued, EnqueuedMany, JobDetail, JobList, Triggered, Why
 from rota.api.context import Context
@@ -196,16 +196,26 @@ async def explain(context: Context) -> Response:
     return JsonReply(await context.read(lambda tx: why(tx, known_job(tx, job_id))))
 
 
-@operations.add("POST", "/api/jobs/{id}/cancel", "cancelJob", role="operator", answer=JobDetail, problems=(409,))
+@operations.add(
+    "POST",
+    "/api/jobs/{id}/cancel",
+    "cancelJob",
+    role="operator",
+    body=CancelIn,
+    example={"force": True},
+    answer=JobDetail,
+    problems=(409,),
+)
 async def cancel(context: Context) -> Response:
     """Cancel a job that waits, or stop one that runs.
 
-    A running job is asked to stop: `cancelRequestedAt` says so until it has ended.
+    A running job is asked to stop: `cancelRequestedAt` says so until it has ended. With `force` it is killed, also
+    where it was asked before and takes its time.
     """
-    job_id, caller = context.path("id"), context.caller
+    job_id, spec, caller = context.path("id"), await context.optional_body(CancelIn), context.caller
 
     def work(tx: Tx) -> dict[str, Any]:
-        job = job_actions.cancel(tx, job_id, caller)
+        job = job_actions.cancel(tx, job_id, caller, force=spec.force)
         event = "job/cancelled" if job.status == "cancelled" else "job/cancel-requested"
         tx.after_commit(lambda: logs.event(event, jobId=job_id, jobType=job.type, queue=job.queue, by=caller.subject))
         return detail(tx, job)

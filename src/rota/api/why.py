@@ -67,7 +67,8 @@ def _running(tx: Tx, job: Job) -> tuple[str, str]:
     where = f" on {worker.host} (process {worker.pid})" if worker else ""
     text = f"attempt {job.attempt} runs{where} since {present.instant(job.started_at)}"
     if job.cancel_requested_at is not None:
-        return "cancelling", f"{text}; it was asked to stop{_by(job.cancel_requested_by)}"
+        how = "is to be killed, as asked" if job.cancel_mode == "kill" else "was asked to stop"
+        return "cancelling", f"{text}; it {how}{_by(job.cancel_requested_by)}"
     return "running", text
 
 

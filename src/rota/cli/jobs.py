@@ -230,28 +230,30 @@ def why(ctx: click.Context, job_id: str, as_json: bool) -> None:
 DONE = {"retry": "waiting again", "cancel": "cancelled", "delete": "deleted"}
 
 
-def _change(action: str, doc: str) -> click.Command:
+def _change(action: str, doc: str, *own: Callable[[Any], Any]) -> click.Command:
     @click.pass_context
-    def command(ctx: click.Context, /, ids: tuple[str, ...], yes: bool, **options: Any) -> None:
+    def command(ctx: click.Context, /, ids: tuple[str, ...], yes: bool, force: bool = False, **options: Any) -> None:
         wanted = chosen(options)
         if bool(ids) == bool(wanted):
             raise click.UsageError("name jobs by their ids, or choose them by filters such as --status failed")
         with connect(ctx) as client:
             if ids:
-                _each(client, action, ids)
+                _each(client, action, ids, {"force": True} if force else {})
             else:
-                change_matching(client, action, wanted, yes=yes)
+                change_matching(client, action, wanted, yes=yes, force=force)
 
     command.__doc__ = doc
+    for option in own:
+        command = option(command)
     command = click.argument("ids", nargs=-1, metavar="[ID…]")(filters(yes_option(command)))
     return jobs.command(action, fields=FIELDS)(command)
 
 
-def _each(client: Client, action: str, ids: tuple[str, ...]) -> None:
+def _each(client: Client, action: str, ids: tuple[str, ...], how: dict[str, bool]) -> None:
     failed = False
     for job_id in ids:
         try:
-            job = getattr(client, action)(job_id)
+            job = getattr(client, action)(job_id, **how)
         except ServiceUnavailable:
             raise
         except RotaError as error:
@@ -261,12 +263,13 @@ def _each(client: Client, action: str, ids: tuple[str, ...]) -> None:
             failed = True
         else:
             stopping = job is not None and action == "cancel" and job["status"] == "running"
-            click.echo(f"{job_id}  " + ("asked to stop" if stopping else DONE[action]))
+            asked = "told to end at once" if how else "asked to stop"
+            click.echo(f"{job_id}  " + (asked if stopping else DONE[action]))
     if failed:
         sys.exit(1)
 
 
-def change_matching(client: Client, action: str, wanted: dict[str, Any], *, yes: bool) -> None:
+def change_matching(client: Client, action: str, wanted: dict[str, Any], *, yes: bool, force: bool = False) -> None:
     """Count the jobs that match, ask, and change them all, however long it takes."""
     count = client.act(action, wanted, dry_run=True)["matched"]
     if not count:
@@ -276,7 +279,7 @@ def change_matching(client: Client, action: str, wanted: dict[str, Any], *, yes:
     changed = 0
     with progress(count, action, quiet=count < MANY) as show:
         while True:
-            answer = client.act(action, wanted)
+            answer = client.act(action, wanted, force=force)
             changed += answer["changed"]
             show(answer["changed"])
             if answer["done"] or not answer["changed"]:
@@ -285,5 +288,9 @@ def change_matching(client: Client, action: str, wanted: dict[str, Any], *, yes:
 
 
 retry = _change("retry", "Make ended jobs wait again, with all their attempts anew.")
-cancel = _change("cancel", "Cancel waiting jobs, and end running ones.")
+cancel = _change(
+    "cancel",
+    "Cancel waiting jobs, and end running ones.",
+    click.option("--force", is_flag=True, help="Kill those that run, without a chance to end in good order."),
+)
 delete = _change("delete", "Delete jobs that do not run, with their history.")

@@ -82,9 +82,9 @@ class Client(Wire):
         """Walk through the jobs that match (``type, status, queue, schedule, tag, startedBy, since, until, q``)."""
         return self._list("/api/jobs", "jobs", filters, limit)
 
-    def cancel(self, job_id: str) -> Json:
-        """Cancel a job, or ask for the end of its run."""
-        found: Json = self.request("POST", path_of("/api/jobs", job_id, "cancel"), {})
+    def cancel(self, job_id: str, *, force: bool = False) -> Json:
+        """Cancel a job, or ask for the end of its run; ``force`` kills it."""
+        found: Json = self.request("POST", path_of("/api/jobs", job_id, "cancel"), {"force": force})
         return found
 
     def retry(self, job_id: str) -> Json:
@@ -96,9 +96,9 @@ class Client(Wire):
         """Delete a job that does not run."""
         self.request("DELETE", path_of("/api/jobs", job_id))
 
-    def act(self, action: str, filters: Mapping[str, Any], *, dry_run: bool = False) -> Json:
-        """Retry, cancel or delete all jobs that match; ``dry_run`` only counts them."""
-        body = {"action": action, "filter": dict(filters), "dryRun": dry_run}
+    def act(self, action: str, filters: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> Json:
+        """Retry, cancel or delete all jobs that match; ``dry_run`` only counts them, ``force`` kills what runs."""
+        body = {"action": action, "filter": dict(filters), "dryRun": dry_run, "force": force}
         found: Json = self.request("POST", "/api/jobs/actions", body, timeout_s=600)
         return found
 

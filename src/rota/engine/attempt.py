@@ -16,6 +16,8 @@ from rota.store.claims import Claimed
 from rota.store.results import Finished, Returned
 
 MAX_ERROR = 2000
+CANCELLED: frozenset[Stop | None] = frozenset(("cancel", "kill"))
+"""Reasons for an end that somebody asked for."""
 
 
 class Running(msgspec.Struct):
@@ -30,6 +32,8 @@ class Running(msgspec.Struct):
     """``time.monotonic()`` at which its time is over."""
     stop: Stop | None = None
     """Why the engine asked for its end."""
+    killed: bool = False
+    """It was to end at once, whatever it was asked before."""
 
     @property
     def call(self) -> Call:
@@ -81,7 +85,7 @@ def _stopped(running: Running, outcome: Outcome, now_us: int) -> Finished | Retu
             now_us,
             name="timeout",
         )
-    if running.stop == "cancel":
+    if running.stop in CANCELLED:
         return Finished(
             id=call.job_id,
             attempt=call.attempt,
@@ -117,7 +121,7 @@ def _interruption(stop: Stop | None) -> str:
 def failed(running: Running, outcome: Outcome, now_us: int, *, name: str) -> Finished | Returned:
     """Retry a failed attempt where an attempt is left and the failure is not permanent."""
     call = running.call
-    if running.stop == "cancel":
+    if running.stop in CANCELLED:
         return Finished(
             id=call.job_id,
             attempt=call.attempt,

@@ -17,6 +17,7 @@ from rota.settings import Settings
 from rota.store import claims, results
 from rota.store.claims import Claimed, Request
 from rota.store.database import Database
+from rota.store.turns import Mode
 
 POLL_S = 1.0
 COALESCE_S = 0.002
@@ -41,7 +42,7 @@ class Claimer(Loop):
         slots: Slots,
         registry: Registry,
         claimed: Callable[[list[Claimed], str], None],
-        cancel: Callable[[list[tuple[str, int]]], None],
+        cancel: Callable[[list[tuple[str, int, Mode]]], None],
         held: Callable[[list[tuple[str, int]], str], None],
     ) -> None:
         super().__init__()

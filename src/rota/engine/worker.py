@@ -33,6 +33,7 @@ from rota.settings import Settings
 from rota.store.claims import Claimed
 from rota.store.database import Database
 from rota.store.results import Finished, Returned
+from rota.store.turns import Mode
 
 P = ParamSpec("P")
 
@@ -285,11 +286,20 @@ class Worker:
             running.stop = running.stop if running.stop and why == "drain" else why
             self._executors[running.call.lane].stop(running.call.job_id, running.call.attempt, why)
 
-    def _cancel(self, keys: list[tuple[str, int]]) -> None:
-        for key in keys:
-            running = self.running.get(key)
-            if running is not None and running.stop is None:
+    def _cancel(self, wanted: list[tuple[str, int, Mode]]) -> None:
+        for job_id, attempt, mode in wanted:
+            running = self.running.get((job_id, attempt))
+            if running is not None and mode == "kill":
+                self._kill(running)
+            elif running is not None and running.stop is None:
                 self._stop(running, "cancel")
+
+    def _kill(self, running: Running) -> None:
+        """End a run at once, also one that was asked to end before."""
+        if not running.killed:
+            running.killed = True
+            running.stop = "kill" if running.stop in (None, "cancel") else running.stop
+            self._executors[running.call.lane].stop(running.call.job_id, running.call.attempt, "kill")
 
     def _lease_lost(self) -> None:
         for running in list(self.running.values()):

@@ -101,7 +101,7 @@ class CommandExecutor:
         self._begin_waiting()
 
     def stop(self, job_id: str, attempt: int, why: Stop) -> None:
-        """End a run: TERM to all its processes, and KILL after the grace time."""
+        """End a run: TERM to all its processes, and KILL after the grace time, which ``kill`` has none."""
         key = (job_id, attempt)
         keeper = self._running.get(key)
         if keeper is None or keeper.run is None:
@@ -110,9 +110,14 @@ class CommandExecutor:
                 self._report_soon(call, Outcome("stopped", begun=False))
             return
         keeper.run.stop(why)
-        grace_s = min(self._grace_s, LEASE_GRACE_S) if why == "lease" else self._grace_s
+        grace_s = self._grace_of(why)
         keeper.channel.send(frames.STOP, str(grace_s).encode())
         asyncio.get_running_loop().call_later(grace_s + FORCE_S, self._force, keeper, keeper.run)
+
+    def _grace_of(self, why: Stop) -> float:
+        if why == "kill":
+            return 0.0
+        return min(self._grace_s, LEASE_GRACE_S) if why == "lease" else self._grace_s
 
     async def close(self) -> None:
         """Kill what still runs, and wait until nothing of it is left."""

@@ -91,8 +91,8 @@ class CommandRun:
         self._hand_on()
 
     def stop(self, why: Stop) -> None:
-        """Note that it is told to end."""
-        if self.why is None:
+        """Note that it is told to end, perhaps a second time, at once."""
+        if self.why is None or (why == "kill" and self.why != why):
             self.why = why
             self._say(f"stopped: {why}")
             self._hand_on()

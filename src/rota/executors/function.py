@@ -15,6 +15,9 @@ from rota.executors.runner_frames import Hello
 from rota.executors.runner_process import Runner
 from rota.executors.runners import AsyncRunners, SyncRunners
 
+KILL_WAIT_S = 1.0
+"""How long a call that is to be killed before it has begun may take to be left out."""
+
 
 class FunctionExecutor:
     """The executor of the lanes ``async`` and ``sync``.
@@ -76,7 +79,7 @@ class FunctionExecutor:
         """End a run.
 
         An async function gets ``CancelledError``, a sync one finds ``ctx.cancelled`` set.  After the grace time its
-        runner is killed; other calls of that runner are interrupted.
+        runner is killed; other calls of that runner are interrupted.  ``kill`` does so at once.
         """
         waiting = self._sync.take_back(job_id, attempt)
         if waiting is not None:
@@ -89,6 +92,11 @@ class FunctionExecutor:
         if number not in runner.stopping:
             runner.stop(number, why)
             self._loop.call_later(self._grace_s, self._kill_if_running, runner, number)
+        if why == "kill":
+            runner.stopping[number] = why
+            # One that has not begun is given the moment in which its runner leaves it out: the others need not suffer.
+            pause = 0.0 if number in runner.begun() else min(KILL_WAIT_S, self._grace_s)
+            self._loop.call_later(pause, self._kill_if_running, runner, number)
 
     async def close(self) -> None:
         """End what still runs, at once; it is reported as interrupted, or stopped where that was asked for."""

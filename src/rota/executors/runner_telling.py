@@ -23,9 +23,10 @@ def died(runner: Runner, how: str) -> None:
 
 
 def killed(runner: Runner, call: Call, why: Stop) -> None:
-    """A call was asked to end and did not: its runner is killed for it."""
+    """A call was asked to end and did not, or is to end at once: its runner is killed for it."""
+    because = "is to end at once" if why == "kill" else "did not end in its grace time"
     logs.event(
-        "runner/killed", f"{call.type or 'a function'} did not end in its grace time: its runner is killed",
+        "runner/killed", f"{call.type or 'a function'} {because}: its runner is killed",
         level="warning", reason=why, jobId=call.job_id, attempt=call.attempt, jobType=call.type, queue=call.queue,
         **_which(runner),
     )  # fmt: skip

@@ -213,13 +213,13 @@ def progress(tx: Tx, worker: str, reports: Sequence[dict[str, object]]) -> None:
     tx.run(PROGRESS, {"worker": worker, "batch": batch(sorted(reports, key=lambda report: str(report["id"])))})
 
 
-def cancels(tx: Tx, worker: str) -> list[tuple[str, int]]:
-    """Return (job, attempt) of what this worker runs and somebody wants stopped."""
+def cancels(tx: Tx, worker: str) -> list[tuple[str, int, turns.Mode]]:
+    """Return (job, attempt, how) of what this worker runs and somebody wants ended."""
     sql = """
-    SELECT id, attempt FROM rota_jobs WHERE worker_id = :worker AND status = 'running'
+    SELECT id, attempt, coalesce(cancel_mode, 'stop') FROM rota_jobs WHERE worker_id = :worker AND status = 'running'
       AND cancel_requested_at IS NOT NULL
     """
-    return [(row[0], row[1]) for row in tx.rows(sql, {"worker": worker})]
+    return [(row[0], row[1], row[2]) for row in tx.rows(sql, {"worker": worker})]
 
 
 def held(tx: Tx, worker: str) -> list[tuple[str, int]]:
