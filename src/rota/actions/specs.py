@@ -234,6 +234,26 @@ class QueueIn(Spec):
     concurrency: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
+class RangeIn(Spec):
+    """Days, both included, or a time from one instant up to, but without, another."""
+
+    from_: str = msgspec.field(name="from")
+    to: str
+
+
+class CalendarIn(Spec):
+    """Times at which schedules do not fire: all that is said together."""
+
+    dates: list[str] | None = None
+    ranges: list[RangeIn] | None = None
+    yearly: list[str] | None = None
+    weekdays: list[str] | None = None
+    country: str | None = None
+    subdivision: str | None = None
+    ics: str | None = None
+    note: str | None = None
+
+
 class TokenIn(Spec):
     """An API token to make."""
 

@@ -1,7 +1,26 @@
-"""When things are due: cron expressions, intervals and instants, in any time zone, by one written rule."""
+"""When things are due: cron expressions, intervals and instants, in any time zone, by one written rule.
 
+And when nothing is, though it were due: calendars.
+"""
+
+from rota.timetable.calendar import Calendar
+from rota.timetable.calendar_reader import parse_calendar
+from rota.timetable.calendar_words import describe_calendar
+from rota.timetable.ics import parse_ics
 from rota.timetable.instant import format_instant, parse_instant
 from rota.timetable.rule import Rule, parse_rule, unite
 from rota.timetable.zones import tzdata_release, zone
 
-__all__ = ["Rule", "format_instant", "parse_instant", "parse_rule", "tzdata_release", "unite", "zone"]
+__all__ = [
+    "Calendar",
+    "Rule",
+    "describe_calendar",
+    "format_instant",
+    "parse_calendar",
+    "parse_ics",
+    "parse_instant",
+    "parse_rule",
+    "tzdata_release",
+    "unite",
+    "zone",
+]

@@ -22,6 +22,8 @@ CREATE TABLE rota_calendars (
   updated_at bigint NOT NULL
 );
 
+CREATE INDEX rota_schedules_calendars ON rota_schedules (id) WHERE calendars IS NOT NULL;
+
 -- What becomes of a schedule when its last instant has run: keep or delete.
 ALTER TABLE rota_schedules ADD COLUMN after_run text NOT NULL DEFAULT 'keep';
 -- Failures in a row after which it is paused; those before resumed_at do not count.

@@ -1,0 +1,168 @@
+"""Actions on calendars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import msgspec
+
+from rota.actions.specs import CalendarIn, Caller, RangeIn
+from rota.durations import DAY
+from rota.errors import Conflict, Invalid, NotFound
+from rota.jsontext import check_name, check_text
+from rota.model import Calendar as Record
+from rota.store import calendars
+from rota.store.database import Tx
+from rota.timetable import Calendar, parse_calendar, parse_ics, parse_instant
+from rota.timetable.events import Event
+
+LONGEST_NOTE = 1000
+LONGEST_LOOK = 3660 * DAY
+MOST_SPANS = 1000
+_KEPT = 256
+_SHOWN = 10
+
+_known: dict[str, tuple[tuple[int, int], Calendar]] = {}
+"""Calendars by name, with the version that was read and when it was made."""
+
+
+class Document(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True):
+    """A calendar as it is stored: what the user wrote, and the events of the file in it.
+
+    The events are kept so that whoever asks needs not read the file again, nor have what reads it.
+    """
+
+    dates: tuple[str, ...] = ()
+    ranges: tuple[RangeIn, ...] = ()
+    yearly: tuple[str, ...] = ()
+    weekdays: tuple[str, ...] = ()
+    country: str | None = None
+    subdivision: str | None = None
+    ics: str | None = None
+    events: tuple[Event, ...] = ()
+
+
+def put(tx: Tx, name: str, spec: CalendarIn, caller: Caller) -> Record:
+    """Make a calendar, or the next version of it; saying the same again changes nothing."""
+    check_name(name, "name")
+    note = check_text(spec.note, "note", max_length=LONGEST_NOTE) if spec.note else None
+    document = read(spec)
+    text = msgspec.json.encode(document).decode()
+    old = calendars.get(tx, name, lock=True)
+    if old is None or (old.document, old.note) != (text, note):
+        calendars.put(tx, name, text, note=note, author=caller.subject)
+    return known(tx, name)
+
+
+def read(spec: CalendarIn) -> Document:
+    """Return what is stored of a calendar; raises Invalid with the field that is wrong."""
+    document = Document(
+        dates=tuple(spec.dates or ()),
+        ranges=tuple(spec.ranges or ()),
+        yearly=tuple(spec.yearly or ()),
+        weekdays=tuple(spec.weekdays or ()),
+        country=spec.country,
+        subdivision=spec.subdivision,
+        ics=spec.ics,
+        events=parse_ics(check_text(spec.ics, "ics", max_length=1 << 21, lines=True)) if spec.ics is not None else (),
+    )
+    parsed(document)
+    return document
+
+
+def parsed(document: Document) -> Calendar:
+    """Return the calendar of a document; raises Invalid where this process cannot tell its times."""
+    return parse_calendar(
+        dates=document.dates,
+        ranges=[(one.from_, one.to) for one in document.ranges],
+        yearly=document.yearly,
+        weekdays=document.weekdays,
+        country=document.country,
+        subdivision=document.subdivision,
+        events=document.events,
+    )
+
+
+def named(tx: Tx, names: Iterable[str]) -> dict[str, Calendar]:
+    """Return those calendars of these names that there are, ready to be asked.
+
+    One that this process cannot understand (a package is missing, say) has a ``problem``, and covers no time.  Only
+    calendars that have changed are read again.
+    """
+    versions = calendars.versions(tx, names)
+    found = {}
+    for name, version in versions.items():
+        kept = _known.get(name)
+        if kept is not None and kept[0] == version:
+            found[name] = kept[1]
+    for record in calendars.named(tx, versions.keys() - found.keys()) if len(found) < len(versions) else ():
+        found[record.name] = calendar_of(record)
+        if len(_known) >= _KEPT:
+            _known.clear()
+        _known[record.name] = ((record.version, record.updated_at), found[record.name])
+    return found
+
+
+def calendar_of(record: Record) -> Calendar:
+    """Return the calendar of a record; one that cannot be understood here has a ``problem``."""
+    try:
+        return parsed(msgspec.json.decode(record.document, type=Document))
+    except (Invalid, msgspec.MsgspecError) as error:
+        reason = str(error) if isinstance(error, Invalid) else "what is stored of it cannot be read"
+        return Calendar(problem=f"calendar {record.name}: {reason}")
+
+
+def check(tx: Tx, names: Iterable[str], field: str) -> None:
+    """Raise Invalid for ``field`` where there is no calendar of a name; those that are there are kept till the end."""
+    wanted = list(names)
+    found = calendars.hold(tx, wanted)
+    for place, name in enumerate(wanted):
+        if name not in found:
+            close = get_close_matches(name, [record.name for record in calendars.listed(tx)], n=1)
+            hint = f"did you mean {close[0]}?" if close else "make it first: rota calendars set"
+            raise Invalid(f"{field}.{place}", f"there is no calendar {name[:100]}", hint=hint)
+
+
+def known(tx: Tx, name: str) -> Record:
+    """Return a calendar's record; raises NotFound."""
+    found = calendars.get(tx, name) if "\0" not in name else None
+    if found is None:
+        raise NotFound(f"there is no calendar {name[:100]}")
+    return found
+
+
+def delete(tx: Tx, name: str) -> None:
+    """Delete a calendar; raises Conflict while a schedule names it."""
+    if "\0" in name or calendars.get(tx, name, lock=True) is None:
+        raise NotFound(f"there is no calendar {name[:100]}")
+    users = calendars.naming(tx, name, _SHOWN + 1)
+    if users:
+        more = " and others" if len(users) > _SHOWN else ""
+        some = "1 schedule names" if len(users) == 1 else "schedules name"
+        raise Conflict(f"{some} it: {', '.join(users[:_SHOWN])}{more}", hint="take it out of them first")
+    calendars.delete(tx, name)
+
+
+class Covered(msgspec.Struct):
+    """What a calendar covers in a stretch of time, in µs UTC."""
+
+    first: int
+    until: int
+    spans: list[tuple[int, int]]
+
+
+def dates(
+    tx: Tx, name: str, *, first: str | None, until: str | None, timezone: str, limit: int = MOST_SPANS
+) -> Covered:
+    """Return what a calendar covers from one instant (now) up to another (a year later), the first ``limit`` spans."""
+    begin = parse_instant(first, "from") if first is not None else tx.now()
+    end = parse_instant(until, "to") if until is not None else begin + 366 * DAY
+    if end <= begin:
+        raise Invalid("to", "is not after from")
+    if end - begin > LONGEST_LOOK:
+        raise Invalid("to", "is more than ten years after from", hint="ask for less at a time")
+    calendar = calendar_of(known(tx, name))
+    if calendar.problem is not None:
+        raise Conflict(calendar.problem)
+    return Covered(begin, end, calendar.spans(begin, end, timezone)[:limit])
