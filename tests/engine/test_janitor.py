@@ -6,7 +6,7 @@ import pytest
 
 from rota.engine.janitor import Janitor
 from rota.settings import Settings
-from rota.store import results
+from rota.store import results, versions
 from rota.store.database import Database
 from tests.engine.scheduling import settings_of
 from tests.store import builders
@@ -122,3 +122,48 @@ def test_several_janitors_give_a_job_back_once(
     lost = db.read(lambda tx: tx.value("SELECT sum(lost_count) FROM rota_jobs"))
     rows = db.read(lambda tx: tx.value("SELECT count(*) FROM rota_attempts"))
     assert (lost, rows) == (300, 300)
+
+
+class TestSpentSchedules:
+    def left(self, db: Database) -> list[str]:
+        return sorted(builders.column(db, "id", "rota_schedules"))
+
+    def test_one_goes_when_its_last_jobs_have_ended(
+        self, db: Database, janitor: Janitor, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        stored = builders.put(db, "once", next_at=None, after_run="delete")
+        worker = register(db)
+        first = run_one(db, worker, schedule_id="once", turn_key="schedule:once")
+        builders.insert_one(db, schedule_id="once", turn_key="schedule:once")
+        janitor.run_once()
+        end(db, worker, first)
+        janitor.run_once()
+        assert self.left(db) == ["once"], "one waits still"
+        end(db, worker, *builders.claim(db, worker), status="failed")
+        janitor.run_once()
+        assert self.left(db) == []
+        (version,) = db.read(lambda tx: versions.listed(tx, "once"))
+        assert (version.version, version.action, version.author, version.note, version.definition) == (
+            stored.version + 1, "deleted", "rota", "its last run has ended", None,
+        )  # fmt: skip
+        assert version.at > 0
+        assert "schedule/removed its last run has ended" in caplog.text
+        assert len(builders.column(db, "id")) == 2, "its jobs stay until their retention ends"
+
+    def test_the_others_stay(self, db: Database, janitor: Janitor) -> None:
+        builders.put(db, "goes on", next_at=1 << 60, after_run="delete")
+        builders.put(db, "kept", next_at=None)
+        builders.put(db, "spent", next_at=None, after_run="delete")
+        run_one(db, register(db), schedule_id="kept")
+        janitor.run_once()
+        assert self.left(db) == ["goes on", "kept"]
+
+    def test_many_go_in_parts(self, db: Database, janitor: Janitor, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("rota.engine.janitor.BATCH", 2)
+        for number in range(3):
+            builders.put(db, f"spent{number}", next_at=None, after_run="delete")
+        assert janitor.run_once() == 0.0
+        assert self.left(db) == ["spent2"]
+        assert janitor.run_once() > 0
+        assert self.left(db) == []

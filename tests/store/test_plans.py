@@ -103,6 +103,10 @@ class Acts:
         self.add("fire", self._fire, "rota_occurrences_pkey")
         self.add("overdue", lambda tx: tx.value(vitals.OVERDUE), "rota_schedules_due")
         self.add("lose", self._lose, "rota_jobs_running", "primary")
+        self.add("spent", retention.spent, "rota_schedules_spent", "rota_jobs_overlap")
+        self.add(
+            "delete spent", lambda tx: retention.delete_spent(tx, "", 10), "rota_schedules_spent", "rota_jobs_overlap"
+        )
 
     def _fire(self, tx: Tx) -> None:
         found = firing_store.due(tx, 100)

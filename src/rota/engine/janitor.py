@@ -1,4 +1,4 @@
-"""Looks after what is left behind: jobs of lost workers, and history whose time is over."""
+"""Looks after what is left behind: jobs of lost workers, spent schedules, and history whose time is over."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ SWEEP_S = 5.0
 RETENTION_EVERY_S = 60.0
 TELL_EVERY_S = 10.0
 BATCH = 500
+SERVICE = "rota"
+"""Who deletes, in the history of a schedule."""
 WORKER_KEPT_US = 86_400_000_000
 IDEMPOTENCY_KEPT_US = 86_400_000_000
 
 
 class Janitor(Loop):
-    """Gives back the jobs of workers whose lease ran out."""
+    """Gives back the jobs of workers whose lease ran out, and deletes the schedules that wanted it after their run."""
 
     name = "janitor"
 
@@ -40,7 +42,16 @@ class Janitor(Loop):
                 "job/lost", job.error, level="warning", jobId=job.id, attempt=job.attempt, workerId=job.worker_id,
                 status=job.status,
             )  # fmt: skip
-        return 0.0 if len(lost) >= BATCH else self._sweep_s
+        gone = self._delete_spent()
+        return 0.0 if max(len(lost), gone) >= BATCH else self._sweep_s
+
+    def _delete_spent(self) -> int:
+        if not self._db.read(retention.spent):
+            return 0
+        gone = self._db.run(lambda tx: retention.delete_spent(tx, SERVICE, BATCH))
+        for schedule_id in gone:
+            logs.event("schedule/removed", "its last run has ended", scheduleId=schedule_id, by=SERVICE)
+        return len(gone)
 
 
 class Retention(Loop):

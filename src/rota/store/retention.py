@@ -1,10 +1,11 @@
-"""Retention: ended jobs, occurrences and logs are deleted by age, in small batches."""
+"""Retention: ended jobs, occurrences and logs are deleted by age, in small batches; spent schedules when they may."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rota.store import jobs
+from rota.model import ScheduleVersion
+from rota.store import jobs, versions
 from rota.store.database import Row, Tx
 from rota.store.sql import batch
 
@@ -106,3 +107,40 @@ def delete_idempotency(tx: Tx, before: int, limit: int = 10_000) -> int:
       SELECT key FROM rota_idempotency WHERE created_at < :before ORDER BY created_at LIMIT :limit)
     """
     return tx.run(sql, {"before": before, "limit": limit})
+
+
+# Those whose last jobs have ended, and that are to go with them.
+SPENT = """
+SELECT s.id FROM rota_schedules s WHERE s.next_at IS NULL AND s.after_run = 'delete' AND NOT EXISTS (
+  SELECT 1 FROM rota_jobs j WHERE j.schedule_id = s.id AND j.schedule_id IS NOT NULL
+    AND j.status IN ('scheduled', 'pending', 'running', 'held'))
+ORDER BY s.id LIMIT :limit
+"""
+
+# Whoever edited one meanwhile gave it another next instant, which is looked at when its row is free.
+DELETE_SPENT = f"""
+DELETE FROM rota_schedules WHERE id {{in|{SPENT} {{pg|FOR UPDATE SKIP LOCKED}}}}
+  AND next_at IS NULL AND after_run = 'delete' RETURNING id, version
+"""
+
+
+def spent(tx: Tx) -> bool:
+    """Tell whether a schedule is to be deleted since it has no next instant and its jobs have ended."""
+    return tx.row(SPENT, {"limit": 1}) is not None
+
+
+def delete_spent(tx: Tx, by: str, limit: int) -> list[str]:
+    """Delete such schedules, with a last version by ``by``; return their ids."""
+    gone = tx.rows(DELETE_SPENT, {"limit": limit})
+    now = tx.now() if gone else 0
+    versions.write(
+        tx,
+        [
+            ScheduleVersion(
+                schedule_id=schedule_id, version=version + 1, action="deleted", author=by, at=now,
+                note="its last run has ended",
+            )
+            for schedule_id, version in gone
+        ],
+    )  # fmt: skip
+    return [schedule_id for schedule_id, _ in gone]
