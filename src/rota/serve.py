@@ -141,14 +141,19 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, stop_now: 
     on_stop(in_loop)
 
 
+SELDOM_S = 30.0
+"""How often the loops that the scheduler's own look wakes look by themselves."""
+
+
 def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
     """Return the loops of the scheduler role."""
-    scheduler, mover = Scheduler(db, settings), Mover(db)
+    mover, janitor = Mover(db, poll_s=SELDOM_S), Janitor(db, settings, sweep_s=SELDOM_S)
+    scheduler = Scheduler(db, settings, tell=[mover.see, janitor.see])
     wakeups = Wakeups(db, {"schedules": [scheduler.wake], "due": [mover.wake]})
     loops: list[Loop] = [
         scheduler,
         mover,
-        Janitor(db, settings),
+        janitor,
         Retention(db, settings),
         Unserved(db),
         wakeups,

@@ -11,8 +11,7 @@ import pytest
 from rota.actions import schedules as actions
 from rota.engine.scheduler import Scheduler
 from rota.settings import Settings
-from rota.store import firing as firing_store
-from rota.store import meta, schedules
+from rota.store import meta, pulse, schedules
 from rota.store.database import Database, Tx
 from tests.engine.scheduling import (
     ANN,
@@ -74,14 +73,14 @@ class TestFiring:
     ) -> None:
         put(db, every="1m")
         clock.turn(MINUTE - 1)
-        look = firing_store.next_due
+        look = pulse.look
 
-        def looks_a_moment_before(tx: Tx) -> tuple[int, int | None]:
+        def looks_a_moment_before(tx: Tx) -> pulse.Pulse:
             found = look(tx)
             clock.turn(2)
             return found
 
-        monkeypatch.setattr(firing_store, "next_due", looks_a_moment_before)
+        monkeypatch.setattr(pulse, "look", looks_a_moment_before)
         assert 0 <= scheduler.run_once() <= 1e-6
         monkeypatch.undo()
         settle(scheduler)

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from rota.model import LogChunk
-from rota.store import due, history, jobs, logs, queues, reads, results, retention, turns, vitals
+from rota.store import due, history, jobs, logs, pulse, queues, reads, results, retention, turns, vitals
 from rota.store import firing as firing_store
 from rota.store.database import Database, Tx
 from rota.store.firing import Firing
@@ -99,6 +99,7 @@ class Acts:
         self.add("cancels", lambda tx: results.cancels(tx, self.worker), "rota_jobs_running")
         self.add("held", lambda tx: results.held(tx, self.worker), "rota_jobs_running")
         self.add("next schedule", firing_store.next_due, "rota_schedules_due")
+        self.add("pulse", pulse.look, "rota_schedules_due", "rota_jobs_due", "rota_jobs_expiring", "rota_jobs_held")
         self.add("due schedules", lambda tx: firing_store.due(tx, 100), "rota_schedules_due", "rota_jobs_overlap")
         self.add("fire", self._fire, "rota_occurrences_pkey")
         self.add("overdue", lambda tx: tx.value(vitals.OVERDUE), "rota_schedules_due")

@@ -10,10 +10,12 @@ from rota.engine.loop import Loop
 from rota.settings import Settings
 from rota.store import results, retention, workers
 from rota.store.database import Database
+from rota.store.pulse import Pulse
 
 SWEEP_S = 5.0
 """Leases are swept so often, or as often as they are renewed where they are short."""
-RETENTION_EVERY_S = 60.0
+RETENTION_EVERY_S = (60.0, 300.0)
+"""Least and longest pause between two looks at what is old; between them a tenth of the shortest age to keep."""
 TELL_EVERY_S = 10.0
 BATCH = 500
 SERVICE = "rota"
@@ -27,14 +29,21 @@ class Janitor(Loop):
 
     name = "janitor"
 
-    def __init__(self, db: Database, settings: Settings) -> None:
+    def __init__(self, db: Database, settings: Settings, *, sweep_s: float = SWEEP_S) -> None:
+        """``sweep_s`` is the pause between two sweeps; longer where ``see`` is called each second."""
         super().__init__()
         self._db = db
-        self._sweep_s = min(SWEEP_S, settings.lease_us / 1e6 / RENEWALS)
+        renewal_s = settings.lease_us / 1e6 / RENEWALS
+        self._sweep_s = sweep_s if renewal_s >= SWEEP_S else renewal_s
+
+    def see(self, pulse: Pulse) -> None:
+        """Learn from another loop's look whether a lease ran out."""
+        if pulse.silent:
+            self.wake()
 
     def run_once(self) -> float:
         """Sweep once; return how long until the next sweep (s)."""
-        for worker_id in self._db.run(workers.expire):
+        for worker_id in self._db.run_alone(workers.expire):
             logs.event("worker/lost", "its lease ran out", level="warning", workerId=worker_id)
         lost = self._db.run(results.lose)
         for job in lost:
@@ -65,6 +74,7 @@ class Retention(Loop):
         self._settings = settings
         self._deleted = 0
         self._told = time.monotonic()
+        self._pause_s = _pause_s(settings)
 
     def run_once(self) -> float:
         """Delete one batch of each kind; return how long until the next (s)."""
@@ -88,7 +98,7 @@ class Retention(Loop):
         deleted += self._db.run(lambda tx: retention.delete_idempotency(tx, now - IDEMPOTENCY_KEPT_US, BATCH))
         deleted += self._db.run(lambda tx: workers.forget(tx, now - WORKER_KEPT_US))
         self._report(deleted)
-        return 0.1 if deleted >= BATCH else RETENTION_EVERY_S
+        return 0.1 if deleted >= BATCH else self._pause_s
 
     def _report(self, deleted: int) -> None:
         """Tell what was deleted, a large clearance each ten seconds."""
@@ -110,3 +120,14 @@ class Retention(Loop):
             )
         )
         return self._db.run(lambda tx: retention.delete_jobs(tx, ids)) if ids else 0
+
+
+def _pause_s(settings: Settings) -> float:
+    """Return how long to wait between two looks at what is old (s)."""
+    ages = (
+        settings.retention_completed_us, settings.retention_runs_us, settings.retention_failed_us,
+        settings.retention_occurrences_us, settings.retention_logs_us,
+    )  # fmt: skip
+    least, most = RETENTION_EVERY_S
+    shortest = min((age for age in ages if age is not None), default=0)
+    return max(least, min(most, shortest / 1e7))

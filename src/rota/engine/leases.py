@@ -102,7 +102,7 @@ class Lease(Loop):
         began, worker_id = time.monotonic(), self.record.id
         state, running, detail = self._state()
         document = msgspec.json.encode(detail).decode()
-        held = self._db.run(
+        held = self._db.run_alone(
             lambda tx: workers.renew(tx, worker_id, self._lease_us, running=running, state=state, detail=document)
         )
         with self._changing:

@@ -8,6 +8,7 @@ from rota import logs
 from rota.engine.loop import Loop
 from rota.store import due, turns
 from rota.store.database import Database
+from rota.store.pulse import Pulse
 
 BATCH = 1000
 POLL_S = 1.0
@@ -20,11 +21,19 @@ class Mover(Loop):
 
     name = "mover"
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, poll_s: float = POLL_S) -> None:
+        """``poll_s`` is how long a turn may wait for the next; longer where ``see`` is called each second."""
         super().__init__()
         self._db = db
+        self._poll_s = poll_s
         self._sweep_at = 0.0
         self._after = ""
+
+    def see(self, pulse: Pulse) -> None:
+        """Learn from another loop's look whether there is something to do before the next one."""
+        soon = pulse.now + int(POLL_S * 1e6)
+        if pulse.expired or pulse.held or (pulse.next_job is not None and pulse.next_job <= soon):
+            self.wake()
 
     def run_once(self) -> float:
         """Move what is due; return how long until the next (s)."""
@@ -35,9 +44,9 @@ class Mover(Loop):
         if seen.held and time.monotonic() >= self._sweep_at:
             self._sweep()
         if seen.next_at is None:
-            return POLL_S
+            return self._poll_s
         if seen.next_at > seen.now:
-            return min(POLL_S, (seen.next_at - seen.now) / 1e6)
+            return min(self._poll_s, (seen.next_at - seen.now) / 1e6)
         moved = self._db.run(lambda tx: due.move(tx, BATCH))
         return 0.0 if moved else AGAIN_S
 

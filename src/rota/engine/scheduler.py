@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -17,9 +17,10 @@ from rota.engine.outage import PASSING
 from rota.errors import Invalid
 from rota.model import JobType, NewJob, Schedule
 from rota.settings import Settings
-from rota.store import firing, meta, types
+from rota.store import firing, meta, pulse, types
 from rota.store.database import Database, Tx
 from rota.store.firing import Due
+from rota.store.pulse import Pulse
 from rota.timetable import Rule
 
 BATCH = 1000
@@ -76,7 +77,8 @@ class Scheduler(Loop):
 
     name = "scheduler"
 
-    def __init__(self, db: Database, settings: Settings) -> None:
+    def __init__(self, db: Database, settings: Settings, *, tell: Sequence[Callable[[Pulse], None]] = ()) -> None:
+        """``tell`` are the loops that learn what each look finds, so that they need not ask as often."""
         super().__init__()
         self._db = db
         self._settings = settings
@@ -86,8 +88,7 @@ class Scheduler(Loop):
         self._accounted_to = 0
         self._rested_at = time.monotonic()
         self._ready: Ready | None = None
-        self.poll_s = POLL_S
-        """How long a turn may wait for the next, whatever it saw (s)."""
+        self._listeners = tell
 
     def run_once(self) -> float:
         """Fire what is due; return how long until the next instant (s)."""
@@ -97,11 +98,13 @@ class Scheduler(Loop):
             return 0.0
         self._aside = {schedule_id: until for schedule_id, until in self._aside.items() if until > now_s}
         with self._db.statement() as tx:
-            now, following = firing.next_due(tx)
-            seen_s = time.monotonic()
+            seen = pulse.look(tx)
+            now, following, seen_s = seen.now, seen.next_at, time.monotonic()
             overdue = following is not None and following <= now
             due = firing.due(tx, BATCH, now=now, without=self._aside) if overdue else []
             around = self._look_around(tx, due, now)
+        for tell in self._listeners:
+            tell(seen)
         if due and following is not None:
             fired = self._fire(due, around)
             if time.monotonic() - self._rested_at > BUSY_S:
@@ -110,9 +113,9 @@ class Scheduler(Loop):
         self._rested_at = time.monotonic()
         if following is None or following > now:
             self._move_watermark(now)
-            return self.poll_s if following is None else self._sleep_until(following, now, seen_s)
+            return POLL_S if following is None else self._sleep_until(following, now, seen_s)
         self._move_watermark(following - 1)  # what is left alone, or another scheduler is about to write
-        return self.poll_s
+        return POLL_S
 
     def _sleep_until(self, instant: int, now: int, seen_s: float) -> float:
         """Return how long to wait for an instant (s); shortly before it, decide what is to be written then.
@@ -121,7 +124,7 @@ class Scheduler(Loop):
         """
         pause = (instant - now) / 1e6
         if pause > AHEAD_S:
-            return min(self.poll_s, pause - AHEAD_S)
+            return min(POLL_S, pause - AHEAD_S)
         at = seen_s + pause
         with self._db.statement() as tx:
             due = [one for one in firing.due(tx, BATCH, now=instant, without=self._aside) if _foreseeable(one)]
@@ -234,7 +237,7 @@ class Scheduler(Loop):
 
     def _move_watermark(self, at_us: int) -> None:
         if not 0 <= at_us - self._accounted_to < WATERMARK_EVERY_US:
-            self._db.run(lambda tx: meta.raise_accounted_to(tx, at_us))
+            self._db.run_alone(lambda tx: meta.raise_accounted_to(tx, at_us))
             self._accounted_to = at_us
 
 

@@ -25,11 +25,13 @@ WHERE id {{in|SELECT id FROM rota_jobs WHERE expires_at <= {NOW} AND status IN (
 """
 
 
-LOOK = f"""
-SELECT rota_now(), (SELECT min(run_at) FROM rota_jobs WHERE status = 'scheduled'),
+SEEN = f"""
+(SELECT min(run_at) FROM rota_jobs WHERE status = 'scheduled'),
   EXISTS (SELECT 1 FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled', 'held')),
   EXISTS (SELECT 1 FROM rota_jobs {{lite|INDEXED BY rota_jobs_held}} WHERE status = 'held')
 """
+
+LOOK = f"SELECT rota_now(), {SEEN}"
 
 
 class Look(msgspec.Struct, frozen=True):

@@ -96,6 +96,10 @@ SELECT count(*) FROM (
 ) w
 """
 
+ANYTHING = """
+SELECT rota_now(), EXISTS (SELECT 1 FROM rota_jobs {lite|INDEXED BY rota_jobs_ready} WHERE status = 'pending')
+"""
+
 CODE_LANES = frozenset(("async", "sync"))
 
 
@@ -162,6 +166,9 @@ def gauges(tx: Tx) -> Gauges:
 
 def stranded(tx: Tx) -> tuple[int, list[Stranded]]:
     """Return the time (µs UTC) and all jobs that wait although no living worker can take them."""
+    now, waiting = tx.rows(ANYTHING)[0]
+    if not waiting:
+        return now, []
     takers = _takers(workers.living(tx))
     code = frozenset(types.code_names(tx))
     without = sorted(code.difference(*(taker.types for taker in takers)))
@@ -173,7 +180,7 @@ def stranded(tx: Tx) -> tuple[int, list[Stranded]]:
         if lane.type not in without:
             count = tx.value(COUNT_IN_LANE, {"queue": lane.queue, "lane": lane.lane})
             found.append(Stranded(type=lane.type, queue=lane.queue, lane=lane.lane, count=count, since=lane.since))
-    return tx.now(), found
+    return now, found
 
 
 def _takers(living: Sequence[Worker]) -> list[_Taker]:

@@ -1,0 +1,35 @@
+"""What the loops of a scheduler look for each second, asked by one of them for all."""
+
+from __future__ import annotations
+
+import msgspec
+
+from rota.store import due
+from rota.store.database import Tx
+
+LOOK = f"""
+SELECT rota_now(), (SELECT min(next_at) FROM rota_schedules WHERE next_at IS NOT NULL), {due.SEEN},
+  EXISTS (SELECT 1 FROM rota_workers WHERE state IN ('running', 'draining') AND lease_until < {due.NOW})
+"""
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """What there is to do, and when.  Times are µs UTC by the database's clock."""
+
+    now: int
+    next_at: int | None
+    """The least next instant of all schedules."""
+    next_job: int | None
+    """When the next scheduled job is due."""
+    expired: bool
+    """A job waited longer than it may."""
+    held: bool
+    """A job waits for its turn."""
+    silent: bool
+    """The lease of a process ran out."""
+
+
+def look(tx: Tx) -> Pulse:
+    """Return what there is to do: one statement that goes by its indexes."""
+    ((now, next_at, next_job, expired, held, silent),) = tx.rows(LOOK)
+    return Pulse(now, next_at, next_job, bool(expired), bool(held), bool(silent))
