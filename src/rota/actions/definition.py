@@ -197,7 +197,7 @@ def document(schedule: Schedule) -> str:
 def restored(definition: str, schedule_id: str) -> Schedule:
     """Return the schedule that ``document`` wrote down, without a next instant."""
     values = {name: value for name, value in msgspec.json.decode(definition).items() if name in DEFINING}
-    return Schedule(**{**values, "id": schedule_id, "next_at": None})
+    return Schedule(**{"type": None, "target": None, **values, "id": schedule_id, "next_at": None})
 
 
 def check_count(value: int | None, field: str) -> int | None:
