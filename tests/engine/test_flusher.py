@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -11,10 +11,10 @@ from rota.model import LogChunk
 from rota.store import logs
 from rota.store.claims import Claimed
 from rota.store.database import Database
-from rota.store.results import Finished, Returned
+from rota.store.results import Ended, Finished, Returned
 from tests.store import builders
 from tests.store.builders import attempts, claim, get, insert, new_job, register
-from tests.support.faults import Faults
+from tests.support.faults import Faults, refuse, refuse_no_more
 from tests.support.waiting import wait_until
 
 
@@ -27,10 +27,10 @@ class Written:
         self.batches = 0
         self.flusher = Flusher(db, self._note)
 
-    def _note(self, batch: Batch, accepted: set[str]) -> None:
+    def _note(self, written: Sequence[Ended], accepted: set[str], worker: str) -> None:
         self.batches += 1
         self.accepted |= accepted
-        self.refused += [one.id for one in batch.ended() if one.id not in accepted]
+        self.refused += [one.id for one in written if one.id not in accepted]
 
     def wait(self) -> None:
         wait_until(lambda: self.flusher.idle, 20, "everything is written")
@@ -167,9 +167,7 @@ def test_one_that_the_database_refuses_keeps_no_other(
 ) -> None:
     claimed = begin(real_db, worker, 5)
     bad = claimed[2]
-    with real_db.transaction() as tx:
-        refusal = REFUSE_POSTGRES if real_db.dialect == "postgresql" else REFUSE_SQLITE
-        tx.script(refusal.replace("ID", bad.call.job_id))
+    refuse(real_db, bad.call.job_id, "NEW.status = 'completed'")  # that it failed can be stored
     written.flusher.add(worker, [done(one, log_lines=1) for one in claimed], [chunk(one, 1) for one in claimed])
     written.wait()
     ended = [get(real_db, one.call.job_id) for one in claimed]
@@ -182,12 +180,52 @@ def test_one_that_the_database_refuses_keeps_no_other(
     assert "loop/failed" in caplog.text
 
 
-def test_results_are_kept_while_no_write_at_all_works(real_db: Database, written: Written, worker: str) -> None:
+def test_one_that_the_database_takes_in_no_form_keeps_no_other_and_is_given_up(
+    real_db: Database, written: Written, worker: str, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, second, third = begin(real_db, worker, 3)
+    refuse(real_db, bad.call.job_id, "true")
+    written.flusher.add(worker, [done(bad), done(second)], [chunk(bad, 1)])
+    wait_until(lambda: get(real_db, second.call.job_id).status == "completed", what="the others are written")
+    assert written.flusher.pending() == {(bad.call.job_id, 1)}, "it is not forgotten at once"
+    written.flusher.add(worker, [done(third)])
+    written.wait()
+    assert statuses(real_db, [second, third]) == {"completed"}
+    assert (get(real_db, bad.call.job_id).status, written.refused) == ("running", [])
+    [told] = [record.message for record in caplog.records if "job/result-lost" in record.message]
+    assert bad.call.job_id in told
+
+
+def test_one_that_the_database_takes_later_is_not_given_up(
+    real_db: Database, written: Written, worker: str, quick: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = begin(real_db, worker, 2)
+    refuse(real_db, bad.call.job_id, "true")
+    written.flusher.add(worker, [done(bad, '"kept"'), done(good)])
+    wait_until(lambda: get(real_db, good.call.job_id).status == "completed", what="the other is written")
+    refuse_no_more(real_db)
+    written.wait()
+    job = get(real_db, bad.call.job_id)
+    assert (job.status, job.result) == ("completed", '"kept"')
+    assert "job/result-lost" not in caplog.text
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused is tried again soon."""
+    monkeypatch.setattr("rota.engine.flusher.AGAIN_S", 0.05)
+
+
+def test_results_are_kept_while_no_write_at_all_works(
+    real_db: Database, written: Written, worker: str, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rota.engine.flusher.MOST_TRIES", 1)
     claimed = begin(real_db, worker, 2)
     rename = "ALTER TABLE rota_jobs RENAME COLUMN {} TO {}"
     real_db.run(lambda tx: tx.run(rename.format("log_lines", "elsewhere")))
+    tries = count_tries(written.flusher, monkeypatch)
     written.flusher.add(worker, [done(claimed[0])])
-    wait_until(lambda: written.flusher.last_error is not None, what="it has tried")
+    wait_until(lambda: len(tries) > 2, what="it has tried")
     written.flusher.add(worker, [done(claimed[1])])
     real_db.run(lambda tx: tx.run(rename.format("elsewhere", "log_lines")))
     written.wait()
@@ -195,16 +233,17 @@ def test_results_are_kept_while_no_write_at_all_works(real_db: Database, written
     assert written.refused == []
 
 
-# Only a completed one is refused: that it failed can be stored.
-REFUSE_POSTGRES = """
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
-CREATE TRIGGER refuse BEFORE UPDATE ON rota_jobs FOR EACH ROW
-  WHEN (NEW.id = 'ID' AND NEW.status = 'completed') EXECUTE FUNCTION refuse();
-"""
-REFUSE_SQLITE = """
-CREATE TRIGGER refuse BEFORE UPDATE ON rota_jobs WHEN NEW.id = 'ID' AND NEW.status = 'completed'
-BEGIN SELECT RAISE(ABORT, 'not this one'); END;
-"""
+def count_tries(flusher: Flusher, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that grows by one with each batch that is to be written."""
+    tries: list[int] = []
+    write = flusher._write  # noqa: SLF001 - what it tries is seen nowhere else
+
+    def counted(batch: Batch) -> set[str]:
+        tries.append(batch.size())
+        return write(batch)
+
+    monkeypatch.setattr(flusher, "_write", counted)
+    return tries
 
 
 def test_a_flood_of_logs_is_held_where_it_is_bounded(

@@ -12,7 +12,7 @@ from rota.store.claims import Claimed
 from tests.engine.working import Shop, working
 from tests.store import builders
 from tests.support import procs
-from tests.support.faults import Faults
+from tests.support.faults import Faults, refuse, refuse_no_more
 from tests.support.waiting import wait_until
 
 LONG = "echo begun; sleep 600"
@@ -98,6 +98,25 @@ def test_a_run_that_ends_while_the_database_is_asked_is_no_lost_claim(
             running.worker.claimer.wake()
     assert [shop.outcomes(each) for each in jobs] == [[]] * 100
     assert "refused" not in caplog.text
+
+
+def test_a_run_whose_result_the_database_never_takes_starts_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("rota.engine.flusher.AGAIN_S", 0.05)
+    for name in ("CHECK_S", "CHECK_SOON_S"):
+        monkeypatch.setattr(f"rota.engine.claimer.{name}", 0.1)
+    job_id = shop.shell("true")
+    refuse(shop.db, job_id, "NEW.status IN ('completed', 'failed')")
+    with working(shop) as running:
+        running.worker.claimer.check_soon()
+        wait_until(lambda: "not even a failure could be written" in caplog.text, 20, "it is refused")
+        shop.wait(shop.shell("true"))  # so it is no matter of the database as a whole
+        wait_until(lambda: "interrupted" in shop.outcomes(job_id), 20, "it is given back")
+        refuse_no_more(shop.db)
+        shop.wait(job_id)
+    assert "job/result-lost" in caplog.text
+    assert set(shop.outcomes(job_id)) == {"interrupted"}
 
 
 def test_while_its_event_loop_stands_still_it_claims_nothing_and_loses_its_lease(

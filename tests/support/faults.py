@@ -52,3 +52,26 @@ class Faults:
                 raise DatabaseUnavailable("the answer is lost")
 
         return open_or_fail
+
+
+REFUSE_POSTGRES = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON rota_jobs FOR EACH ROW
+  WHEN (NEW.id = 'ID' AND CONDITION) EXECUTE FUNCTION refuse();
+"""
+REFUSE_SQLITE = """
+CREATE TRIGGER refuse BEFORE UPDATE ON rota_jobs WHEN NEW.id = 'ID' AND CONDITION
+BEGIN SELECT RAISE(ABORT, 'not this one'); END;
+"""
+
+
+def refuse(db: Database, job_id: str, condition: str) -> None:
+    """Have the database refuse what changes a job, under a condition on its ``NEW`` row."""
+    script = REFUSE_POSTGRES if db.dialect == "postgresql" else REFUSE_SQLITE
+    db.run(lambda tx: tx.script(script.replace("ID", job_id).replace("CONDITION", condition)))
+
+
+def refuse_no_more(db: Database) -> None:
+    """End a ``refuse``."""
+    table = " ON rota_jobs" if db.dialect == "postgresql" else ""
+    db.run(lambda tx: tx.run(f"DROP TRIGGER refuse{table}"))

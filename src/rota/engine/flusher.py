@@ -24,6 +24,10 @@ ENOUGH = 400
 IDLE_S = 3600.0
 MOST_LOG_BYTES = 4 * 1024 * 1024
 """While more than this of logs waits to be written, the log books keep what comes."""
+AGAIN_S = 5.0
+"""How long a result that the database refuses in whatever form waits until it is tried again."""
+MOST_TRIES = 6
+"""After so many it is given up, if the database has taken other results meanwhile."""
 
 
 class Batch(msgspec.Struct):
@@ -37,6 +41,13 @@ class Batch(msgspec.Struct):
     progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
     room: bool = False
     """Whether its ends make room in a queue with a limit."""
+
+    def add(self, ended: Ended) -> None:
+        """Add an ended attempt."""
+        if isinstance(ended, Finished):
+            self.finished.append(ended)
+        elif isinstance(ended, Returned):
+            self.returned.append(ended)
 
     def ended(self) -> list[Ended]:
         """Every ended attempt in it."""
@@ -64,12 +75,28 @@ class Batch(msgspec.Struct):
             yield Batch(self.worker, returned=[returned])
 
 
+class Refused(msgspec.Struct):
+    """A result that the database took in no form.  It is kept aside, so that it keeps no other from being written."""
+
+    worker: str
+    ended: Ended
+    since: float
+    due: float
+    tries: int = 1
+
+    def batch(self) -> Batch:
+        """Return it as a batch of its own."""
+        batch = Batch(self.worker)
+        batch.add(self.ended)
+        return batch
+
+
 class Flusher(Loop):
-    """Collects and writes; ``done`` gets each written batch with the ids of the jobs that the fence accepted."""
+    """Collects and writes; ``done`` gets what was written, the ids that the fence accepted of it, and the lease."""
 
     name = "flusher"
 
-    def __init__(self, db: Database, done: Callable[[Batch, set[str]], None]) -> None:
+    def __init__(self, db: Database, done: Callable[[Sequence[Ended], set[str], str], None]) -> None:
         super().__init__()
         self._db = db
         self._done = done
@@ -77,6 +104,9 @@ class Flusher(Loop):
         self._batches: deque[Batch] = deque()
         self._writing: Batch | None = None
         """The oldest one while it is being written, and until that has worked: nothing is added to it any more."""
+        self._refused: list[Refused] = []
+        self._took_at = 0.0
+        """``time.monotonic()`` of the last result that the database took."""
         self._log_bytes = 0
 
     def add(
@@ -96,10 +126,7 @@ class Flusher(Loop):
                 batch = Batch(worker)
                 self._batches.append(batch)
             for result in ended:
-                if isinstance(result, Finished):
-                    batch.finished.append(result)
-                else:
-                    batch.returned.append(result)
+                batch.add(result)
             batch.chunks.extend(chunks)
             batch.dropped.extend(dropped)
             batch.room = batch.room or room
@@ -112,7 +139,7 @@ class Flusher(Loop):
     def idle(self) -> bool:
         """Tell whether everything was written."""
         with self._lock:
-            return not self._batches
+            return not self._batches and not self._refused
 
     @property
     def behind(self) -> bool:
@@ -122,31 +149,42 @@ class Flusher(Loop):
     def pending(self) -> set[tuple[str, int]]:
         """Return (job, attempt) of the ends that are not written yet."""
         with self._lock:
-            return {(ended.id, ended.attempt) for batch in self._batches for ended in batch.ended()}
+            waiting = [ended for batch in self._batches for ended in batch.ended()]
+            return {(ended.id, ended.attempt) for ended in [*waiting, *(one.ended for one in self._refused)]}
 
     def run_once(self) -> float:
         """Write the oldest batch; after a passing trouble it is the same one again."""
+        for one in [one for one in self._refused if time.monotonic() >= one.due]:
+            self._try_again(one)
         with self._lock:
             if not self._batches:
-                return IDLE_S
+                return self._pause()
             few = self._writing is None and len(self._batches) == 1 and self._batches[0].size() < ENOUGH
         if few and not self.stopping:
             time.sleep(GATHER_S)
         with self._lock:
             batch = self._writing = self._batches[0]
+        refused: list[Refused] = []
         try:
             accepted = self._write(batch)
         except PASSING:
             raise
         except Exception as error:  # noqa: BLE001 - one value must not keep all results from being written
-            accepted = self._write_apart(batch, error)
+            accepted, refused = self._write_apart(batch, error)
         with self._lock:
             self._batches.popleft()
             self._writing = None
             self._log_bytes -= sum(len(chunk.body) for chunk in batch.chunks)
-            more = bool(self._batches)
-        self._done(batch, accepted)
-        return 0.0 if more else IDLE_S
+            self._refused += refused
+            pause = self._pause()
+        left = {one.ended.id for one in refused}
+        self._done([ended for ended in batch.ended() if ended.id not in left], accepted, batch.worker)
+        return pause
+
+    def _pause(self) -> float:
+        if self._batches:
+            return 0.0
+        return max(0.0, min(one.due for one in self._refused) - time.monotonic()) if self._refused else IDLE_S
 
     def _write(self, batch: Batch) -> set[str]:
         accepted: set[str] = set()
@@ -169,36 +207,72 @@ class Flusher(Loop):
                     tx.hint("due")
             if batch.room or any(returned.delay_us <= 0 for returned in batch.returned):
                 tx.hint("jobs")
+        if accepted:
+            self._took_at = time.monotonic()
         return accepted
 
-    def _write_apart(self, batch: Batch, error: Exception) -> set[str]:
-        """The database refused a value: write what it takes, and fail the job whose result it does not."""
+    def _write_apart(self, batch: Batch, error: Exception) -> tuple[set[str], list[Refused]]:
+        """The database refused a value: write what it takes, and fail the job whose result it does not.
+
+        Returns what was accepted, and the results that it does not take in any form.
+        """
         _tell_refusal("a batch was refused, its parts are written alone", error)
+        since = time.monotonic()
         accepted: set[str] = set()
+        refused: list[Refused] = []
         for part in batch.parts():
-            try:
-                accepted |= self._write(part)
-            except PASSING:
-                raise
-            except Exception as refusal:  # noqa: BLE001 - see above
-                _tell_refusal("a part was refused", refusal)
-                accepted |= self._write_failed(batch.worker, part.ended(), refusal)
-        return accepted
+            written = self._write_part(part)
+            if written is not None:
+                accepted |= written
+                continue
+            refused += [Refused(batch.worker, ended, since, time.monotonic() + AGAIN_S) for ended in part.ended()]
+        return accepted, refused
 
-    def _write_failed(self, worker: str, refused: Sequence[Ended], refusal: Exception) -> set[str]:
-        failed = [
-            Finished(
-                id=ended.id,
-                attempt=ended.attempt,
-                status="failed",
-                error=f"the result could not be stored: {refusal}",
-                reason="failed",
-                log_lines=ended.log_lines,
-            )
-            for ended in refused
-        ]
-        # Where not even this can be written it is no matter of values: all is kept until the database takes it.
-        return self._write(Batch(worker, finished=failed)) if failed else set()
+    def _write_part(self, part: Batch) -> set[str] | None:
+        """Write one thing, or that its job failed; None when the database takes neither."""
+        try:
+            return self._write(part)
+        except PASSING:
+            raise
+        except Exception as refusal:  # noqa: BLE001 - see above
+            _tell_refusal("a part was refused", refusal)
+            failed = [_failed(ended, refusal) for ended in part.ended()]
+        try:
+            return self._write(Batch(part.worker, finished=failed)) if failed else set()
+        except PASSING:
+            raise
+        except Exception as refusal:  # noqa: BLE001 - see above
+            _tell_refusal("not even a failure could be written", refusal)
+        return None
+
+    def _try_again(self, refused: Refused) -> None:
+        """Try one that was kept aside; give it up where it is this one that the database does not take."""
+        accepted = self._write_part(refused.batch())
+        ended, now = refused.ended, time.monotonic()
+        refused.tries, refused.due = refused.tries + 1, now + AGAIN_S
+        # Where the database takes no result at all, it is no matter of this one: all are kept until it does.
+        if accepted is None and (refused.tries < MOST_TRIES or self._took_at < refused.since):
+            return
+        with self._lock:
+            self._refused.remove(refused)
+        if accepted is not None:
+            self._done([ended], accepted, refused.worker)
+            return
+        logs.event(
+            "job/result-lost", f"its result cannot be stored after {refused.tries} tries, and is given up",
+            level="error", jobId=ended.id, attempt=ended.attempt, workerId=refused.worker, error=ended.error,
+        )  # fmt: skip
+
+
+def _failed(ended: Ended, refusal: Exception) -> Finished:
+    return Finished(
+        id=ended.id,
+        attempt=ended.attempt,
+        status="failed",
+        error=f"the result could not be stored: {refusal}",
+        reason="failed",
+        log_lines=ended.log_lines,
+    )
 
 
 def _tell_refusal(what: str, error: Exception) -> None:

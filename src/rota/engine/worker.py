@@ -18,7 +18,7 @@ import msgspec
 from rota import logs
 from rota.engine.attempt import Running, begin, judge
 from rota.engine.claimer import Claimer
-from rota.engine.flusher import Batch, Flusher
+from rota.engine.flusher import Flusher
 from rota.engine.leases import Lease, new_record
 from rota.engine.logbook import Logbook
 from rota.engine.loop import stop_all
@@ -32,7 +32,7 @@ from rota.model import ANY_TYPE_LANES
 from rota.settings import Settings
 from rota.store.claims import Claimed
 from rota.store.database import Database
-from rota.store.results import Finished, Returned
+from rota.store.results import Ended, Finished, Returned
 from rota.store.turns import Mode
 
 P = ParamSpec("P")
@@ -306,10 +306,13 @@ class Worker:
             self._stop(running, "lease")
 
     def _give_back_unknown(self, held: list[tuple[str, int]], worker: str) -> None:
-        """Give back what the database says we run and we do not: a claim whose answer was lost on the way."""
+        """Give back what the database says we run and we do not: a claim whose answer was lost on the way.
+
+        Or a run whose result the database does not take, so that it was given up.
+        """
         ended = {running.key for running, _ in self._ended}
         for job_id, attempt in self._unknown.look(worker, held, self.running.keys() | ended | self.flusher.pending()):
-            reason = "the answer to its claim was lost"
+            reason = "its worker held it and did not run it"
             logs.event("job/interrupted", reason, jobId=job_id, attempt=attempt, workerId=worker)
             lost = Returned(id=job_id, attempt=attempt, outcome="interrupted", error=reason)
             self.flusher.add(worker, (lost,))
@@ -328,12 +331,12 @@ class Worker:
             self.flusher.add(self.lease.worker_id, progress=self._progress)
             self._progress = {}
 
-    def _flushed(self, batch: Batch, accepted: set[str]) -> None:
-        for ended in batch.ended():
+    def _flushed(self, written: Sequence[Ended], accepted: set[str], worker: str) -> None:
+        for ended in written:
             if ended.id not in accepted:
                 logs.event(
                     "job/result-refused", "the lease was lost; the result belongs to another attempt", level="warning",
-                    jobId=ended.id, attempt=ended.attempt, workerId=batch.worker,
+                    jobId=ended.id, attempt=ended.attempt, workerId=worker,
                 )  # fmt: skip
 
     def _moves(self) -> bool:

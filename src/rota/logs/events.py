@@ -54,6 +54,7 @@ EVENTS: dict[str, Event] = {
     "job/deleted": Event("A job was deleted.", ("by", "count")),
     "job/lost": Event("The worker of a job is gone: it starts again, or fails if it may not repeat.", ("status",)),
     "job/result-refused": Event("A result came too late: the job belongs to another attempt by now.", ("count",)),
+    "job/result-lost": Event("The database takes the result of a run in no form; the run is given back after a while."),
     "job/output": Event("A line of a job's output, where `ROTA_LOG_OUTPUT` is on.", ("stream", "n")),
     # Job types
     "type/declared": Event("A job type was declared, by running code or by a person.", ("by",)),
