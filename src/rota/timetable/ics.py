@@ -36,6 +36,7 @@ _READ = {
 _ZONE = re.compile(r"^([^:]*?);TZID=", re.IGNORECASE)
 _OWN_ZONE = "X-ROTA-ZONE"
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # what a clock on the wall shows has no zone
+_YEAR = 366 * DAY_SECONDS
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 
@@ -252,7 +253,10 @@ class _Reader:
         """Refuse what would keep a scheduler busy when it looks at a year."""
         for event in events:
             if event.rule is not None:
-                self._spend(sum(1 for _ in event.starts(event.start, event.start + 366 * DAY_SECONDS)))
+                self._spend(sum(1 for _ in event.starts(event.start, event.start + _YEAR)))
+                if event.rule.frequency == "daily":  # each day is looked at, whether it is one of them or not
+                    until = event.start + _YEAR if event.rule.until is None else event.rule.until
+                    self._spend(max(0, min(until - event.start, _YEAR) // (4 * DAY_SECONDS)))
 
     def _spend(self, starts: int) -> None:
         self._left -= starts

@@ -17,7 +17,7 @@ MOST_COUNTED = 20_000
 """The greatest COUNT."""
 _YEAR = 366
 _YEARS_SEARCHED = 400
-_YEAR_COSTS = 5
+_YEAR_COSTS: dict[Frequency, int] = {"daily": 20, "weekly": 10, "monthly": 4, "yearly": 2}
 _FREQUENCIES: dict[str, Frequency] = {
     "DAILY": "daily",
     "WEEKLY": "weekly",
@@ -80,7 +80,7 @@ def _counted(rule: Recurrence, start: int, count: int, spend: Callable[[int], No
         if missing <= 0:
             break
         found = list(islice(rule.days(first, low, low + _YEAR - 1), missing))
-        spend(_YEAR_COSTS + len(found))
+        spend(_YEAR_COSTS[rule.frequency] + len(found))
         missing -= len(found)
         last = found[-1] if found else last
         low += _YEAR
