@@ -154,8 +154,13 @@ class Acts:
         self.add("delete", lambda tx: jobs.delete(tx, self.ended), "primary")
         self.add("retry", lambda tx: jobs.retry(tx, self.ended[0]), "primary")
         self.add("old occurrences", lambda tx: retention.delete_occurrences(tx, 5, 500), "rota_occurrences_age")
+        self.add("durations", self._durations, "rota_jobs_schedule")
+        self.add("upcoming", lambda tx: history.upcoming(tx, 2000, 100), "rota_schedules_due")
         self.add("failed lately", lambda tx: history.failed_since(tx, 5), "rota_jobs_finished")
         self.add("old logs", lambda tx: retention.delete_logs(tx, 5, 500), "rota_logs_age")
+
+    def _durations(self, tx: Tx) -> None:
+        history.durations(tx, [f"schedule{number}" for number in range(100)])
 
     def _old(self, failed: bool, runs: bool) -> Callable[[Tx], object]:
         return lambda tx: retention.old_jobs(tx, before=NEVER, failed=failed, runs=runs, keep_last=100, limit=500)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rota.api import (
+    forecast,
     health,
     job_actions,
     job_logs,
@@ -24,6 +25,7 @@ OPERATIONS = (
     schedules.operations,
     schedule_actions.operations,
     occurrences.operations,
+    forecast.operations,
     queues.operations,
     job_types.operations,
     system.operations,

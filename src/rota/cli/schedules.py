@@ -9,6 +9,7 @@ import click
 
 from rota.cli.command import ClientGroup, WholeNumber
 from rota.cli.connection import connect
+from rota.cli.forecast import forecast
 from rota.cli.options import given, json_option, parse_json, parse_priority, yes_option
 from rota.cli.output import (
     ago,
@@ -374,3 +375,6 @@ def preview(
     click.echo(answer["description"])
     instants(answer["instants"], options["tz"])
     notes(answer["warnings"])
+
+
+schedules.add_command(forecast)

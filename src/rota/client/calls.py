@@ -281,6 +281,11 @@ class Client(Wire):
             raise ServiceUnavailable(f"{self.url} answers, but not as a Rota", hint="is this its address?")
         return found
 
+    def forecast(self, **query: Any) -> Json:
+        """Return what schedules will do (``hours | from, to``, ``schedule``, ``queue``)."""
+        found: Json = self.request("GET", "/api/forecast", params=query)
+        return found
+
     def stats(self) -> Json:
         """Return the state of the system in numbers."""
         found: Json = self.request("GET", "/api/stats")
