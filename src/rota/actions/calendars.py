@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 import msgspec
 
+from rota.actions.segments import Span
 from rota.actions.specs import CalendarIn, Caller, RangeIn
 from rota.durations import DAY
 from rota.errors import Conflict, Invalid, NotFound
 from rota.jsontext import check_name, check_text
 from rota.model import Calendar as Record
+from rota.model import Schedule
 from rota.store import calendars
 from rota.store.database import Tx
 from rota.timetable import Calendar, parse_calendar, parse_ics, parse_instant
@@ -166,3 +168,26 @@ def dates(
     if calendar.problem is not None:
         raise Conflict(calendar.problem)
     return Covered(begin, end, calendar.spans(begin, end, timezone)[:limit])
+
+
+def names_of(schedule: Schedule) -> list[str]:
+    """Return the names of the calendars on whose times a schedule does not fire."""
+    return _NAMES.decode(schedule.calendars) if schedule.calendars else []
+
+
+def closed(schedule: Schedule, known: Mapping[str, Calendar], first: int, until: int) -> list[Span]:
+    """Return when the calendars of a schedule let nothing fire, from ``first`` up to ``until`` (µs UTC).
+
+    ``known`` is what ``named`` found.  Raises Invalid where that cannot be told: rather wait than fire on a holiday.
+    """
+    found: list[Span] = []
+    for name in names_of(schedule):
+        calendar = known.get(name)
+        if calendar is None or calendar.problem is not None:
+            reason = f"there is no calendar {name}" if calendar is None else calendar.problem
+            raise Invalid("calendars", reason or "")
+        found += [(begin, end, name) for begin, end in calendar.spans(first, until, schedule.timezone)]
+    return found
+
+
+_NAMES = msgspec.json.Decoder(list[str])

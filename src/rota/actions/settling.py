@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from rota import logs
-from rota.actions import rules
+from rota.actions import calendars, rules
 from rota.actions.deciding import Decision, decide, jitter_us
 from rota.actions.overlap import turn_key
 from rota.errors import Invalid
@@ -21,6 +21,7 @@ from rota.model import NewJob, Occurrence, Schedule
 from rota.store import firing
 from rota.store.database import Tx
 from rota.store.firing import Due, Firing
+from rota.timetable import Calendar
 
 LATE = frozenset(("missed", "coalesced", "caughtUp"))
 
@@ -54,10 +55,10 @@ def settle(tx: Tx, debts: Iterable[Debt]) -> dict[str, int]:
     if not owing:
         return {}
     now = max(debt.at for debt in owing.values())
-    decided = []
-    for due in firing.due(tx, len(owing), now=now, only=owing.keys()):
-        debt = owing[due.schedule.id]
-        decided.append((debt, _decide(debt, due)))
+    found = firing.due(tx, len(owing), now=now, only=owing.keys())
+    names = {name for due in found for name in calendars.names_of(due.schedule)}
+    known = calendars.named(tx, names) if names else {}
+    decided = [(owing[due.schedule.id], _decide(owing[due.schedule.id], due, known)) for due in found]
     made = [_job(debt, run.job_id, run.scheduled_for) for debt, decision in decided for run in decision.runs]
     occurrences = [one for debt, decision in decided for one in _renamed(debt, decision)]
     clear = {decision.schedule.id: decision.clear for _, decision in decided if decision.clear is not None}
@@ -67,8 +68,8 @@ def settle(tx: Tx, debts: Iterable[Debt]) -> dict[str, int]:
     return Counter(one.schedule_id for one in kept if one.job_id is not None)
 
 
-def _decide(debt: Debt, due: Due) -> Decision:
-    """Decide by the old rule."""
+def _decide(debt: Debt, due: Due, known: Mapping[str, Calendar]) -> Decision:
+    """Decide by the old rule and the old calendars."""
     runs = debt.fresh is not None and debt.fresh.paused_at is None and debt.job is not None
     policy = debt.fresh if debt.fresh is not None else debt.old
     schedule = msgspec.structs.replace(
@@ -76,7 +77,8 @@ def _decide(debt: Debt, due: Due) -> Decision:
     )
     due = msgspec.structs.replace(due, schedule=schedule, failures=0)
     try:
-        decided = decide(due, rules.rule_of(debt.old), debt.at, refusal=None if runs else debt.why)
+        closed = calendars.closed(debt.old, known, debt.old.next_at or debt.at, debt.at + 1)
+        decided = decide(due, rules.rule_of(debt.old), debt.at, refusal=None if runs else debt.why, closed=closed)
     except (Invalid, msgspec.ValidationError):  # nobody understands the old rule: only its next instant is known
         return _missed(debt.old)
     decided.firing.resumed = False  # whoever edits says whether it is paused

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from rota import logs
-from rota.actions import rules
+from rota.actions import calendars, rules
 from rota.actions.deciding import ON_TIME_US, SERVICE, Decision, Run, decide, jitter_us
 from rota.actions.definition import job_of
 from rota.actions.overlap import turn_key
@@ -21,7 +21,7 @@ from rota.store import firing, meta, pulse, types
 from rota.store.database import Database, Tx
 from rota.store.firing import Due
 from rota.store.pulse import Pulse
-from rota.timetable import Rule
+from rota.timetable import Calendar, Rule
 
 BATCH = 1000
 CHUNK = 250
@@ -55,6 +55,7 @@ class Around(msgspec.Struct, frozen=True):
 
     now: int
     types: dict[str, JobType]
+    calendars: dict[str, Calendar]
     accounted_to: int | None
     """Asked only when something is late."""
 
@@ -145,10 +146,12 @@ class Scheduler(Loop):
 
     def _look_around(self, tx: Tx, due: Sequence[Due], now: int) -> Around:
         names = {one.schedule.type for one in due if one.schedule.type}
+        calendars_named = {name for one in due for name in calendars.names_of(one.schedule)}
         late = any((one.schedule.next_at or now) < now - ON_TIME_US for one in due)
         return Around(
             now=now,
             types=types.named(tx, names) if names else {},
+            calendars=calendars.named(tx, calendars_named) if calendars_named else {},
             accounted_to=meta.accounted_to(tx) if late else None,
         )
 
@@ -193,9 +196,11 @@ class Scheduler(Loop):
 
     def _decide(self, due: Due, around: Around) -> Decision | None:
         try:
-            plan = self._plan(due.schedule, around.types.get(due.schedule.type or ""))
-            down_since = around.down_since(due.schedule)
-            return decide(due, plan.rule, around.now, refusal=plan.refusal, down_since=down_since)
+            schedule, now = due.schedule, around.now
+            plan = self._plan(schedule, around.types.get(schedule.type or ""))
+            closed = calendars.closed(schedule, around.calendars, schedule.next_at or now, now + 1)
+            down_since = around.down_since(schedule)
+            return decide(due, plan.rule, now, refusal=plan.refusal, closed=closed, down_since=down_since)
         except Exception as error:  # noqa: BLE001 - a zone that this machine's data no longer knows, say
             self._leave_alone(due.schedule, error)
             return None
