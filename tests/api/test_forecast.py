@@ -105,6 +105,18 @@ async def test_a_queue_that_is_paused_has_no_room(api: Api, client: httpx.AsyncC
     assert clash["text"] == "24 jobs of queue mail start, but it is paused, or no living worker takes them"
 
 
+async def test_calendars_are_taken_off(api: Api, client: httpx.AsyncClient) -> None:
+    good(await client.put("/api/calendars/works", json={"dates": ["2100-01-02"]}))
+    await put(client, "a", cron="0 * * * *", timezone="Asia/Tokyo", calendars=["works"])
+    found = good(await client.get("/api/forecast?from=2100-01-01T00:00:00Z&to=2100-01-03T00:00:00Z"))
+    (one,) = found["schedules"]
+    assert one["count"] == 24
+    assert one["blackouts"] == [
+        {"begin": "2100-01-01T15:00:00.000Z", "end": "2100-01-02T15:00:00.000Z", "calendar": "works", "count": 24}
+    ]
+    assert sum(hour["starts"] for hour in found["hours"][15:39]) == 0
+
+
 async def test_the_time_can_be_chosen(admin: httpx.AsyncClient) -> None:
     await put(admin, "a", cron="0 12 * * *")
     found = good(await admin.get("/api/forecast?from=2100-01-01T00:00:00Z&to=2100-01-03T12:30:00Z"))

@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from rota.actions import rules
+from rota.actions import calendars, rules
 from rota.actions.forecast import SECOND, Expected, Forecast, Item, Room, forecast
 from rota.actions.policy import DEFAULT_QUEUE
 from rota.errors import Invalid
 from rota.model import JobType, Queue, Schedule, Worker
 from rota.store import history, queues, schedules, types, workers
 from rota.store.database import Tx
+from rota.timetable import Calendar
 
 MOST_SCHEDULES = 5000
 """Of more schedules those that are due first are looked at, and the forecast says that it is not complete."""
@@ -30,6 +31,7 @@ class Known(msgspec.Struct, kw_only=True):
     queues: dict[str, Queue]
     workers: list[Worker]
     durations: dict[str, list[int]]
+    calendars: dict[str, Calendar]
 
 
 class Ahead(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +41,7 @@ class Ahead(msgspec.Struct, frozen=True, kw_only=True):
     rooms: dict[str, Room]
     complete: bool
     not_understood: list[str]
-    """Schedules whose rule can no longer be read."""
+    """Schedules whose rule can no longer be read, or one of whose calendars."""
 
 
 def gather(tx: Tx, end_us: int, *, schedule_id: str | None, queue: str | None) -> Known:
@@ -62,6 +64,7 @@ def gather(tx: Tx, end_us: int, *, schedule_id: str | None, queue: str | None) -
         queues={one.name: one for one in queues.listed(tx)},
         workers=workers.living(tx, "worker"),
         durations=history.durations(tx, [one.id for one in found]),
+        calendars=calendars.named(tx, {name for one in found for name in calendars.names_of(one)}),
     )
 
 
@@ -70,7 +73,7 @@ def look(known: Known, start_us: int, end_us: int) -> Ahead:
     items, not_understood = [], []
     for schedule in known.schedules:
         try:
-            items.append(_item(schedule, known))
+            items.append(_item(schedule, known, start_us, end_us))
         except (Invalid, msgspec.ValidationError):
             not_understood.append(schedule.id)
     rooms = _rooms(items, known)
@@ -86,7 +89,7 @@ def queue_of(schedule: Schedule, known: Mapping[str, JobType]) -> str:
     return str(own.get("queue") or of_type.get("queue") or DEFAULT_QUEUE)
 
 
-def _item(schedule: Schedule, known: Known) -> Item:
+def _item(schedule: Schedule, known: Known, start_us: int, end_us: int) -> Item:
     rule = rules.rule_of(schedule)
     coarse = rule
     if schedule.anchor_at % SECOND:
@@ -98,6 +101,7 @@ def _item(schedule: Schedule, known: Known) -> Item:
         rule=rule,
         coarse=coarse,
         expected=expected(known.durations.get(schedule.id, ())),
+        closed=calendars.closed(schedule, known.calendars, start_us, end_us),
     )
 
 
