@@ -181,14 +181,23 @@ def test_one_that_the_database_refuses_keeps_no_other(
 
 
 def test_one_that_the_database_takes_in_no_form_keeps_no_other_and_is_given_up(
-    real_db: Database, written: Written, worker: str, quick: None, caplog: pytest.LogCaptureFixture
+    real_db: Database,
+    written: Written,
+    worker: str,
+    quick: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr("rota.engine.flusher.MOST_TRIES", 1_000_000)
     bad, second, third = begin(real_db, worker, 3)
     refuse(real_db, bad.call.job_id, "true")
     written.flusher.add(worker, [done(bad), done(second)], [chunk(bad, 1)])
     wait_until(lambda: get(real_db, second.call.job_id).status == "completed", what="the others are written")
-    assert written.flusher.pending() == {(bad.call.job_id, 1)}, "it is not forgotten at once"
+    wait_until(lambda: written.flusher.pending() == {(bad.call.job_id, 1)}, what="only the refused one is left")
     written.flusher.add(worker, [done(third)])
+    wait_until(lambda: get(real_db, third.call.job_id).status == "completed", what="a later one is written")
+    assert written.flusher.pending() >= {(bad.call.job_id, 1)}
+    monkeypatch.setattr("rota.engine.flusher.MOST_TRIES", 1)
     written.wait()
     assert statuses(real_db, [second, third]) == {"completed"}
     assert (get(real_db, bad.call.job_id).status, written.refused) == ("running", [])
@@ -197,8 +206,14 @@ def test_one_that_the_database_takes_in_no_form_keeps_no_other_and_is_given_up(
 
 
 def test_one_that_the_database_takes_later_is_not_given_up(
-    real_db: Database, written: Written, worker: str, quick: None, caplog: pytest.LogCaptureFixture
+    real_db: Database,
+    written: Written,
+    worker: str,
+    quick: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    monkeypatch.setattr("rota.engine.flusher.MOST_TRIES", 1_000_000)
     bad, good = begin(real_db, worker, 2)
     refuse(real_db, bad.call.job_id, "true")
     written.flusher.add(worker, [done(bad, '"kept"'), done(good)])
