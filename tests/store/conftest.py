@@ -9,6 +9,7 @@ import pytest
 from rota.store import migrate
 from rota.store.database import Database
 from tests.store import builders
+from tests.store.interleaving import Other
 
 
 @pytest.fixture
@@ -42,3 +43,11 @@ def lite(sqlite_url: str) -> Iterator[Database]:
 def worker(db: Database) -> str:
     """A worker whose lease holds."""
     return builders.register(db)
+
+
+@pytest.fixture
+def other(pg: Database) -> Iterator[Other]:
+    """Somebody else on the same PostgreSQL database."""
+    other = Other(pg)
+    yield other
+    other.close()

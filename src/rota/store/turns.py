@@ -95,7 +95,7 @@ def _go_alone(tx: Tx, turn: Turn) -> list[Turn]:
 
 # In the order of ids, as results are locked: or two transactions could wait for each other.
 LOCK_ACTIVE = f"""
-SELECT turn_key FROM rota_jobs WHERE turn_key {{in|SELECT u.key FROM {KEYS}}} AND turn_key IS NOT NULL
+SELECT turn_key, status FROM rota_jobs WHERE turn_key {{in|SELECT u.key FROM {KEYS}}} AND turn_key IS NOT NULL
   AND status IN {ACTIVE} ORDER BY {{lite|+}}id {{pg|FOR SHARE}}
 """
 
@@ -110,7 +110,10 @@ def settle(tx: Tx, keys: Iterable[str]) -> None:
     for _ in range(3):  # each time the one that was active may have ended, and another have become so; then: the sweep
         if not left:
             return
-        left -= {row[0] for row in tx.rows(LOCK_ACTIVE, {"batch": batch(_keys(left))})}
+        locked = tx.rows(LOCK_ACTIVE, {"batch": batch(_keys(left))})
+        if any(status == "pending" for _, status in locked):
+            tx.hint("jobs")  # a claim that comes now leaves it out, and is to look again
+        left -= {key for key, _ in locked}
         left -= {turn.key for turn in release(tx, left)}
 
 
