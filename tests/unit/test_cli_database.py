@@ -79,9 +79,8 @@ class TestSchedules:
         shown = cli.ok("schedules", "show", "nightly")
         assert "runs      true" in shown
         assert re.search(r"next      \S+ 02:30:00 CES?T \(in ", shown)
-        assert cli.ok("schedules", "edit", "nightly", "--note", "why", "--priority", "high").startswith(
-            "nightly: at 02:30"
-        )
+        edited = cli.ok("schedules", "edit", "nightly", "--note", "why", "--priority", "high")
+        assert edited.startswith("  priority: nothing → high\n  note: nothing → why\nnightly: at 02:30")
         one = cli.json("schedules", "show", "nightly")
         assert (one["note"], one["cron"], one["timezone"], one["version"]) == ("why", "30 2 * * *", "Europe/Paris", 2)
         until = "2999-01-01T00:00:00Z"
@@ -117,7 +116,7 @@ class TestSchedules:
         shown = cli.ok("schedules", "show", "call", "--json")
         assert "s3cret" not in shown
         assert "abc" not in shown
-        cli.ok("schedules", "edit", "call", "--every", "2h")
+        cli.ok("schedules", "edit", "call", "--every", "2h", "--yes")
         database = open_database(load_settings().database_url)
         with database.statement() as tx:
             stored = str(tx.value("SELECT target FROM rota_schedules WHERE id = 'call'"))

@@ -34,7 +34,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a command": (("bar",), ("no command 'bar'", "rota --help")),
     "nearly a command": (("job",), ("did you mean jobs?",)),
     "a subcommand": (("jobs", "lst"), ("no command 'lst'; did you mean list?", "rota jobs --help")),
-    "one of a later version": (("schedules", "backfill", "x"), ("no command 'backfill'",)),
+    "one of a later version": (("jobs", "snooze", "x"), ("no command 'snooze'",)),
     "an option": (("jobs", "list", "--limt", "3"), ("no option --limt", "did you mean --limit?")),
     "an option of a later version": (("queues", "set", "mail", "--rate", "100/1m"), ("no option --rate",)),
     "an option before the command of exec": (("exec", "--nmae", "x", "ls"), ("no option --nmae", "--name")),
@@ -54,7 +54,8 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a duration": (("enqueue", "x", "--delay", "5 parsecs"), ("--delay: '5 parsecs' is not a duration", "500ms")),
     "a duration without a unit": (("enqueue", "x", "--delay", "5"), ("--delay: '5' has no unit", "5s")),
     "a time-out": (("selftest", "--timeout", "-1s"), ("--timeout", "duration")),
-    "two whens": ((*ADD, "--cron", "@daily", "--every", "1m", "--command", "x"), ("--cron, --every and --at exclude",)),
+    "a field to unset": (("schedules", "edit", "x", "--unset", "cron"), ("'cron' is no field that can be taken away",)),
+    "no begin of a backfill": (("schedules", "backfill", "x"), ("--from is missing",)),
     "two whats": ((*ADD, "--every", "1m", "--command", "x", "--type", "y"), ("--command, --http", "exclude")),
     "no when": ((*ADD, "--command", "x"), ("say when it is due: --cron, --every or --at",)),
     "no what": ((*ADD, "--every", "1m"), ("say what to run: --command",)),
@@ -195,7 +196,8 @@ def test_what_lists_and_shows_prints_json_too() -> None:
 
 
 def test_what_asks_can_be_told_not_to() -> None:
-    asks = {"remove", "revoke", "delete", "cancel", "retry", "retry-failed", "delete-failed"}
+    of_schedules = {"edit", "rollback", "backfill"}
+    asks = {"remove", "revoke", "delete", "cancel", "retry", "retry-failed", "delete-failed"} | of_schedules
     found = {name.split()[-1] for name, command in commands() if any("--yes" in each.opts for each in command.params)}
     assert found == asks
 

@@ -10,7 +10,7 @@ from rota.actions import building, policy, rules
 from rota.actions.arguments import check_fit
 from rota.actions.specs import Caller, JobDefaults, ScheduleIn, given
 from rota.errors import Invalid
-from rota.jsontext import check_name, check_text
+from rota.jsontext import check_name, check_text, same_json
 from rota.model import JobType, NewJob, Schedule
 from rota.settings import Settings
 
@@ -79,7 +79,7 @@ class Maker:
             id=schedule_id,
             type=spec.job_type,
             lane=job.lane,
-            target=job.target if given(spec.target) is not None else None,
+            target=_target(spec, job, old),
             args=job.args,
             rule=document,
             timezone=zone,
@@ -205,6 +205,14 @@ def check_count(value: int | None, field: str) -> int | None:
     if value is not None and not 1 <= value <= policy.MAX_PRIORITY:
         raise Invalid(field, f"{value} is out of range", hint="at least 1")
     return value
+
+
+def _target(spec: ScheduleIn, job: NewJob, old: Schedule | None) -> str | None:
+    """Return a target of its own; one that says the same as before stays the text that it was."""
+    if given(spec.target) is None or job.target is None:
+        return None
+    same = old is not None and old.target is not None and same_json(job.target, old.target)
+    return old.target if same and old is not None else job.target
 
 
 def _calendars(names: list[str] | None) -> str | None:

@@ -48,10 +48,11 @@ async def list_occurrences(context: Context) -> Response:
     before = _before(query.cursor)
 
     def look(tx: Tx) -> dict[str, Any]:
-        schedule = schedule_actions.known(tx, schedule_id)
         found = ledger.listed(tx, schedule_id, before=before, limit=query.limit + 1)
+        if not found:  # of one that was deleted the history is left
+            schedule_actions.known(tx, schedule_id)
         page = found[: query.limit]
-        rules = _Rules(tx, schedule, [one.version for one in page if one.scheduled_for != one.until_at])
+        rules = _Rules(tx, schedule_id, [one.version for one in page if one.scheduled_for != one.until_at])
         return {
             "occurrences": [present.occurrence(one, rules.count(one)) for one in page],
             "limit": query.limit,
@@ -64,13 +65,16 @@ async def list_occurrences(context: Context) -> Response:
 class _Rules:
     """The rules that a schedule had in some of its versions."""
 
-    def __init__(self, tx: Tx, schedule: Schedule, numbers: list[int]) -> None:
-        self._known: dict[int, Rule | None] = {schedule.version: rule_of(schedule)}
+    def __init__(self, tx: Tx, schedule_id: str, numbers: list[int]) -> None:
+        self._known: dict[int, Rule | None] = {}
+        now = schedules.get(tx, schedule_id) if numbers else None
+        if now is not None:
+            self._known[now.version] = rule_of(now)
         missing = [number for number in numbers if number not in self._known]
-        found = versions.numbered(tx, schedule.id, missing) if missing else {}
+        found = versions.numbered(tx, schedule_id, missing) if missing else {}
         for number, version in found.items():
             if version.definition is not None:
-                self._known[number] = rule_of(restored(version.definition, schedule.id))
+                self._known[number] = rule_of(restored(version.definition, schedule_id))
 
     def count(self, one: Occurrence) -> int | None:
         """Return how many instants a range covers."""
