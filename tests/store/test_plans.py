@@ -156,6 +156,7 @@ class Acts:
         self.add("old occurrences", lambda tx: retention.delete_occurrences(tx, 5, 500), "rota_occurrences_age")
         self.add("durations", self._durations, "rota_jobs_schedule")
         self.add("upcoming", lambda tx: history.upcoming(tx, 2000, 100), "rota_schedules_due")
+        self.add("active run", lambda tx: history.active(tx, "schedule4"), "rota_jobs_overlap")
         self.add("failed lately", lambda tx: history.failed_since(tx, 5), "rota_jobs_finished")
         self.add("old logs", lambda tx: retention.delete_logs(tx, 5, 500), "rota_logs_age")
 

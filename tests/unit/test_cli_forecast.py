@@ -1,4 +1,4 @@
-"""``rota schedules forecast`` on the database of the settings, on both kinds."""
+"""``rota schedules forecast`` and ``why`` on the database of the settings, on both kinds."""
 
 from __future__ import annotations
 
@@ -75,3 +75,15 @@ def test_what_is_wrong(cli: Cli) -> None:
     assert_one_line(cli("schedules", "forecast", "--days", "8"), 2, "--days: expected a whole number from 1 to 7")
     assert_one_line(cli("schedules", "forecast", "--queue", "a b"), 2, "--queue: 'a b'")
     assert_one_line(cli("schedules", "forecast", "--schedule", "nosuch"), 1, "there is no schedule nosuch")
+
+
+def test_why(cli: Cli) -> None:
+    cli.ok("schedules", "add", "a", "--every", "1h", "--command", "true")
+    said = cli.ok("schedules", "why", "a")
+    assert re.fullmatch(
+        r"it is next due at \S+Z, but no scheduler lives and no live worker takes command jobs of queue default; "
+        r"nothing was due yet\n",
+        said,
+    )
+    assert cli.json("schedules", "why", "a")["text"] == said.strip()
+    assert_one_line(cli("schedules", "why", "nosuch"), 1, "there is no schedule nosuch")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
+import msgspec
+
 from rota.model import Origin, Schedule
 from rota.store.database import Tx
 from rota.store.schedules import COLUMNS, read_schedule
@@ -37,6 +39,20 @@ WHERE j.status = 'completed' AND j.completed_at >= j.started_at
 GROUP BY j.schedule_id
 """
 
+# The one whose turn it is, before those that wait for theirs.
+ACTIVE = """
+SELECT id, status, started_at, run_at FROM rota_jobs
+WHERE schedule_id = :id AND schedule_id IS NOT NULL AND status IN ('scheduled', 'pending', 'running', 'held')
+ORDER BY CASE status WHEN 'running' THEN 0 WHEN 'held' THEN 2 ELSE 1 END, id LIMIT 1
+"""
+
+COUNT_HELD = f"""
+SELECT count(*) FROM (
+  SELECT 1 FROM rota_jobs WHERE schedule_id = :id AND schedule_id IS NOT NULL AND status = 'held'
+    AND status IN ('scheduled', 'pending', 'running', 'held') LIMIT {MOST_COUNTED}
+) h
+"""
+
 UPCOMING = f"SELECT {COLUMNS} FROM rota_schedules WHERE next_at <= :until ORDER BY next_at LIMIT :limit"
 
 
@@ -49,6 +65,27 @@ def durations(tx: Tx, schedule_ids: Sequence[str]) -> dict[str, list[int]]:
     """Return how long the completed ones of the last runs of each schedule ran (µs), the shortest first."""
     rows = tx.rows(DURATIONS, {"ids": batch([{"id": one} for one in schedule_ids])}) if schedule_ids else []
     return {schedule_id: sorted(map(int, text.split(","))) for schedule_id, text in rows}
+
+
+class Active(msgspec.Struct, frozen=True):
+    """The run of a schedule that has not ended and whose turn it is; times are µs UTC."""
+
+    id: str
+    status: str
+    started_at: int | None
+    run_at: int
+    held: int
+    """How many wait for their turn behind it."""
+
+
+def active(tx: Tx, schedule_id: str) -> Active | None:
+    """Return the run of a schedule that has not ended, the first where there are several."""
+    row = tx.row(ACTIVE, {"id": schedule_id})
+    if row is None:
+        return None
+    job_id, status, started_at, run_at = row
+    held = int(tx.value(COUNT_HELD, {"id": schedule_id}))
+    return Active(job_id, status, started_at, run_at, held)
 
 
 def upcoming(tx: Tx, until_us: int, limit: int) -> list[Schedule]:

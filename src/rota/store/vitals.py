@@ -103,12 +103,15 @@ SELECT rota_now(), EXISTS (SELECT 1 FROM rota_jobs {lite|INDEXED BY rota_jobs_re
 CODE_LANES = frozenset(("async", "sync"))
 
 
-class _Taker(msgspec.Struct, frozen=True):
+class Taker(msgspec.Struct, frozen=True):
+    """What a living worker takes."""
+
     queues: frozenset[str] | None
     lanes: frozenset[str]
     types: frozenset[str]
 
     def takes(self, queue: str, lane: str, type_: str | None) -> bool:
+        """Tell whether it takes such a job."""
         if lane not in self.lanes or (self.queues is not None and queue not in self.queues):
             return False
         return lane not in CODE_LANES or type_ is None or type_ in self.types
@@ -126,7 +129,7 @@ def look(tx: Tx) -> Vitals:
         accounted_to=meta.accounted_to(tx),
         scheduler_seen_at=seen.get("scheduler"),
         worker_seen_at=seen.get("worker"),
-        untaken=_untaken(tx, _takers(living)),
+        untaken=_untaken(tx, takers_of(living)),
         overdue=tx.value(OVERDUE),
     )
 
@@ -169,7 +172,7 @@ def stranded(tx: Tx) -> tuple[int, list[Stranded]]:
     now, waiting = tx.rows(ANYTHING)[0]
     if not waiting:
         return now, []
-    takers = _takers(workers.living(tx))
+    takers = takers_of(workers.living(tx))
     code = frozenset(types.code_names(tx))
     without = sorted(code.difference(*(taker.types for taker in takers)))
     found: list[Stranded] = []
@@ -183,16 +186,17 @@ def stranded(tx: Tx) -> tuple[int, list[Stranded]]:
     return now, found
 
 
-def _takers(living: Sequence[Worker]) -> list[_Taker]:
-    takers = []
+def takers_of(living: Sequence[Worker]) -> list[Taker]:
+    """Return what each of these processes takes that is a worker at work."""
+    found = []
     for worker in living:
         if worker.role == "worker" and worker.state == "running":
             queues = frozenset(msgspec.json.decode(worker.queues)) if worker.queues else None
             lanes = frozenset(msgspec.json.decode(worker.lanes or "[]"))
-            takers.append(_Taker(queues, lanes, frozenset(msgspec.json.decode(worker.types or "[]"))))
-    return takers
+            found.append(Taker(queues, lanes, frozenset(msgspec.json.decode(worker.types or "[]"))))
+    return found
 
 
-def _untaken(tx: Tx, takers: Sequence[_Taker]) -> list[Lane]:
+def _untaken(tx: Tx, takers: Sequence[Taker]) -> list[Lane]:
     waiting = [Lane(*row) for row in tx.rows(WAITING) if row[3] is not None]
     return [one for one in waiting if not any(taker.takes(one.queue, one.lane, one.type) for taker in takers)]
