@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 import msgspec
 
+from rota.actions import present
 from rota.actions.segments import Span
 from rota.actions.specs import CalendarIn, Caller, RangeIn
 from rota.durations import DAY
@@ -16,7 +18,7 @@ from rota.model import Calendar as Record
 from rota.model import Schedule
 from rota.store import calendars
 from rota.store.database import Tx
-from rota.timetable import Calendar, parse_calendar, parse_ics, parse_instant
+from rota.timetable import Calendar, describe_calendar, parse_calendar, parse_ics, parse_instant
 from rota.timetable.events import Event
 
 LONGEST_NOTE = 1000
@@ -24,6 +26,7 @@ LONGEST_LOOK = 3660 * DAY
 MOST_SPANS = 1000
 _KEPT = 256
 _SHOWN = 10
+_TEXTS = ("country", "subdivision", "ics")
 
 _known: dict[str, tuple[tuple[int, int], Calendar]] = {}
 """Calendars by name, with the version that was read and when it was made."""
@@ -45,12 +48,14 @@ class Document(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True):
     events: tuple[Event, ...] = ()
 
 
-def put(tx: Tx, name: str, spec: CalendarIn, caller: Caller) -> Record:
-    """Make a calendar, or the next version of it; saying the same again changes nothing."""
+def put(tx: Tx, name: str, spec: CalendarIn, caller: Caller, document: Document | None = None) -> Record:
+    """Make a calendar, or the next version of it; saying the same again changes nothing.
+
+    ``document`` is what ``read`` made of it, for who would not have a transaction wait while a file is read.
+    """
     check_name(name, "name")
     note = check_text(spec.note, "note", max_length=LONGEST_NOTE) if spec.note else None
-    document = read(spec)
-    text = msgspec.json.encode(document).decode()
+    text = msgspec.json.encode(read(spec) if document is None else document).decode()
     old = calendars.get(tx, name, lock=True)
     if old is None or (old.document, old.note) != (text, note):
         calendars.put(tx, name, text, note=note, author=caller.subject)
@@ -144,6 +149,27 @@ def delete(tx: Tx, name: str) -> None:
         some = "1 schedule names" if len(users) == 1 else "schedules name"
         raise Conflict(f"{some} it: {', '.join(users[:_SHOWN])}{more}", hint="take it out of them first")
     calendars.delete(tx, name)
+
+
+def shown(record: Record, *, whole: bool) -> dict[str, Any]:
+    """Return a calendar as it is answered; ``whole`` with all that was said of it."""
+    calendar = calendar_of(record)
+    found: dict[str, Any] = {
+        "name": record.name,
+        "description": describe_calendar(calendar) if calendar.problem is None else None,
+        "problem": calendar.problem,
+        "note": record.note,
+        "version": record.version,
+        "author": record.author,
+        "createdAt": present.instant(record.created_at),
+        "updatedAt": present.instant(record.updated_at),
+    }
+    if whole:
+        said = msgspec.json.decode(record.document)
+        lists = ("dates", "ranges", "yearly", "weekdays")
+        found |= {name: said.get(name, [] if name in lists else None) for name in (*lists, *_TEXTS)}
+        found["events"] = len(said.get("events", ()))
+    return found
 
 
 class Covered(msgspec.Struct):

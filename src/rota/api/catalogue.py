@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rota.api import (
+    calendars,
     forecast,
     health,
     job_actions,
@@ -29,6 +30,7 @@ OPERATIONS = (
     schedule_why.operations,
     forecast.operations,
     queues.operations,
+    calendars.operations,
     job_types.operations,
     system.operations,
     tokens.operations,

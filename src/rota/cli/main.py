@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, Place]] = {
         "jobs": Place("rota.cli.jobs", "Look at jobs, and change them."),
         "schedules": Place("rota.cli.schedules", "Look at schedules, add them, change them."),
         "queues": Place("rota.cli.queues", "Look at queues, set limits, pause them."),
+        "calendars": Place("rota.cli.calendars", "Days off: times at which schedules do not fire."),
         "types": Place("rota.cli.inventory", "Look at the declared job types."),
         "workers": Place("rota.cli.inventory", "Look at the processes of the service."),
     },

@@ -29,7 +29,7 @@ def parse_json(text: str, field: str) -> Any:
 
     Raises Invalid for ``field``.
     """
-    raw = _read(text[1:], field) if text.startswith("@") else text.encode()
+    raw = read_file(text[1:], field) if text.startswith("@") else text.encode()
     try:
         msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeError) as error:
@@ -40,7 +40,8 @@ def parse_json(text: str, field: str) -> Any:
     return msgspec.Raw(raw)
 
 
-def _read(name: str, field: str) -> bytes:
+def read_file(name: str, field: str) -> bytes:
+    """Return the bytes of a file, ``-`` for standard input; raises Invalid for ``field``."""
     try:
         if name == "-":
             raw = sys.stdin.buffer.read(MOST_BYTES + 1)

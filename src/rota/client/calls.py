@@ -186,6 +186,17 @@ class Client(Wire):
         found: Json = self.request("PUT", path_of("/api/schedules", schedule_id), dict(schedule))
         return found
 
+    def put_schedules(self, schedules: Sequence[Mapping[str, Any]]) -> list[Json]:
+        """Create or edit many schedules, each with its ``id``, all or none; return what became of each."""
+        found: list[Json] = self.request("PUT", "/api/schedules", {"schedules": schedules}, timeout_s=600)["schedules"]
+        return found
+
+    def look_at_edit(self, schedule_id: str, schedule: Mapping[str, Any]) -> Json:
+        """Return what ``put_schedule`` would change; nothing is stored."""
+        path = path_of("/api/schedules", schedule_id)
+        found: Json = self.request("PUT", path, dict(schedule), params={"dryRun": "true"})
+        return found
+
     def delete_schedule(self, schedule_id: str) -> None:
         """Delete a schedule; its history stays."""
         self.request("DELETE", path_of("/api/schedules", schedule_id))
@@ -205,6 +216,28 @@ class Client(Wire):
         """Run a schedule's job now, beside its timetable."""
         path = path_of("/api/schedules", schedule_id, "trigger")
         found: Json = self.request("POST", path, {}, idempotency_key=str(uuid.uuid4()))
+        return found
+
+    def versions(self, schedule_id: str, *, limit: int | None = None) -> Iterator[Json]:
+        """Walk through the versions of a schedule, the latest first."""
+        return self._list(path_of("/api/schedules", schedule_id, "versions"), "versions", {}, limit)
+
+    def version(self, schedule_id: str, version: int) -> Json:
+        """Return what a schedule was in one version."""
+        found: Json = self.request("GET", path_of("/api/schedules", schedule_id, "versions", str(version)))
+        return found
+
+    def roll_back(self, schedule_id: str, version: int, *, take_over: bool = False) -> Json:
+        """Make a schedule again what it was in a version."""
+        body = {"version": version, "takeOver": take_over}
+        found: Json = self.request("POST", path_of("/api/schedules", schedule_id, "rollback"), body)
+        return found
+
+    def backfill(self, schedule_id: str, start: str, end: str, **options: Any) -> Json:
+        """Run the instants from ``start`` to ``end`` that made no job (``overlap, limit, dryRun``)."""
+        body = {"from": start, "to": end, **options}
+        path = path_of("/api/schedules", schedule_id, "backfill")
+        found: Json = self.request("POST", path, body, idempotency_key=str(uuid.uuid4()), timeout_s=120)
         return found
 
     def preview(self, rule: Mapping[str, Any]) -> Json:
@@ -236,6 +269,33 @@ class Client(Wire):
     def queue_action(self, name: str, action: str, body: Mapping[str, Any] | None = None) -> Json:
         """``pause``, ``resume``, ``retry-failed`` or ``delete-failed``."""
         found: Json = self.request("POST", path_of("/api/queues", name, action), dict(body or {}), timeout_s=600)
+        return found
+
+    def calendars(self) -> list[Json]:
+        """Return all calendars, without what was said of each."""
+        found: list[Json] = self.request("GET", "/api/calendars")["calendars"]
+        return found
+
+    def calendar(self, name: str) -> Json:
+        """Return a calendar with all that was said of it."""
+        found: Json = self.request("GET", path_of("/api/calendars", name))
+        return found
+
+    def put_calendar(self, name: str, calendar: Mapping[str, Any]) -> Json:
+        """Make a calendar, or the next version of it."""
+        found: Json = self.request("PUT", path_of("/api/calendars", name), dict(calendar))
+        return found
+
+    def delete_calendar(self, name: str) -> None:
+        """Delete a calendar that no schedule names."""
+        self.request("DELETE", path_of("/api/calendars", name))
+
+    def calendar_dates(
+        self, name: str, *, timezone: str | None = None, first: str | None = None, until: str | None = None
+    ) -> Json:
+        """Return ``{timezone, from, to, spans}``: what a calendar covers from now, or ``first``, for a year."""
+        params = {"timezone": timezone, "from": first, "to": until}
+        found: Json = self.request("GET", path_of("/api/calendars", name, "dates"), params=params)
         return found
 
     def job_types(self) -> list[Json]:

@@ -77,6 +77,8 @@ EVENTS: dict[str, Event] = {
     "queue/paused": Event("A queue was paused.", ("by", "reason", "until")),
     "queue/resumed": Event("A queue was resumed.", ("by",)),
     "queue/changed": Event("Limits or defaults of a queue were changed.", ("by",)),
+    "calendar/saved": Event("A calendar was made or changed.", ("calendar", "version", "by")),
+    "calendar/removed": Event("A calendar was deleted.", ("calendar", "by")),
     "queue/rate-limited": Event("A queue waits for its rate limit.", ("until", "limit", "per")),
     "queue/no-worker": Event("Jobs of a queue wait, and no live worker takes it.", ("count", "oldestMs")),
     # Processes
