@@ -12,6 +12,13 @@ fi
 if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
     missing="$missing python3 python3-venv"
 fi
+faketime=
+for library in /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/local/lib/faketime/libfaketimeMT.so.1; do
+    [ -e "$library" ] && faketime=$library
+done
+if [ -z "$faketime" ]; then
+    missing="$missing faketime"
+fi
 if [ -z "$missing" ]; then
     echo "ci-deps: everything is there"
     exit 0

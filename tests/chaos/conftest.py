@@ -16,6 +16,9 @@ from tests.support.postgres import Cluster
 from tests.support.processes import RotaProcesses
 from tests.support.roles import Roles
 from tests.support.target import TargetServer
+from tests.support.turned import faketime, turned
+
+__all__ = ["faketime", "turned"]
 
 SEED_VARIABLE = "ROTA_CHAOS_SEED"
 SEED = os.environ.pop(SEED_VARIABLE, "") or str(random.SystemRandom().randrange(10**9))

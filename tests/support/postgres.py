@@ -39,8 +39,15 @@ class Cluster:
     """
 
     def __init__(
-        self, run: RunDirectory, *, name: str, durable: bool, settings: Mapping[str, str] | None = None
+        self,
+        run: RunDirectory,
+        *,
+        name: str,
+        durable: bool,
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """``environment`` is added to that of the server."""
         found = postgres_binaries.find()
         if found is None:
             raise PostgresMissing(postgres_binaries.MISSING)
@@ -49,6 +56,7 @@ class Cluster:
         self.log = self.directory / "log"
         self.port = free_port()
         self._settings = COMMON_SETTINGS | ({} if durable else FAST_SETTINGS) | dict(settings or {})
+        self._environment = dict(environment or {})
         self._identity = _unprivileged()
         run.watch()
         self.directory.mkdir(mode=0o700)
@@ -131,7 +139,7 @@ class Cluster:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self.directory,
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"} | self._environment,
             start_new_session=True,
             text=True,
             errors="replace",

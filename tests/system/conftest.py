@@ -13,6 +13,9 @@ from tests.store import builders
 from tests.support.processes import RotaProcesses
 from tests.support.roles import Roles
 from tests.support.target import TargetServer
+from tests.support.turned import faketime, turned
+
+__all__ = ["faketime", "turned"]
 
 
 @pytest.fixture
