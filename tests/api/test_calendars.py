@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.calls import Api, good, problem
+from tests.api.calls import COMMAND, Api, good, problem
 from tests.store import builders
 
 EVENT = "BEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:20261229\nRRULE:FREQ=DAILY;COUNT=2\nEND:VEVENT\n"
@@ -75,6 +75,16 @@ async def test_deletes_but_not_from_below_a_schedule(api: Api, client: httpx.Asy
         await client.delete("/api/calendars/x"),
     ):
         assert problem(answer, 404)["detail"] == "there is no calendar x"
+
+
+async def test_a_schedule_names_only_calendars_that_there_are(client: httpx.AsyncClient) -> None:
+    good(await client.put("/api/calendars/x", json={"dates": ["2026-12-24"]}))
+    schedule = {"cron": "0 9 * * *", "target": COMMAND}
+    found = problem(await client.put("/api/schedules/nightly", json={**schedule, "calendars": ["x", "y"]}), 422)
+    assert found["field"] == "calendars" and "there is no calendar y, which nightly names" in found["detail"]
+    made = good(await client.put("/api/schedules/nightly", json={**schedule, "calendars": ["x"]}))
+    assert made["calendars"] == ["x"]
+    problem(await client.delete("/api/calendars/x"), 409)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from rota.actions.specs import RollbackIn
 from rota.engine.scheduler import Scheduler
 from rota.model import ScheduleVersion
 from rota.settings import Settings
-from rota.store import versions
+from rota.store import calendars, versions
 from rota.store.database import Database
 from tests.engine.scheduling import ANN, ledger, occurrences, pause, put, runs, settings_of, settle
 from tests.store.builders import get_schedule
@@ -249,6 +249,9 @@ class TestVersions:
          "endAt": "2031-01-01T00:00:00Z", "maxRuns": 7, "expiresIn": "1h", "note": "n", "priority": 5},
     ])  # fmt: skip
     def test_a_version_is_all_of_it(self, db: Database, fields: dict[str, Any]) -> None:
+        with db.transaction() as tx:
+            for name in fields.get("calendars", ()):
+                calendars.put(tx, name, "{}", note=None, author=None)
         first = put(db, **fields)
         put(db, every="3h")
         roll_back(db, 1)

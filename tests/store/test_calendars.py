@@ -90,11 +90,13 @@ def test_a_calendar_that_a_schedule_names_stays(db: Database) -> None:
 
 def test_unknown_names_are_refused_with_the_one_that_was_meant(db: Database) -> None:
     put(db)
-    db.run(lambda tx: calendars.check(tx, [], "calendars"))
-    db.run(lambda tx: calendars.check(tx, ["holidays"], "calendars"))
-    with pytest.raises(Invalid) as refusal:
-        db.run(lambda tx: calendars.check(tx, ["holidays", "holiday"], "calendars"))
-    assert (refusal.value.field, refusal.value.hint) == ("calendars.1", "did you mean holidays?")
+    right, none = builders.new_schedule(calendars='["holidays"]'), builders.new_schedule()
+    db.run(lambda tx: calendars.check(tx, [right, none]))
+    for wrong, hint in (("holiday", "did you mean holidays?"), ("works", "make it first: rota calendars set")):
+        typo = builders.new_schedule("weekly", calendars=f'["{wrong}","holidays"]')
+        with pytest.raises(Invalid, match=f"no calendar {wrong}, which weekly names") as refusal, db.statement() as tx:
+            calendars.check(tx, [right, typo])
+        assert (refusal.value.field, refusal.value.hint) == ("calendars", hint)
 
 
 def test_a_calendar_is_not_deleted_while_a_schedule_that_names_it_is_saved(pg: Database) -> None:
@@ -109,13 +111,14 @@ def test_a_calendar_is_not_deleted_while_a_schedule_that_names_it_is_saved(pg: D
 
     thread = threading.Thread(target=delete)
     with pg.transaction() as tx:
-        calendars.check(tx, ["holidays"], "calendars")
+        schedule = builders.new_schedule(calendars='["holidays"]')
+        calendars.check(tx, [schedule])
         thread.start()
         waiting = (
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
         )
         wait_until(lambda: pg.read(lambda other: other.row(waiting)) == (1,))
-        schedules.insert(tx, [builders.new_schedule(calendars='["holidays"]')])
+        schedules.insert(tx, [schedule])
     thread.join()
     assert outcome == ["1 schedule names it: nightly"]
 

@@ -120,15 +120,17 @@ def calendar_of(record: Record) -> Calendar:
         return Calendar(problem=f"calendar {record.name}: {reason}")
 
 
-def check(tx: Tx, names: Iterable[str], field: str) -> None:
-    """Raise Invalid for ``field`` where there is no calendar of a name; those that are there are kept till the end."""
-    wanted = list(names)
-    found = calendars.hold(tx, wanted)
-    for place, name in enumerate(wanted):
-        if name not in found:
-            close = get_close_matches(name, [record.name for record in calendars.listed(tx)], n=1)
-            hint = f"did you mean {close[0]}?" if close else "make it first: rota calendars set"
-            raise Invalid(f"{field}.{place}", f"there is no calendar {name[:100]}", hint=hint)
+def check(tx: Tx, schedules: Iterable[Schedule]) -> None:
+    """Raise Invalid where a schedule names a calendar that is not there; those that are there are kept till the end."""
+    users = {name: schedule.id for schedule in schedules for name in names_of(schedule)}
+    if not users:
+        return
+    unknown = sorted(users.keys() - calendars.hold(tx, users))
+    if unknown:
+        name = unknown[0]
+        close = get_close_matches(name, [record.name for record in calendars.listed(tx)], n=1)
+        hint = f"did you mean {close[0]}?" if close else "make it first: rota calendars set"
+        raise Invalid("calendars", f"there is no calendar {name[:100]}, which {users[name]} names", hint=hint)
 
 
 def known(tx: Tx, name: str) -> Record:

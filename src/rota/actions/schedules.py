@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from rota.actions import ownership, rules, settling
+from rota.actions import calendars, ownership, rules, settling
 from rota.actions.definition import Draft, Maker, document
 from rota.actions.settling import Debt
 from rota.actions.specs import Caller, PauseIn, PreviewIn, ScheduleIn, given
@@ -160,6 +160,7 @@ def store(
 
     One that somebody else makes at the same moment is left out.
     """
+    calendars.check(tx, [draft.schedule for draft in drafts])
     by = f" by {caller.subject}" if caller.subject else ""
     debts = [
         Debt(old=draft.old, fresh=draft.schedule, job=draft.job, why=f"edited{by}", at=draft.at)
