@@ -71,13 +71,13 @@ class Roles:
 
     def unfinished(self) -> int:
         """How many jobs have no final status yet."""
-        sql = "SELECT count(*) FROM rota_jobs WHERE status IN ('scheduled', 'pending', 'running')"
+        sql = "SELECT count(*) FROM rota_jobs WHERE status IN ('scheduled', 'pending', 'held', 'running')"
         return int(self.shop.db.read(lambda tx: tx.value(sql)))
 
     def unfinished_but(self, schedule_id: str) -> int:
         """The same, without the runs of a schedule."""
         sql = """
-        SELECT count(*) FROM rota_jobs WHERE status IN ('scheduled', 'pending', 'running')
+        SELECT count(*) FROM rota_jobs WHERE status IN ('scheduled', 'pending', 'held', 'running')
           AND coalesce(schedule_id, '') <> :id
         """
         return int(self.shop.db.read(lambda tx: tx.value(sql, {"id": schedule_id})))
