@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from rota import logs
 from rota.actions import calendars, ownership, rules, settling
 from rota.actions.definition import Draft, Maker, document
 from rota.actions.settling import Debt
@@ -56,23 +57,43 @@ def save(tx: Tx, schedule_id: str, spec: ScheduleIn, caller: Caller, settings: S
 
 
 def put_many(
-    tx: Tx, specs: Sequence[ScheduleIn], caller: Caller, settings: Settings, *, leave: bool = False
+    tx: Tx,
+    specs: Sequence[ScheduleIn],
+    caller: Caller,
+    settings: Settings,
+    *,
+    leave: bool = False,
+    numbered: bool = True,
 ) -> list[Saved]:
     """Create or edit many schedules, each with its ``id``, all or none; return what became of each, in order.
 
     Unchanged ones cost one read and no write.  ``leave`` leaves another owner's as they are instead of raising Owned.
+    ``numbered`` names what is wrong as ``schedules.3.cron``.
     """
     if len(specs) > MOST_TOGETHER:
         raise Invalid("schedules", f"{len(specs)} are too many at once", hint=f"at most {MOST_TOGETHER}")
     wanted: dict[str, ScheduleIn] = {}
     for place, spec in enumerate(specs):
-        with _within(place):
+        with _within(place if numbered else None):
             if spec.id is None:
                 raise Invalid("id", "is missing", hint='for example "id": "nightly"')
             if spec.id in wanted:
                 raise Invalid("id", f"{spec.id!r} is given twice")
             wanted[check_name(spec.id, "id")] = spec
-    return _put(tx, wanted, caller, settings, leave=leave, many=True)
+    return _put(tx, wanted, caller, settings, leave=leave, many=numbered)
+
+
+def tell_left(saved: Sequence[Saved]) -> None:
+    """Warn of the schedules that belong to somebody else now."""
+    for one in saved:
+        if one.left_to is not None:
+            logs.event(
+                "schedule/left",
+                f"schedule {one.schedule.id} belongs to {one.left_to} now; what the code says of it is not used",
+                level="warning",
+                scheduleId=one.schedule.id,
+                owner=one.schedule.owner,
+            )
 
 
 @contextmanager

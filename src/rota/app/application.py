@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from rota.actions import jobs
-from rota.actions.specs import Caller, JobIn, encode
+from rota.actions.specs import Caller, JobIn, ScheduleIn, encode
 from rota.app import asking, periodic
 from rota.app.asking import Args, ScheduleOptions, Work
 from rota.app.database import AppDatabase, AppHome, GivenDatabase, StandIn
@@ -24,7 +24,7 @@ from rota.context import Context
 from rota.errors import Invalid, UnknownJobType
 from rota.handle import Job
 from rota.job import Duration, JobFunction, JobOptions, TypeOptions
-from rota.model import JobType, NewJob
+from rota.model import JobType, NewJob, VersionAction
 from rota.settings import Settings
 from rota.store.database import Database, Tx
 from rota.timetable import parse_instant
@@ -224,13 +224,37 @@ class Rota:
         nothing.  An interval of zero or less switches the schedule off until a positive one comes; the pause that a
         person made stays.
         """
-        if periodic.check_interval(every_seconds) <= 0:
-            self._home.database().run(periodic.switch_off(str(id)))
-            return
-        work, checked = self._work(func, args)
-        spec = asking.schedule_spec(str(id), work, checked, {"every": every_seconds, **options})
-        declare(self._home, _functions([work]))
-        self._home.database().run(periodic.switch_on(spec, self._home.settings))
+        self._schedule([{"id": id, "every_seconds": every_seconds, "func": func, "args": args, **options}], many=False)
+
+    def schedule_many(self, items: Iterable[Mapping[str, Any]]) -> dict[str, VersionAction | None]:
+        """Make or change many schedules in one transaction, at most 10,000, all or none.
+
+        An item says ``id``, ``func``, ``args``, and ``every_seconds`` or what `schedule` takes (``cron``, ``every``,
+        ``at``, ``tz``, options).  Safe to call at every start of every process, as `schedule_periodic` is; those that
+        stay the same cost one read together.  Return what became of each: None where nothing changed.
+        """
+        return self._schedule(items, many=True)
+
+    def _schedule(self, items: Iterable[Mapping[str, Any]], *, many: bool) -> dict[str, VersionAction | None]:
+        on: list[ScheduleIn] = []
+        off: list[str] = []
+        functions: dict[str, JobFunction[..., Any]] = {}
+        for place, item in enumerate(items):
+            with asking.of_many(place if many else None):
+                schedule_id, fields = periodic.item_of(item)
+                if fields is None:
+                    off.append(schedule_id)
+                    continue
+                work, checked = self._work(fields.pop("func"), fields.pop("args", None))
+                on.append(asking.schedule_spec(schedule_id, work, checked, fields))
+            if isinstance(work, JobFunction):
+                functions[work.name] = work
+        declare(self._home, [*functions.values()])
+        database, settings = self._home.database(), self._home.settings
+        saved = database.run(periodic.switch_on(on, settings, many=many)) if on else []
+        saved += database.run(periodic.switch_off(off)) if off else []
+        found: dict[str, VersionAction | None] = dict.fromkeys(off)
+        return found | {one.schedule.id: one.action for one in saved}
 
     def schedule_at(
         self, execution_time: datetime, func: Runnable, args: Args = None, **options: Unpack[JobOptions]

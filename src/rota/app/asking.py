@@ -17,7 +17,7 @@ from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid
 from rota.job import Duration, JobFunction, JobOptions, Retry, TypeOptions, type_document
 from rota.jsontext import check_name
-from rota.model import Overlap
+from rota.model import AfterRun, Catchup, Overlap
 from rota.signature import Signature
 from rota.timetable import parse_instant
 
@@ -30,25 +30,33 @@ Args = Mapping[str, Any] | Sequence[Any] | None
 class ScheduleOptions(TypedDict, total=False):
     """What a schedule says beside what to run and when; the contract's names in snake_case."""
 
+    rules: Sequence[Mapping[str, Any]]
     seconds: Literal["first", "last"]
     day_match: Literal["cron", "and"]
     start_at: datetime | str
     end_at: datetime | str
+    on_start: bool
     max_runs: int
+    after_run: AfterRun
     jitter: Duration
     overlap: Overlap
-    catchup: Literal["none", "latest", "all"]
+    catchup: Catchup
     catchup_window: Duration
+    pause_after: int
+    calendars: Sequence[str]
     queue: str
     priority: int | str
     retry: Retry | Mapping[str, Any]
     max_attempts: int
     timeout: Duration
+    expires_in: Duration
     concurrency_key: str
     on_lost: Literal["retry", "fail"]
     tags: Sequence[str]
     paused: bool
     note: str
+    source: str
+    take_over: bool
 
 
 _JOB_ONLY = {
@@ -58,7 +66,7 @@ _JOB_ONLY = {
     "started_by": "startedBy",
 }
 _OF_TYPES = TypeOptions.__annotations__.keys()
-_DURATIONS = ("every", "jitter", "catchup_window", "timeout")
+_DURATIONS = ("every", "jitter", "catchup_window", "timeout", "expires_in")
 _TIMES = ("at", "start_at", "end_at")
 
 
@@ -148,11 +156,21 @@ def _plain(value: Any, name: str) -> Any:
     """Return what JSON can say of an option."""
     if isinstance(value, Retry):
         return value.document()
+    if name == "rules" and isinstance(value, Sequence) and not isinstance(value, str):
+        return [_rule(one) for one in value]
     if name in _TIMES or isinstance(value, datetime):
         return _instant(value, name)
     if name in _DURATIONS or isinstance(value, timedelta):
         return format_duration(parse_duration(value, name))
     return value
+
+
+def _rule(one: Any) -> Any:
+    """Return one of several rules, which Python may say in snake_case, with ``tz``."""
+    if not isinstance(one, Mapping):
+        return one
+    named = {"timezone" if name == "tz" else str(name): value for name, value in one.items()}
+    return {_camel(name): _plain(value, name) for name, value in named.items()}
 
 
 def _instant(value: datetime | str, field: str) -> str:
@@ -163,6 +181,17 @@ def _instant(value: datetime | str, field: str) -> str:
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
+
+
+@contextmanager
+def of_many(place: int | None) -> Iterator[None]:
+    """Name the one of many schedules that is wrong."""
+    try:
+        yield
+    except Invalid as error:
+        if place is None:
+            raise
+        raise type(error)(f"schedules.{place}.{error.field}", error.reason, hint=error.hint) from None
 
 
 @contextmanager

@@ -1,19 +1,23 @@
-"""``schedule_periodic``: called at every start of every process of a program, and the same schedule each time."""
+"""Schedules that a program makes while it runs: at every start of every process, and the same ones each time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from rota.actions import schedules
+from rota.actions import ownership, schedules
+from rota.actions.schedules import Saved
 from rota.actions.specs import Caller, PauseIn, ScheduleIn
 from rota.errors import Invalid
+from rota.jsontext import check_name
 from rota.settings import Settings
 from rota.store import schedules as store
 from rota.store.database import Tx
 
 SWITCHED_OFF = "schedule_periodic"
 """Who pauses a schedule whose interval is zero or less.  The pause of a person is another, which no start ends."""
+CODE = Caller("code")
 
 
 def check_interval(seconds: float) -> float:
@@ -23,24 +27,54 @@ def check_interval(seconds: float) -> float:
     return seconds
 
 
-def switch_on(spec: ScheduleIn, settings: Settings) -> Callable[[Tx], None]:
-    """Return what writes the schedule, and ends the pause of an interval of zero."""
+def item_of(item: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None]:
+    """Return id and fields of one of many schedules; no fields where it is switched off.  Raises Invalid."""
+    if not isinstance(item, Mapping):
+        raise Invalid("", f"{item!r} is no schedule", hint='for example {"id": "a", "func": f, "every_seconds": 60}')
+    fields = dict(item)
+    schedule_id = check_name(str(fields.pop("id", "")), "id")
+    if "every_seconds" in fields:
+        fields["every"] = check_interval(fields.pop("every_seconds"))
+        if fields["every"] <= 0:
+            return schedule_id, None
+    if fields.get("func") is None:
+        raise Invalid("func", "is missing", hint="say what to run")
+    return schedule_id, fields
 
-    def put(tx: Tx) -> None:
-        schedule = schedules.put(tx, str(spec.id), spec, Caller("code"), settings)
-        if schedule.paused_at is not None and schedule.paused_by == SWITCHED_OFF:
-            schedules.resume(tx, schedule.id, Caller("code"))
+
+def switch_on(specs: Sequence[ScheduleIn], settings: Settings, *, many: bool) -> Callable[[Tx], list[Saved]]:
+    """Return what writes schedules, and ends the pauses of intervals of zero.
+
+    Those that somebody has taken over stay as they are.
+    """
+
+    def put(tx: Tx) -> list[Saved]:
+        saved = schedules.put_many(tx, specs, CODE, settings, leave=True, numbered=many)
+        for place, one in enumerate(saved):
+            if one.left_to is None and one.schedule.paused_by == SWITCHED_OFF and one.schedule.paused_at is not None:
+                saved[place] = Saved(schedule=schedules.resume(tx, one.schedule.id, CODE), action="resumed")
+        tx.after_commit(lambda: schedules.tell_left(saved))
+        return saved
 
     return put
 
 
-def switch_off(schedule_id: str) -> Callable[[Tx], None]:
-    """Return what pauses the schedule if there is one, and nobody has paused it."""
+def switch_off(ids: Sequence[str]) -> Callable[[Tx], list[Saved]]:
+    """Return what pauses those of some schedules that there are, that are code's, and that nobody has paused."""
 
-    def pause(tx: Tx) -> None:
-        old = store.lock(tx, schedule_id)
-        if old is not None and old.paused_at is None:
-            note = PauseIn(note="switched off: its interval is zero or less")
-            schedules.pause(tx, schedule_id, note, Caller(SWITCHED_OFF))
+    def pause(tx: Tx) -> list[Saved]:
+        found = store.get_all(tx, ids)
+        running = [one.id for one in found.values() if one.paused_at is None and one.owner == "code"]
+        locked = store.lock_all(tx, running) if running else {}
+        note = PauseIn(note="switched off: its interval is zero or less")
+        paused = [
+            Saved(schedule=schedules.pause(tx, one.id, note, Caller(SWITCHED_OFF)), action="paused")
+            for one in locked.values()
+            if one.paused_at is None
+        ]
+        others = [one for one in found.values() if one.owner != "code"]
+        left = [Saved(schedule=one, left_to=ownership.name(one)) for one in others]
+        tx.after_commit(lambda: schedules.tell_left(left))
+        return paused
 
     return pause

@@ -56,8 +56,7 @@ class Registry(Loop):
         if self._lease.held and self._declared_for != (worker, len(mine)):
             self._write_types(mine, worker)
             self._declared_for = (worker, len(mine))
-        for document in waiting:
-            self._write_schedule(document)
+        self._write_schedules(waiting)
         with self._lock:
             self._pending = self._pending[len(waiting) :]
         names = self._db.read(types.code_names)
@@ -81,17 +80,46 @@ class Registry(Loop):
                 logs.event("type/declared", f"job type {name} declared", jobType=name)
         self._db.run(lambda tx: workers.declare(tx, worker, sorted(mine)))
 
-    def _write_schedule(self, document: str) -> None:
+    def _write_schedules(self, documents: Sequence[str]) -> None:
+        """Write what an application declares; a wrong one is told and keeps no other from being written."""
+        specs = [spec for document in documents if (spec := self._read(document)) is not None]
+        for first in range(0, len(specs), schedules.MOST_TOGETHER):
+            together = specs[first : first + schedules.MOST_TOGETHER]
+            try:
+                self._put(together)
+            except RotaError as error:
+                if error.status == 503:
+                    raise
+                for spec in together:
+                    self._put_alone(spec)
+
+    def _read(self, document: str) -> ScheduleIn | None:
         try:
             spec = decode(document, ScheduleIn)
-            spec.owner = "code"
-            self._db.run(lambda tx: schedules.put(tx, spec.id or "", spec, Caller("code"), self._settings))
+        except RotaError as error:
+            _tell_refused(error)
+            return None
+        spec.owner = "code"
+        spec.source = spec.source or self._settings.app
+        return spec
+
+    def _put(self, specs: Sequence[ScheduleIn], *, numbered: bool = True) -> None:
+        """Write schedules, but for those that somebody has taken over."""
+        code, settings = Caller("code"), self._settings
+        schedules.tell_left(
+            self._db.run(lambda tx: schedules.put_many(tx, specs, code, settings, leave=True, numbered=numbered))
+        )
+
+    def _put_alone(self, spec: ScheduleIn) -> None:
+        try:
+            self._put([spec], numbered=False)
         except RotaError as error:
             if error.status == 503:
                 raise
-            logs.event(
-                "schedule/refused",
-                f"a schedule of the application is refused: {error}",
-                level="error",
-                error=str(error),
-            )
+            _tell_refused(error)
+
+
+def _tell_refused(error: RotaError) -> None:
+    logs.event(
+        "schedule/refused", f"a schedule of the application is refused: {error}", level="error", error=str(error)
+    )
