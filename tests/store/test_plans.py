@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from rota.model import LogChunk
-from rota.store import due, history, jobs, logs, pulse, queues, reads, results, retention, turns, vitals
+from rota.store import calendars, due, history, jobs, logs, pulse, queues, reads, results, retention, turns, vitals
 from rota.store import firing as firing_store
 from rota.store.database import Database, Tx
 from rota.store.firing import Firing
@@ -158,6 +158,7 @@ class Acts:
         self.add("upcoming", lambda tx: history.upcoming(tx, 2000, 100), "rota_schedules_due")
         self.add("active run", lambda tx: history.active(tx, "schedule4"), "rota_jobs_overlap")
         self.add("failed lately", lambda tx: history.failed_since(tx, 5), "rota_jobs_finished")
+        self.add("users of a calendar", lambda tx: calendars.naming(tx, "works", 10), "rota_schedules_calendars")
         self.add("old logs", lambda tx: retention.delete_logs(tx, 5, 500), "rota_logs_age")
 
     def _durations(self, tx: Tx) -> None:
