@@ -253,15 +253,15 @@ class Flusher(Loop):
         # Where the database takes no result at all, it is no matter of this one: all are kept until it does.
         if accepted is None and (refused.tries < MOST_TRIES or self._took_at < refused.since):
             return
+        if accepted is None:
+            logs.event(
+                "job/result-lost", f"its result cannot be stored after {refused.tries} tries, and is given up",
+                level="error", jobId=ended.id, attempt=ended.attempt, workerId=refused.worker, error=ended.error,
+            )  # fmt: skip
+        else:
+            self._done([ended], accepted, refused.worker)
         with self._lock:
             self._refused.remove(refused)
-        if accepted is not None:
-            self._done([ended], accepted, refused.worker)
-            return
-        logs.event(
-            "job/result-lost", f"its result cannot be stored after {refused.tries} tries, and is given up",
-            level="error", jobId=ended.id, attempt=ended.attempt, workerId=refused.worker, error=ended.error,
-        )  # fmt: skip
 
 
 def _failed(ended: Ended, refusal: Exception) -> Finished:
