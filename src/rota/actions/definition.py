@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 import msgspec
 
@@ -13,6 +14,7 @@ from rota.errors import Invalid
 from rota.jsontext import check_name, check_text, same_json
 from rota.model import JobType, NewJob, Schedule
 from rota.settings import Settings
+from rota.timetable import Rule
 
 MOST_CALENDARS = 20
 _STATE = frozenset(
@@ -46,12 +48,17 @@ class Draft(msgspec.Struct, kw_only=True):
 class Maker:
     """Makes schedules of what users say: with the job types that there are, for who asks."""
 
-    def __init__(self, known: Mapping[str, JobType], caller: Caller, settings: Settings, now: int) -> None:
+    def __init__(
+        self, known: Mapping[str, JobType], caller: Caller, settings: Settings, now: int, *, fitting: bool = False
+    ) -> None:
+        """``fitting`` says that the functions of the types have checked their arguments."""
         self.known = known
         self.caller = caller
         self.settings = settings
         self.now = now
         """µs UTC, by the database's clock."""
+        self._fitting = fitting
+        self._rules: dict[object, Rule] = {}
 
     def draft(self, schedule_id: str, spec: ScheduleIn, old: Schedule | None) -> Draft:
         """Return what ``spec`` makes of a schedule; raises Invalid with the field that is wrong.
@@ -65,7 +72,7 @@ class Maker:
         said = (document, zone, start, end)
         same_rule = old is not None and (old.rule, old.timezone, old.start_at, old.end_at) == said
         anchor = old.anchor_at if old is not None and same_rule else start if start is not None else self.now
-        rule = rules.parse(stored, key=schedule_id, timezone=zone, anchor_us=anchor, start=start, end=end)
+        rule = self._rule(stored, schedule_id, zone, anchor, start, end)
         runs = check_count(spec.max_runs, "maxRuns")
         if old is not None and same_rule:
             next_at = old.next_at if old.next_at is not None else rule.next(self.now)
@@ -130,6 +137,17 @@ class Maker:
         self._carry(fresh, None, old)
         return Draft(schedule=fresh, old=old, same_rule=same_rule, job=job, at=self.now)
 
+    def _rule(
+        self, stored: rules.StoredRule, key: str, zone: str, anchor: int, start: int | None, end: int | None
+    ) -> Rule:
+        """Return a rule; of many schedules with the same one it is read once."""
+        same = (stored, key if stored.is_hashed else "", zone, anchor, start, end)
+        found = self._rules.get(same)
+        if found is None:
+            found = rules.parse(stored, key=key, timezone=zone, anchor_us=anchor, start=start, end=end)
+            self._rules[same] = found
+        return found
+
     def _carry(self, fresh: Schedule, paused: bool | None, old: Schedule | None) -> None:
         """Give a schedule the state of the one before; ``paused`` True or False begins or ends a pause."""
         if old is not None:
@@ -148,7 +166,8 @@ class Maker:
         job_type = self.known.get(spec.job_type) if spec.job_type else None
         takes_object = job_type is not None and building.needs_object(job_type.lane)
         args = building.check_args(given(spec.args), self.settings, must_be_object=takes_object)
-        check_fit(args, job_type.args_schema if job_type else None)
+        if not self._fitting:
+            check_fit(args, job_type.args_schema if job_type else None)
         job = building.build(
             "",
             type_name=spec.job_type,
@@ -182,10 +201,15 @@ _DEFAULTS = msgspec.json.Decoder(JobDefaults)
 
 def alike(one: Schedule, other: Schedule) -> bool:
     """Tell whether two schedules are the same but for who owns them, and paused both or neither."""
-    names = (name for name in DEFINING if name not in _OWN)
-    return all(getattr(one, name) == getattr(other, name) for name in names) and (
-        (one.paused_at is None) == (other.paused_at is None)
-    )
+    return same_definition(one, other) and (one.paused_at is None) == (other.paused_at is None)
+
+
+def same_definition(one: Schedule, other: Schedule) -> bool:
+    """Tell whether two schedules are the same but for who owns them and what they have come to."""
+    return bool(_what(one) == _what(other))
+
+
+_what = attrgetter(*(name for name in DEFINING if name not in _OWN))
 
 
 def document(schedule: Schedule) -> str:

@@ -35,6 +35,12 @@ class StoredRule(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True
     on_start: bool = False
 
     @property
+    def is_hashed(self) -> bool:
+        """Whether an expression may have an ``H``, which is made from the schedule's id."""
+        crons = (self.cron, *(one.cron for one in self.rules or ()))
+        return any("h" in cron.lower() for cron in crons if cron is not None)
+
+    @property
     def only_instants(self) -> bool:
         """Whether all of it was written down as single instants."""
         return self.at is not None or all(one.at is not None for one in self.rules or (StoredOne(),))

@@ -9,7 +9,7 @@ import msgspec
 
 from rota import logs
 from rota.actions import calendars, ownership, rules, settling
-from rota.actions.definition import Draft, Maker, document
+from rota.actions.definition import Draft, Maker, document, same_definition
 from rota.actions.settling import Debt
 from rota.actions.specs import Caller, PauseIn, PreviewIn, ScheduleIn, given
 from rota.actions.targets import with_secrets_of
@@ -64,11 +64,13 @@ def put_many(
     *,
     leave: bool = False,
     numbered: bool = True,
+    fitting: bool = False,
 ) -> list[Saved]:
     """Create or edit many schedules, each with its ``id``, all or none; return what became of each, in order.
 
     Unchanged ones cost one read and no write.  ``leave`` leaves another owner's as they are instead of raising Owned.
-    ``numbered`` names what is wrong as ``schedules.3.cron``.
+    ``numbered`` names what is wrong as ``schedules.3.cron``.  ``fitting`` says that the functions of the types have
+    checked their arguments.
     """
     if len(specs) > MOST_TOGETHER:
         raise Invalid("schedules", f"{len(specs)} are too many at once", hint=f"at most {MOST_TOGETHER}")
@@ -80,7 +82,7 @@ def put_many(
             if spec.id in wanted:
                 raise Invalid("id", f"{spec.id!r} is given twice")
             wanted[check_name(spec.id, "id")] = spec
-    return _put(tx, wanted, caller, settings, leave=leave, many=numbered)
+    return _put(tx, wanted, caller, settings, leave=leave, many=numbered, fitting=fitting)
 
 
 def tell_left(saved: Sequence[Saved]) -> None:
@@ -115,11 +117,12 @@ def _put(
     *,
     leave: bool,
     many: bool = False,
+    fitting: bool = False,
 ) -> list[Saved]:
     places = {schedule_id: place if many else None for place, schedule_id in enumerate(wanted)}
     known = types.named(tx, {spec.job_type for spec in wanted.values() if spec.job_type and "\0" not in spec.job_type})
     before = schedules.get_all(tx, list(wanted))
-    maker = Maker(known, caller, settings, tx.now())
+    maker = Maker(known, caller, settings, tx.now(), fitting=fitting)
     saved: dict[str, Saved] = {}
     drafts: list[Draft] = []
 
@@ -239,7 +242,7 @@ def _action(draft: Draft) -> VersionAction:
         return "created"
     if ownership.differs(draft):
         return "takenOver"
-    if document(draft.old) == document(draft.schedule):
+    if same_definition(draft.old, draft.schedule):
         return "resumed" if _resumed(draft) else "paused"
     return "edited"
 

@@ -239,6 +239,7 @@ class Rota:
         on: list[ScheduleIn] = []
         off: list[str] = []
         functions: dict[str, JobFunction[..., Any]] = {}
+        fitting = True
         for place, item in enumerate(items):
             with asking.of_many(place if many else None):
                 schedule_id, fields = periodic.item_of(item)
@@ -249,9 +250,10 @@ class Rota:
                 on.append(asking.schedule_spec(schedule_id, work, checked, fields))
             if isinstance(work, JobFunction):
                 functions[work.name] = work
+            fitting &= isinstance(work, JobFunction)
         declare(self._home, [*functions.values()])
         database, settings = self._home.database(), self._home.settings
-        saved = database.run(periodic.switch_on(on, settings, many=many)) if on else []
+        saved = database.run(periodic.switch_on(on, settings, many=many, fitting=fitting)) if on else []
         saved += database.run(periodic.switch_off(off)) if off else []
         found: dict[str, VersionAction | None] = dict.fromkeys(off)
         return found | {one.schedule.id: one.action for one in saved}

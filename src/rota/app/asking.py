@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal, TypedDict, cast
 
 import msgspec
@@ -135,12 +136,19 @@ def schedule_spec(schedule_id: str, work: Work, args_json: str, fields: Mapping[
         spec = convert({_camel(name): value for name, value in given.items()}, ScheduleIn)
         start, end = rules.bounds(spec)
         zone = rules.timezone(spec)
-        rules.parse(rules.stored(spec), key=schedule_id, timezone=zone, anchor_us=start or 0, start=start, end=end)
+        stored = rules.stored(spec)
+        _check_rule(stored, schedule_id if stored.is_hashed else "", zone, start, end)
         policy.duration(spec.timeout, "timeout", minimum_us=1000)
     spec.id = schedule_id
     spec.owner = "code"
     _say_what(spec, work, args_json)
     return spec
+
+
+@lru_cache(maxsize=1000)
+def _check_rule(stored: rules.StoredRule, key: str, zone: str, start: int | None, end: int | None) -> None:
+    """Raise Invalid for a rule that is wrong; many schedules of a program have the same."""
+    rules.parse(stored, key=key, timezone=zone, anchor_us=start or 0, start=start, end=end)
 
 
 def _say_what(spec: JobIn | ScheduleIn, work: Work, args_json: str) -> None:

@@ -42,14 +42,16 @@ def item_of(item: Mapping[str, Any]) -> tuple[str, dict[str, Any] | None]:
     return schedule_id, fields
 
 
-def switch_on(specs: Sequence[ScheduleIn], settings: Settings, *, many: bool) -> Callable[[Tx], list[Saved]]:
+def switch_on(
+    specs: Sequence[ScheduleIn], settings: Settings, *, many: bool, fitting: bool
+) -> Callable[[Tx], list[Saved]]:
     """Return what writes schedules, and ends the pauses of intervals of zero.
 
     Those that somebody has taken over stay as they are.
     """
 
     def put(tx: Tx) -> list[Saved]:
-        saved = schedules.put_many(tx, specs, CODE, settings, leave=True, numbered=many)
+        saved = schedules.put_many(tx, specs, CODE, settings, leave=True, numbered=many, fitting=fitting)
         for place, one in enumerate(saved):
             if one.left_to is None and one.schedule.paused_by == SWITCHED_OFF and one.schedule.paused_at is not None:
                 saved[place] = Saved(schedule=schedules.resume(tx, one.schedule.id, CODE), action="resumed")
