@@ -14,7 +14,19 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import api, commands, drain, enqueue, http_jobs, lateness, pickup, schedules_scale, table, timetable
+from benchmarks import (
+    api,
+    commands,
+    declaring,
+    drain,
+    enqueue,
+    http_jobs,
+    lateness,
+    pickup,
+    schedules_scale,
+    table,
+    timetable,
+)
 from benchmarks.figure import Figure
 from benchmarks.server import postgres
 from benchmarks.setting import ROOT, Session
@@ -35,6 +47,7 @@ ALL = {
     "api": Benchmark(api.run),
     "pickup": Benchmark(pickup.run),
     "lateness": Benchmark(lateness.run),
+    "declaring": Benchmark(declaring.run),
     "schedules": Benchmark(schedules_scale.run),
     "http": Benchmark(http_jobs.run),
     "commands": Benchmark(commands.run, ("",)),
