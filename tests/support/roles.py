@@ -111,7 +111,8 @@ def end_schedules(shop: Shop) -> None:
 def kill(process: KeptProcess, *, tree: bool = False) -> None:
     """``kill -9`` a process, alone or with all that it has started; return when all of it is gone."""
     family = {process.pid, *procs.descendants(process.pid)}
-    for pid in family if tree else [process.pid]:
+    # The process first: it would else tell of the death of those below it.
+    for pid in [process.pid, *(family - {process.pid})] if tree else [process.pid]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.wait()
