@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md",
     "docs/how-to/first-schedule.md",
+    "docs/how-to/apply.md",
     "docs/how-to/calendars.md",
     "docs/how-to/run-commands.md",
     "docs/how-to/http-callbacks.md",

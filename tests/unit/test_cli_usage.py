@@ -197,7 +197,7 @@ def test_what_lists_and_shows_prints_json_too() -> None:
 
 def test_what_asks_can_be_told_not_to() -> None:
     of_schedules = {"edit", "rollback", "backfill"}
-    asks = {"remove", "revoke", "delete", "cancel", "retry", "retry-failed", "delete-failed"} | of_schedules
+    asks = {"remove", "revoke", "apply", "delete", "cancel", "retry", "retry-failed", "delete-failed"} | of_schedules
     found = {name.split()[-1] for name, command in commands() if any("--yes" in each.opts for each in command.params)}
     assert found == asks
 

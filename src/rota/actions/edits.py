@@ -83,7 +83,7 @@ def compare(draft: Draft) -> Edit:
     return Edit(
         old=old,
         fresh=fresh,
-        changes=_changes(old, fresh),
+        changes=changes(old, fresh),
         goes=sorted(before - after),
         comes=sorted(after - before),
         until=until,
@@ -114,7 +114,7 @@ def _instants(schedule: Schedule | None, rule: Rule | None, after: int, until: i
     return found
 
 
-def _changes(old: Schedule | None, fresh: Schedule) -> list[Change]:
+def changes(old: Schedule | None, fresh: Schedule) -> list[Change]:
     before = _shown(old) if old is not None else {}
     after = _shown(fresh)
     # As JSON, as they are shown: a secret that is masked in both is not told.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rota.api import (
+    apply,
     calendars,
     forecast,
     health,
@@ -31,6 +32,7 @@ OPERATIONS = (
     forecast.operations,
     queues.operations,
     calendars.operations,
+    apply.operations,
     job_types.operations,
     system.operations,
     tokens.operations,

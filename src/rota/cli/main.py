@@ -41,6 +41,8 @@ GROUPS: dict[str, dict[str, Place]] = {
         "workers": Place("rota.cli.inventory", "Look at the processes of the service."),
     },
     "Move in": {
+        "apply": Place("rota.cli.apply", "Make schedules, calendars and queues what a file says."),
+        "export": Place("rota.cli.export", "Write them as a file that `apply` reads."),
         "next": Place("rota.cli.next", "Show what a cron expression means, and its next instants."),
     },
     "Look after": {

@@ -341,6 +341,11 @@ class Client(Wire):
             raise ServiceUnavailable(f"{self.url} answers, but not as a Rota", hint="is this its address?")
         return found
 
+    def apply(self, document: Mapping[str, Any]) -> Json:
+        """Make schedules, calendars and queues what a file says; return ``{source, applied, changes}``."""
+        found: Json = self.request("POST", "/api/apply", dict(document), timeout_s=120)
+        return found
+
     def forecast(self, **query: Any) -> Json:
         """Return what schedules will do (``hours | from, to``, ``schedule``, ``queue``)."""
         found: Json = self.request("GET", "/api/forecast", params=query)
