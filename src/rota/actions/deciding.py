@@ -197,7 +197,7 @@ def _account_open(ledger: _Ledger, those: Sequence[Segment]) -> None:
         _coalesce(ledger, [Segment(instant, instant) for instant in on_time[:-1]], on_time[-1], "due at once")
         on_time = on_time[-1:]
     for instant in on_time:
-        ledger.fire(instant, "fired")
+        ledger.fire(instant, "fired", ledger.rule.note(instant))
 
 
 def _catch_up(ledger: _Ledger, late: Sequence[Segment], on_time: Sequence[int]) -> None:

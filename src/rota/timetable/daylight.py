@@ -9,12 +9,13 @@ Instants are whole seconds; outside they are in microseconds since 1970 in UTC.
 
 from __future__ import annotations
 
-from rota.timetable.stretches import FIRST_SECOND, LAST_SECOND, Stretch, stretch_at
+from rota.timetable.stretches import CORRECTION, FIRST_SECOND, LAST_SECOND, Stretch, stretch_at
 from rota.timetable.wallclock import DAY_SECONDS, WallClock
 
 # No two offsets of one zone are further apart than this many days.
 _MARGIN = 2
 _SECOND = 1_000_000
+TWICE = "the clock shows this time twice"
 
 
 class Daylight:
@@ -85,6 +86,25 @@ class Daylight:
             instant = stop
         return mask
 
+    def note(self, instant_us: int) -> str | None:
+        """Say what a change of the clock did to an instant of this series; None where it did nothing."""
+        instant = instant_us // _SECOND
+        stretch = self._stretch_at(instant)
+        wall = instant + stretch.offset
+        gap, again = stretch.gap, stretch.repeated
+        if gap is not None and wall == self._resumption(stretch):
+            return f"the clock skipped {_hhmm(gap[0])} to {_hhmm(gap[1])}; this is the first minute after"
+        if again is not None and again[0] <= wall < again[1]:
+            return f"{TWICE}; this is the second"
+        if stretch.end - instant > CORRECTION or stretch.end > LAST_SECOND:
+            return None
+        again = stretch_at(self._zone, stretch.end).repeated
+        if again is None or not again[0] <= wall < again[1]:
+            return None
+        return "the clock shows this time twice; this is the first" + (
+            ", and the only one to run" if self._fixed else ""
+        )
+
     def _stretch_at(self, instant: int) -> Stretch:
         stretch = self._stretch
         if not stretch.start <= instant < stretch.end:
@@ -135,3 +155,8 @@ class Daylight:
         """Return where to search back from when a stretch has no earlier one."""
         day = self._wall.day_at_or_before((stretch.start + stretch.before) // DAY_SECONDS + _MARGIN)
         return None if day is None else min(stretch.start - 1, (day + _MARGIN + 1) * DAY_SECONDS)
+
+
+def _hhmm(wall: int) -> str:
+    minutes = wall // 60 % 1440
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

@@ -88,6 +88,13 @@ class Rule:
             last = min(last, self.end_us)
         return self.series.count(first, last + 1) if first <= last else 0
 
+    def note(self, instant_us: int) -> str | None:
+        """Say what a change of the clock did to one of its instants; None where it did nothing."""
+        for member in self._members:
+            if member.next(instant_us - 1) == instant_us and (said := member.note(instant_us)) is not None:
+                return said
+        return self.series.note(instant_us) if isinstance(self.series, Daylight) else None
+
     def describe(self) -> str:
         """Say the rule in words, with its zone where that matters: "at 09:00 on Monday, Europe/Paris"."""
         if self._members:

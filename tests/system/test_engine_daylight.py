@@ -1,0 +1,91 @@
+"""TICK-4: weekends in which the clock changes, lived through at speed in four zones, and what the history says."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from rota.engine.scheduler import Scheduler
+from rota.store import firing
+from rota.store.database import Database
+from tests.engine.scheduling import ledger, put, settings_of, settle
+from tests.support.clock import HandClock, hand_clock
+from tests.support.processes import RotaProcesses
+from tests.unit.minute_walk import walk
+
+WEEKENDS = {
+    "Europe/Paris": ("2027-03-27", "2027-10-30"),
+    "America/New_York": ("2027-03-13", "2027-11-06"),
+    "Australia/Lord_Howe": ("2027-10-02", "2027-04-03"),
+    "America/Santiago": ("2027-09-04", "2027-04-03"),
+}
+"""The Saturdays before the clock is put forwards and back: by an hour, by half an hour, at midnight."""
+DAILY = {
+    "Europe/Paris": ("30 2", "30 2"),
+    "America/New_York": ("30 2", "30 1"),
+    "Australia/Lord_Howe": ("15 2", "45 1"),
+    "America/Santiago": ("30 0", "30 23"),
+}
+"""A time of the day that the clock skips in spring, and one that it shows twice in autumn."""
+FORWARDS, BACK = "the clock skipped", "the clock shows this time twice"
+
+
+def us(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000
+
+
+def live_through(clock: HandClock, db: Database, scheduler: Scheduler, end: int) -> None:
+    """Go from one instant to the next until the end."""
+    following = db.read(firing.next_due)[1]
+    while following is not None and following < end:
+        clock.set(following)
+        settle(scheduler)
+        following = db.read(firing.next_due)[1]
+
+
+@pytest.mark.parametrize("zone", WEEKENDS)
+def test_a_change_of_the_clock_is_lived_through(database_url: str, zone: str, rota_process: RotaProcesses) -> None:
+    with hand_clock(database_url) as clock:
+        for saturday, daily_at, change in zip(WEEKENDS[zone], DAILY[zone], (FORWARDS, BACK), strict=True):
+            rules = {"daily": f"{daily_at} * * *", "half-hours": "*/30 * * * *", "midnight": "0 0 * * *"}
+            names = {f"{name}-{saturday}": cron for name, cron in rules.items()}
+            spend_the_weekend(clock, saturday, zone, names)
+            daily = history(rota_process, database_url, f"daily-{saturday}")
+            half_hours = history(rota_process, database_url, f"half-hours-{saturday}")
+            assert [reason.startswith(change) for reason in daily if reason] == [True]
+            twice = [reason for reason in half_hours if reason.startswith(BACK)]
+            assert len(twice) == (0 if change == FORWARDS else 2 if zone == "Australia/Lord_Howe" else 4)
+            assert not any(reason.startswith(FORWARDS) for reason in half_hours)
+
+
+def spend_the_weekend(clock: HandClock, saturday: str, zone: str, names: dict[str, str]) -> None:
+    """Live from the noon of a Saturday to the end of the Sunday; the ledgers then say what a walk by minutes says."""
+    start = datetime.fromisoformat(saturday).replace(hour=12, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    end = start + timedelta(hours=36)
+    clock.set(us(start) - 1)
+    db = clock.databases[0]
+    for name, cron in names.items():
+        put(db, name, cron=cron, timezone=zone, overlap="allow")
+    live_through(clock, db, Scheduler(db, settings_of("sqlite:///unused.db")), us(end))
+    for name, cron in names.items():
+        due = [us(instant) for instant in walk(cron, zone, start, end)]
+        assert ledger(db, name) == [("fired", instant, instant) for instant in due], name
+    db.run(lambda tx: tx.run("UPDATE rota_schedules SET next_at = NULL, version = version + 1"))
+
+
+def history(rota_process: RotaProcesses, database_url: str, name: str) -> list[str]:
+    """The reason of each line of ``rota schedules history``, which says the same as its JSON."""
+    env = {"ROTA_DATABASE_URL": database_url}
+    done = rota_process.run("schedules", "history", name, "--limit", "200", env=env)
+    told = rota_process.run("schedules", "history", name, "--limit", "200", "--json", env=env)
+    assert (done.code, told.code) == (0, 0), done
+    lines = done.stdout.splitlines()[1:]
+    rows = json.loads(told.stdout)
+    assert len(lines) == len(rows) > 0
+    for line, row in zip(lines, rows, strict=True):
+        assert row["disposition"] == "fired" and "fired" in line
+        assert (row["reason"] or "") in line
+    return [row["reason"] or "" for row in rows]
