@@ -51,6 +51,9 @@ INSERT INTO rota_logs (job_id, attempt, first_line, lines, at, body) SELECT [ID]
 INSERT INTO rota_occurrences (schedule_id, scheduled_for, until_at, disposition, version, decided_at)
 SELECT 'schedule' || (i % 40), i, i, 'fired', 1, i FROM [NUMBERS]
 ---
+INSERT INTO rota_schedule_versions (schedule_id, version, action, at)
+SELECT 'schedule' || (i / 5), 1 + i % 5, 'edited', i % 5 FROM [NUMBERS]
+---
 INSERT INTO rota_queues (name, created_at) SELECT DISTINCT queue, 0 FROM rota_jobs
 """
 
@@ -69,7 +72,7 @@ def fill(db: Database, total: int, statistics: Statistics = "none", running: int
     Statistics are taken before the claim, as they nearly always are: they say that nothing runs.
     """
     if db.dialect == "postgresql":
-        for table in ("jobs", "attempts", "logs", "occurrences", "schedules"):
+        for table in ("jobs", "attempts", "logs", "occurrences", "schedules", "schedule_versions"):
             builders.execute(db, f"ALTER TABLE rota_{table} SET (autovacuum_enabled = false)")
     args = {"args": '{"n":1}'}
     waiting = {"pending": PENDING + running, "scheduled": SCHEDULED}

@@ -11,7 +11,24 @@ from typing import get_args
 import pytest
 
 from rota.model import LogChunk
-from rota.store import calendars, due, history, jobs, logs, pulse, queues, reads, results, retention, turns, vitals
+from rota.store import (
+    backfills,
+    calendars,
+    due,
+    history,
+    jobs,
+    logs,
+    occurrences,
+    pulse,
+    queues,
+    reads,
+    results,
+    retention,
+    schedules,
+    turns,
+    versions,
+    vitals,
+)
 from rota.store import firing as firing_store
 from rota.store.database import Database, Tx
 from rota.store.firing import Firing
@@ -159,7 +176,28 @@ class Acts:
         self.add("active run", lambda tx: history.active(tx, "schedule4"), "rota_jobs_overlap")
         self.add("failed lately", lambda tx: history.failed_since(tx, 5), "rota_jobs_finished")
         self.add("users of a calendar", lambda tx: calendars.naming(tx, "works", 10), "rota_schedules_calendars")
+        self._definitions()
         self.add("old logs", lambda tx: retention.delete_logs(tx, 5, 500), "rota_logs_age")
+
+    def _definitions(self) -> None:
+        ids = [f"schedule{number}" for number in range(50, 150)]
+        gone = [builders.new_schedule(f"new{number}") for number in range(100)]
+        found = self.db.read(lambda tx: list(schedules.get_all(tx, ids).values()))
+        asked = [versions.Repeat(schedule_id=one, action="paused") for one in ids]
+        rows = [builders.occurrence(at, schedule_id="schedule4") for at in range(44, 444, 40)]
+        mine, theirs = "rota_schedules_pkey", "rota_schedule_versions_pkey"
+        self.add("get schedules", lambda tx: schedules.get_all(tx, ids), mine)
+        self.add("lock schedules", lambda tx: schedules.lock_all(tx, ids), mine)
+        self.add("insert schedules", lambda tx: schedules.insert(tx, gone), theirs)
+        self.add("update schedules", lambda tx: schedules.update(tx, found), mine)
+        self.add("repeat versions", lambda tx: versions.repeat(tx, asked), mine, theirs)
+        self.add("versions", lambda tx: versions.listed(tx, "schedule4"), theirs)
+        self.add("versions in force", lambda tx: versions.in_force(tx, "schedule4", 2, 3), theirs)
+        self.add("numbered versions", lambda tx: versions.numbered(tx, "schedule4", [1, 2]), theirs)
+        self.add("ends", lambda tx: occurrences.ends(tx, ids), "rota_occurrences_pkey")
+        self.add("backfill", lambda tx: backfills.rows(tx, "schedule4", 500, 1000), "rota_occurrences_pkey")
+        self.add("split", lambda tx: backfills.replace(tx, "schedule4", rows, rows), "rota_occurrences_pkey")
+        self.add("owed", lambda tx: firing_store.due(tx, 100, now=NEVER, only=ids), mine, "rota_jobs_overlap")
 
     def _durations(self, tx: Tx) -> None:
         history.durations(tx, [f"schedule{number}" for number in range(100)])
@@ -172,8 +210,8 @@ def missing(indexes: set[str], plans: list[Plan]) -> set[str]:
     used = {index for plan in plans for index in plan.indexes}
     if used & PRIMARY:
         used.add("primary")
-    if "sqlite_autoindex_rota_occurrences_1" in used:
-        used.add("rota_occurrences_pkey")
+    own = "sqlite_autoindex_"
+    used |= {f"{name.removeprefix(own).removesuffix('_1')}_pkey" for name in used if name.startswith(own)}
     return indexes - used
 
 

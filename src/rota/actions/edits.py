@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from rota.actions import ownership, present, rules
+from rota.actions import calendars, ownership, present, rules
 from rota.actions import schedules as schedule_actions
 from rota.actions.definition import Draft, Maker
 from rota.actions.specs import Caller, ScheduleIn
@@ -17,7 +18,7 @@ from rota.model import Schedule
 from rota.settings import Settings
 from rota.store import schedules, types
 from rota.store.database import Tx
-from rota.timetable import Rule
+from rota.timetable import Calendar, Rule
 
 HORIZON_US = 7 * 24 * 3600 * 1_000_000
 MOST_COMPARED = 20_000
@@ -66,11 +67,13 @@ def look(tx: Tx, schedule_id: str, spec: ScheduleIn, caller: Caller, settings: S
     draft = Maker(known, caller, settings, tx.now()).draft(schedule_id, spec, old)
     if not draft.unchanged:
         ownership.check(draft, take_over=spec.take_over)
-    return compare(draft)
+    calendars.check(tx, [draft.schedule])
+    both = [draft.schedule, *([old] if old is not None else [])]
+    return compare(draft, calendars.named(tx, {name for one in both for name in calendars.names_of(one)}))
 
 
-def compare(draft: Draft) -> Edit:
-    """Return what a draft would change."""
+def compare(draft: Draft, closing: Mapping[str, Calendar]) -> Edit:
+    """Return what a draft would change; ``closing`` are the calendars that are named."""
     old, fresh = draft.old, draft.schedule
     new_rule = rules.rule_of(fresh)
     old_rule = _understood(old) if old is not None else None
@@ -78,8 +81,8 @@ def compare(draft: Draft) -> Edit:
     for rule in (old_rule, new_rule):
         if rule is not None and rule.count(draft.at, until) > MOST_COMPARED:
             until = min(until, rule.between(draft.at, until, MOST_COMPARED)[-1])
-    before = _instants(old, old_rule, draft.at, until)
-    after = _instants(fresh, new_rule, draft.at, until)
+    before = _open(old, _instants(old, old_rule, draft.at, until), closing)
+    after = _open(fresh, _instants(fresh, new_rule, draft.at, until), closing)
     return Edit(
         old=old,
         fresh=fresh,
@@ -114,7 +117,19 @@ def _instants(schedule: Schedule | None, rule: Rule | None, after: int, until: i
     return found
 
 
+def _open(schedule: Schedule | None, instants: set[int], closing: Mapping[str, Calendar]) -> set[int]:
+    """Return the instants that do not fall into a calendar of the schedule."""
+    if schedule is None or not instants:
+        return instants
+    try:
+        spans = calendars.closed(schedule, closing, min(instants), max(instants) + 1)
+    except Invalid:  # such a schedule waits until its calendar can be read
+        return set()
+    return {instant for instant in instants if not any(first <= instant < end for first, end, _ in spans)}
+
+
 def changes(old: Schedule | None, fresh: Schedule) -> list[Change]:
+    """Return the fields that differ, as they are shown."""
     before = _shown(old) if old is not None else {}
     after = _shown(fresh)
     # As JSON, as they are shown: a secret that is masked in both is not told.

@@ -38,10 +38,12 @@ INSERT = f"""
 INSERT INTO rota_schedules ({COLUMNS}) SELECT {", ".join(_value(field.name) for field in _FIELDS)} FROM {_ROWS}
 WHERE true ORDER BY u.id ON CONFLICT DO NOTHING RETURNING id, version
 """
+# Without the second condition a table without statistics is read whole.
 UPDATE = f"""
 UPDATE rota_schedules AS s SET version = s.version + 1,
   {", ".join(f"{field.name} = {_value(field.name)}" for field in _FIELDS if field.name not in _OF_FIRING)}
-FROM {_ROWS} WHERE s.id = u.id RETURNING {{pg|s.}}id, {{pg|s.}}version
+FROM {_ROWS} WHERE s.id = u.id AND s.id {{in|SELECT w.id FROM {{rows|w|batch|id text}}}}
+RETURNING {{pg|s.}}id, {{pg|s.}}version
 """
 BATCH = 1000
 """Schedules in one statement."""

@@ -27,7 +27,15 @@ SELECT u.schedule_id, s.version, u.action, u.author, u.note,
    ORDER BY v.version DESC LIMIT 1), rota_now()
 FROM {rows|u|batch|schedule_id text, action text, author text, note text}
 JOIN rota_schedules s ON s.id = u.schedule_id
-WHERE true ON CONFLICT DO NOTHING
+WHERE s.id {in|SELECT w.schedule_id FROM {rows|w|batch|schedule_id text}} ON CONFLICT DO NOTHING
+"""
+
+
+MOST_KEPT = 1000
+"""Versions of a schedule: two programs that disagree about one make a version at each start."""
+
+FORGET = """
+DELETE FROM rota_schedule_versions WHERE schedule_id = :id AND version <= :last
 """
 
 
@@ -41,9 +49,12 @@ class Repeat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(tx: Tx, versions: Sequence[ScheduleVersion]) -> None:
-    """Store versions with the numbers that they say."""
+    """Store versions with the numbers that they say; those long before them are forgotten."""
     if versions:
         tx.run(WRITE, {"batch": batch(versions)})
+    for one in versions:
+        if one.version > MOST_KEPT:
+            tx.run(FORGET, {"id": one.schedule_id, "last": one.version - MOST_KEPT})
 
 
 def repeat(tx: Tx, those: Sequence[Repeat]) -> None:
