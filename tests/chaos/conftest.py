@@ -32,11 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Their small versions are elsewhere among the tests; these take minutes each."""
+    """Those that take minutes each are run by order; tests that ask for ``full_size`` have a small size too."""
     if config.getoption("--full-size"):
         return
     here = Path(__file__).parent
-    chaos = [item for item in items if item.path.is_relative_to(here)]
+    large = [item for item in items if "full_size" not in getattr(item, "fixturenames", ())]
+    chaos = [item for item in large if item.path.is_relative_to(here)]
     config.hook.pytest_deselected(items=chaos)
     items[:] = [item for item in items if item not in chaos]
 

@@ -20,13 +20,6 @@ TEN_MINUTES = 600.0
 LATEST_S = 1.0
 
 
-@pytest.fixture(autouse=True)
-def only_at_full_size(full_size: bool) -> None:
-    """These take long."""
-    if not full_size:
-        pytest.skip("takes long: --full-size, or make chaos")
-
-
 @pytest.fixture(params=[("pg_database", 2), ("sqlite_url", 1)], ids=["two-on-postgres", "one-on-sqlite"])
 def services(request: pytest.FixtureRequest) -> tuple[str, int]:
     """A database, and how many ``rota up`` run on it."""
