@@ -36,10 +36,11 @@ class ForecastQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     from_: Annotated[str, msgspec.Meta(description="Begin at this time; now.")] | None = msgspec.field(
         default=None, name="from"
     )
-    to: Annotated[str, msgspec.Meta(description="End at this time, at most 7 days later; not with `hours`.")] | None = (
-        None
-    )
-    hours: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_HOURS, description="So many hours; 24.")] | None = None
+    to: (
+        Annotated[str, msgspec.Meta(description="End at this time, at most 7 days later, instead of after `hours`.")]
+        | None
+    ) = None
+    hours: Annotated[int, msgspec.Meta(ge=1, le=LONGEST_HOURS, description="So many hours.")] = DEFAULT_HOURS
     schedule: Annotated[str, msgspec.Meta(description="Id of one schedule.")] | None = None
     queue: Annotated[str, msgspec.Meta(description="Only schedules whose jobs are of this queue.")] | None = None
 
@@ -135,7 +136,7 @@ class ForecastOut(Answer):
     not_understood: list[str]
 
 
-@operations.add("GET", "/api/forecast", "getForecast", query=ForecastQuery, answer=ForecastOut)
+@operations.add("GET", "/api/forecast", "getForecast", query=ForecastQuery, answer=ForecastOut, problems=(404,))
 async def get_forecast(context: Context) -> Response:
     """See what schedules will do in the next hours, up to 7 days.
 
@@ -160,13 +161,10 @@ async def get_forecast(context: Context) -> Response:
 
 def _time(query: ForecastQuery, now: int) -> tuple[int, int]:
     """Return what is looked at, µs UTC."""
-    if query.hours is not None and query.to is not None:
-        raise Invalid("to", "to and hours exclude each other", hint="give one of them")
     start = now if query.from_ is None else parse_instant(query.from_, "from")
     if start < now - HOUR_US:
         raise Invalid("from", "has passed", hint="what was is in /api/schedules/{id}/occurrences")
-    hours = DEFAULT_HOURS if query.hours is None else query.hours
-    end = start + hours * HOUR_US if query.to is None else parse_instant(query.to, "to")
+    end = start + query.hours * HOUR_US if query.to is None else parse_instant(query.to, "to")
     if not start < end <= start + LONGEST_HOURS * HOUR_US:
         raise Invalid("to", "is not within 7 days after from", hint="at most 168 hours")
     return start, end
