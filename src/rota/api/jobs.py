@@ -202,6 +202,7 @@ async def explain(context: Context) -> Response:
     "cancelJob",
     role="operator",
     body=CancelIn,
+    body_required=False,
     example={"force": True},
     answer=JobDetail,
     problems=(409,),
