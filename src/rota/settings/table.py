@@ -201,8 +201,8 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         _duration(
             "ROTA_STALL",
             "15s",
-            "How long a worker's own work may stand still before its lease ends and its jobs go to others; and how long "
-            "the watermark may (at least 10 s) before `/health` turns red.",
+            "How long a worker's own work may stand still before its lease ends and its jobs go to others; and how "
+            "long the watermark may (at least 10 s) before `/health` turns red.",
             SECOND // 10,
         ),
         _list(
