@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from rota.engine.flusher import MOST_LOG_BYTES, Batch, Flusher
+from rota.engine.flusher import MOST_LOG_BYTES, Flusher
 from rota.model import LogChunk
 from rota.store import logs
 from rota.store.claims import Claimed
@@ -31,6 +31,12 @@ class Written:
         self.batches += 1
         self.accepted |= accepted
         self.refused += [one.id for one in written if one.id not in accepted]
+
+    def try_again(self) -> None:
+        """Let the time pass until what is refused is tried again."""
+        for one in self.flusher._refused:  # noqa: SLF001
+            one.due = 0.0
+        self.flusher.wake()
 
     def wait(self) -> None:
         wait_until(lambda: self.flusher.idle, 20, "everything is written")
@@ -214,8 +220,7 @@ def test_one_that_the_database_takes_later_is_not_given_up(
     written.flusher.add(worker, [done(bad, '"kept"'), done(good)])
     wait_until(lambda: written.flusher.pending() == {(bad.call.job_id, 1)}, what="only the refused one is left")
     refuse_no_more(real_db)
-    written.flusher._refused[0].due = 0.0  # noqa: SLF001 - an hour later
-    written.flusher.wake()
+    written.try_again()
     written.wait()
     job = get(real_db, bad.call.job_id)
     assert (job.status, job.result, written.refused) == ("completed", '"kept"', [])
@@ -228,33 +233,24 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_results_are_kept_while_no_write_at_all_works(
-    real_db: Database, written: Written, worker: str, quick: None, monkeypatch: pytest.MonkeyPatch
+    real_db: Database, written: Written, worker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("rota.engine.flusher.AGAIN_S", 3600.0)
     monkeypatch.setattr("rota.engine.flusher.MOST_TRIES", 1)
     claimed = begin(real_db, worker, 2)
     rename = "ALTER TABLE rota_jobs RENAME COLUMN {} TO {}"
     real_db.run(lambda tx: tx.run(rename.format("log_lines", "elsewhere")))
-    tries = count_tries(written.flusher, monkeypatch)
-    written.flusher.add(worker, [done(claimed[0])])
-    wait_until(lambda: len(tries) > 2, what="it has tried")
-    written.flusher.add(worker, [done(claimed[1])])
+    for one in claimed:
+        written.flusher.add(worker, [done(one)])
+    refused = written.flusher._refused  # noqa: SLF001 - what is kept aside is seen nowhere else
+    wait_until(lambda: len(refused) == 2, what="both are refused")
+    written.try_again()
+    wait_until(lambda: [one.tries for one in refused] == [2, 2], what="both are tried again")
     real_db.run(lambda tx: tx.run(rename.format("elsewhere", "log_lines")))
+    written.try_again()
     written.wait()
     assert statuses(real_db, claimed) == {"completed"}
     assert written.refused == []
-
-
-def count_tries(flusher: Flusher, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """A list that grows by one with each batch that is to be written."""
-    tries: list[int] = []
-    write = flusher._write  # noqa: SLF001 - what it tries is seen nowhere else
-
-    def counted(batch: Batch) -> set[str]:
-        tries.append(batch.size())
-        return write(batch)
-
-    monkeypatch.setattr(flusher, "_write", counted)
-    return tries
 
 
 def test_a_flood_of_logs_is_held_where_it_is_bounded(
