@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Literal, Protocol, TypeVar
 
-from rota.errors import DatabaseBusy, DatabaseError, DatabaseReadOnly, DatabaseUnavailable
+from rota.errors import DatabaseBusy, DatabaseError, DatabaseReadOnly, DatabaseUnavailable, Invalid
 from rota.settings import DatabaseUrl
 from rota.store.sql import Dialect
 
 T = TypeVar("T")
+C = TypeVar("C")
 Topic = Literal["jobs", "due", "schedules", "cancel"]
 HINT_SILENCE_S = 0.002
 Params = Mapping[str, Any]
@@ -163,7 +164,10 @@ class Database(ABC):
 
     @abstractmethod
     def adopt(self, connection: Any) -> AbstractContextManager[Tx]:
-        """Work inside the caller's own open transaction on the caller's own connection."""
+        """Work inside the caller's own open transaction on the caller's own connection, or SQLAlchemy's over it.
+
+        Raises Invalid for anything that is no connection of this database's driver.
+        """
 
     @abstractmethod
     def listen(self) -> HintListener:
@@ -263,6 +267,26 @@ class Pool:
             self._generation += 1
         for connection in idle:
             connection.close()
+
+
+def driver_connection(given: object, kind: type[C], needed: str) -> C:
+    """Return the caller's own connection as the driver has it, also from a connection or session of SQLAlchemy.
+
+    Raises Invalid, with what is ``needed``, for anything that is no ``kind``.
+    """
+    found: Any = given
+    if callable(getattr(found, "get_bind", None)) and callable(getattr(found, "connection", None)):
+        found = found.connection()  # a session
+    if callable(getattr(found, "in_transaction", None)) and hasattr(found, "connection"):
+        if not found.in_transaction():
+            found.begin()  # else its commit() would have nothing to commit
+        found = found.connection
+    found = getattr(found, "driver_connection", found)
+    if isinstance(found, kind):
+        return found
+    what = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
+    reason = "is an address, not an open connection" if isinstance(given, str) else f"is of type {what}"
+    raise Invalid("connection", reason, hint=f"{needed} is needed, or SQLAlchemy's over one")
 
 
 def columns(names: Sequence[str], prefix: str = "") -> str:

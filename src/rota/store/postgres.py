@@ -25,7 +25,7 @@ from rota.errors import (
 )
 from rota.settings import DatabaseUrl
 from rota.store.bell import Bell
-from rota.store.database import NO_PARAMS, Database, Duplicate, Params, Pool, Row, Topic, Tx
+from rota.store.database import NO_PARAMS, Database, Duplicate, Params, Pool, Row, Topic, Tx, driver_connection
 from rota.store.sql import render
 
 T = TypeVar("T")
@@ -66,6 +66,7 @@ KINDS: tuple[tuple[str, type[DatabaseError]], ...] = (
     ("22", DatabaseRefused),
     ("54", DatabaseRefused),
 )
+HOME = "SELECT c.relnamespace::regnamespace::text FROM pg_class c WHERE c.oid = to_regclass('rota_jobs')"
 UNIQUE_VIOLATION = "23505"
 REFUSALS = (
     "authentication failed",
@@ -188,6 +189,8 @@ class PostgresDatabase(Database):
             # Of several hosts only the primary serves; a standby would be read-only for as long as we stay with it.
             self._arguments.setdefault("target_session_attrs", "read-write")
         self._search_path = sql.Identifier(url.schema).as_string() if url.schema else None
+        self._home: str | None = None
+        """The schema in which our tables are, quoted as SQL needs it; found when first needed."""
         self._pool = Pool(self.connect, POOL_SIZE, usable=_usable)
 
     def connect(self) -> psycopg.Connection[Row]:
@@ -257,7 +260,29 @@ class PostgresDatabase(Database):
 
         What ``after_commit`` was given is never called: nobody here learns whether the caller commits.
         """
-        yield AdoptedTx(self, connection)
+        found = driver_connection(connection, psycopg.Connection, "a connection of psycopg (version 3)")
+        tx = AdoptedTx(self, found)
+        with self._on_our_path(tx):
+            yield tx
+
+    @contextmanager
+    def _on_our_path(self, tx: AdoptedTx) -> Iterator[None]:
+        """Have our tables found, whatever the caller's own search path is, which is put back afterwards."""
+        if self._home is None:
+            self._home = self.read(lambda own: own.value(HOME))
+        before, home = tx.rows(f"SELECT current_setting('search_path'), ({HOME})")[0]
+        if self._home in (home, None):
+            yield
+            return
+        # Where each statement commits for itself, what is set for the transaction alone would be gone at once.
+        is_alone = tx.connection.autocommit and tx.connection.info.transaction_status == TransactionStatus.IDLE
+        put = "SELECT set_config('search_path', :path, :local)"
+        tx.run(put, {"path": self._home, "local": not is_alone})
+        try:
+            yield
+        finally:
+            if not tx.connection.closed and tx.connection.info.transaction_status != TransactionStatus.INERROR:
+                tx.run(put, {"path": before, "local": not is_alone})
 
     def listen(self) -> Listener:
         if self.url.pooled:

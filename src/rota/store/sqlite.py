@@ -24,7 +24,18 @@ from rota.errors import (
     RotaError,
 )
 from rota.settings import DatabaseUrl
-from rota.store.database import NO_PARAMS, Database, Duplicate, HintListener, Params, Pool, Row, Topic, Tx
+from rota.store.database import (
+    NO_PARAMS,
+    Database,
+    Duplicate,
+    HintListener,
+    Params,
+    Pool,
+    Row,
+    Topic,
+    Tx,
+    driver_connection,
+)
 from rota.store.sql import render
 from rota.store.wake import Wake
 
@@ -237,16 +248,17 @@ class SqliteDatabase(Database):
         tx.committed()
 
     @contextmanager
-    def adopt(self, connection: sqlite3.Connection) -> Iterator[Tx]:
+    def adopt(self, connection: Any) -> Iterator[Tx]:
         """Work inside the caller's own open transaction on the caller's own connection.
 
         What ``after_commit`` was given is never called: nobody here learns whether the caller commits.
         """
+        found = driver_connection(connection, sqlite3.Connection, "a connection of sqlite3")
         try:
-            connection.create_function("rota_now", 0, self._clock)
+            found.create_function("rota_now", 0, self._clock)
         except sqlite3.Error as error:
             raise RotaError(f"this connection cannot be used: {error}") from error
-        yield SqliteTx(self, connection)
+        yield SqliteTx(self, found)
 
     def listen(self) -> HintListener:
         return self.wake.listen()
