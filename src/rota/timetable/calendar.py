@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -57,7 +57,8 @@ class Calendar:
             return []
         found: list[Span] = []
         for year in range(_year_of(first_us), _year_of(until_us - 1) + 1):
-            found += self._year(zone, year)[1]
+            starts, spans = self._year(zone, year)
+            found += spans[max(bisect_right(starts, first_us) - 1, 0) : bisect_left(starts, until_us)]
         return merged(_cut(found, first_us, until_us))
 
     def _year(self, zone: str, year: int) -> tuple[list[int], list[Span]]:
