@@ -85,7 +85,7 @@ def due_together(bench: Bench, prefix: str, count: int, seconds: int, *, apart_s
 
     A scheduler and a worker must run.  Each row is (lateness of the start, of the creation) of a job (µs).
     """
-    start = math.ceil(time.time() + LEAD_S + count / 1000)
+    start = math.ceil(time.time() + LEAD_S + count / 200)
     specs = {}
     for number in range(count):
         first = start + number * apart_s

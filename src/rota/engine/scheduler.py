@@ -24,7 +24,7 @@ from rota.store.pulse import Pulse
 from rota.timetable import Calendar, Rule
 
 BATCH = 1000
-CHUNK = 250
+CHUNK = 500
 """So many schedules are written by one transaction: workers begin with the first while the others are written."""
 AHEAD_S = 0.25
 """So long before an instant its schedules are read and decided about, so that then there is only to write."""
@@ -165,34 +165,38 @@ class Scheduler(Loop):
         return [decided for one in due if (decided := self._decide(one, around)) is not None]
 
     def _write_all(self, decisions: Sequence[Decision]) -> int:
+        """Write in parts; what was written is told when all is, so that no job waits for that."""
+        written: list[tuple[Decision, set[int]]] = []
         try:
-            return sum(self._write(decisions[at : at + CHUNK]) for at in range(0, len(decisions), CHUNK))
+            for at in range(0, len(decisions), CHUNK):
+                written += self._write(decisions[at : at + CHUNK])
         except PASSING:
             raise
         except Exception:  # noqa: BLE001 - one that cannot be written must not keep the others
-            return sum(self._write_alone(decision) for decision in decisions)
+            for decision in decisions:
+                written += self._write_alone(decision)
+        finally:
+            for decision, stored in written:
+                _tell(decision, stored)
+        return len(written)
 
-    def _write_alone(self, decision: Decision) -> int:
+    def _write_alone(self, decision: Decision) -> list[tuple[Decision, set[int]]]:
         try:
             return self._write([decision])
         except PASSING:
             raise
         except Exception as error:  # noqa: BLE001 - see above
             self._leave_alone(decision.schedule, error)
-            return 0
+            return []
 
-    def _write(self, decisions: Sequence[Decision]) -> int:
-        if not decisions:
-            return 0
+    def _write(self, decisions: Sequence[Decision]) -> list[tuple[Decision, set[int]]]:
+        """Write in one transaction; return what was this scheduler's, with the instants that have a row now."""
         made = [self._job_of(decision.schedule, run) for decision in decisions for run in decision.runs]
         occurrences = [occurrence for decision in decisions for occurrence in decision.occurrences]
         firings = [decision.firing for decision in decisions]
         clear = {decision.schedule.id: decision.clear for decision in decisions if decision.clear is not None}
         won = self._db.run(lambda tx: firing.fire(tx, firings, occurrences, made, clear=clear))
-        for decision in decisions:
-            if decision.schedule.id in won:
-                _tell(decision, won[decision.schedule.id])
-        return len(won)
+        return [(decision, won[decision.schedule.id]) for decision in decisions if decision.schedule.id in won]
 
     def _decide(self, due: Due, around: Around) -> Decision | None:
         try:

@@ -40,7 +40,7 @@ CASE WHEN pause_after IS NULL THEN 0 ELSE
   (SELECT count(*) FROM rota_jobs j WHERE j.schedule_id = rota_schedules.id AND j.schedule_id IS NOT NULL
    AND j.status = 'failed' AND j.origin = 'schedule' AND j.created_at >= coalesce(resumed_at, 0)
    AND j.scheduled_for > coalesce((SELECT g.scheduled_for FROM rota_jobs g WHERE g.schedule_id = rota_schedules.id
-     AND g.schedule_id IS NOT NULL AND g.status = 'completed' AND g.origin = 'schedule'
+     AND g.schedule_id IS NOT NULL AND {lite|+}g.status{pg| || ''} = 'completed' AND g.origin = 'schedule'
      AND g.scheduled_for IS NOT NULL ORDER BY g.scheduled_for DESC LIMIT 1), 0)) END
 """
 

@@ -26,7 +26,7 @@ SELECT s.id,
   (SELECT k.scheduled_for FROM rota_jobs k WHERE k.schedule_id = s.id AND k.scheduled_for IS NOT NULL
    ORDER BY k.scheduled_for DESC LIMIT 1 OFFSET :keep),
   (SELECT k.scheduled_for FROM rota_jobs k WHERE k.schedule_id = s.id AND k.scheduled_for IS NOT NULL
-   AND k.status = 'completed' ORDER BY k.scheduled_for DESC LIMIT 1)
+   AND {lite|+}k.status{pg| || ''} = 'completed' ORDER BY k.scheduled_for DESC LIMIT 1)
 FROM {rows|w|schedules|id text} JOIN rota_schedules s ON s.id = w.id
 """
 WINDOW = 1000
