@@ -170,7 +170,7 @@ class TestWithoutWorker:
 
     def test_exec_says_what_it_waits_for(self, env: dict[str, str], rota_process: RotaProcesses) -> None:
         process = rota_process("exec", "--", "true", env=env)
-        process.wait_for_output("waits: no worker lives")
+        process.wait_for_output("waits: no worker lives (start one with `rota up` or `rota worker`")
         assert process.exit_code is None
         process.send(signal.SIGINT)
         assert process.wait() == 130

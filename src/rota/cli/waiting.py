@@ -12,18 +12,18 @@ import click
 
 SILENT_S = 3.0
 """So long nothing is said: as a rule a job starts at once."""
-AGAIN_S = 30.0
+NO_WORKER = "no worker lives"
+START_ONE = "start one with `rota up` or `rota worker`; the job waits for it"
 
 
 class Waiting:
-    """Says on stderr why a job does not start, and says it again when the reason changes or half a minute is over."""
+    """Says on stderr why a job does not start, each reason once."""
 
     def __init__(self, client: Client, job_id: str) -> None:
         self._client = client
         self._job_id = job_id
         self._look_at = time.monotonic() + SILENT_S
-        self._said = ""
-        self._said_at = 0.0
+        self._said: set[str] = set()
 
     def note(self, status: str) -> None:
         """Take note of how the job stands."""
@@ -35,6 +35,7 @@ class Waiting:
             return
         self._look_at = now + SILENT_S
         text = self._client.why(self._job_id)["text"]
-        if text != self._said or now - self._said_at >= AGAIN_S:
-            self._said, self._said_at = text, now
-            click.echo(f"rota: job {self._job_id} waits: {text}", err=True)
+        if text not in self._said:
+            self._said.add(text)
+            fix = f" ({START_ONE})" if text == NO_WORKER else ""
+            click.echo(f"rota: job {self._job_id} waits: {text}{fix}", err=True)
