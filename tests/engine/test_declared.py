@@ -15,13 +15,14 @@ import pytest
 from rota import Rota
 from rota.actions import schedules as actions
 from rota.actions.specs import Caller, PauseIn, ScheduleIn, convert
+from rota.app.declaring import type_of
 from rota.engine.leases import Lease
 from rota.engine.registry import Registry
 from rota.errors import Invalid, UnknownJobType
 from rota.ids import new_id
 from rota.model import ScheduleVersion, Worker
 from rota.settings import load_settings
-from rota.store import schedules, versions
+from rota.store import schedules, types, versions
 from rota.store.database import Database
 from tests.engine.scheduling import ANN
 from tests.store.builders import at_once, get_schedule
@@ -194,3 +195,19 @@ class TestLoaded:
         registry.declare([], [json.dumps(documents[0])])
         registry.run_once()
         assert get_schedule(real_db, "a").version == 1
+
+
+def test_a_declared_one_may_say_all_of_it(app: Rota) -> None:
+    app.schedule(
+        "all", "digest", rules=[{"every": 90}, {"cron": "0 9 * * *", "tz": "Europe/Paris"}], on_start=True,
+        overlap="queueAll", pause_after=3, after_run="delete", expires_in="1h", catchup_window="6h", source="shop",
+    )  # fmt: skip
+    spec = json.loads(app.schedules[0])
+    assert [sorted(rule.items()) for rule in spec["rules"]] == [
+        [("every", "1m30s")], [("cron", "0 9 * * *"), ("timezone", "Europe/Paris")],
+    ]  # fmt: skip
+    app.database().run(lambda tx: types.put(tx, [type_of(app.jobs["digest"])]))
+    decoded = convert(spec, ScheduleIn)
+    app.database().run(lambda tx: actions.put(tx, "all", decoded, Caller("code"), app.settings))
+    found = get_schedule(app.database(), "all")
+    assert (found.overlap, found.pause_after, found.after_run, found.source) == ("queueAll", 3, "delete", "shop")

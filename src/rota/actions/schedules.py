@@ -149,9 +149,9 @@ def _put(
             break
         locked = schedules.lock_all(tx, [draft.schedule.id for draft in drafts])
         maker.now = tx.now()
-        stale = [draft.schedule.id for draft in drafts if not _same_state(draft.old, locked.get(draft.schedule.id))]
-        drafts = [draft for draft in drafts if draft.schedule.id not in set(stale)]
-        for schedule_id in stale:
+        stale = {draft.schedule.id for draft in drafts if not _same_state(draft.old, locked.get(draft.schedule.id))}
+        drafts = [draft for draft in drafts if draft.schedule.id not in stale]
+        for schedule_id in sorted(stale):
             look(schedule_id, locked.get(schedule_id))
         stored = store(tx, drafts, caller)
         saved |= stored
