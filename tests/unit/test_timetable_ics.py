@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rota.errors import Invalid, TooLarge
 from rota.timetable import Calendar, describe_calendar, format_instant, parse_calendar, parse_ics, parse_instant
 from rota.timetable.events import Event
+from rota.timetable.instant import FIRST_US, LAST_US
+from tests.unit.test_timetable_walk import walked
 
 
 def file(*events: Iterable[str], head: str = "") -> str:
@@ -234,6 +238,38 @@ def test_what_never_comes_costs_nothing() -> None:
     started = time.process_time()
     assert not never.covers(parse_instant("2026-02-28T12:00Z", "at"), "UTC")
     assert time.process_time() - started < 1
+
+
+ALL = file(
+    (*DAY_OFF, "RRULE:FREQ=YEARLY;BYMONTH=1,2;BYDAY=1MO,-1FR;BYSETPOS=1;WKST=SU;UNTIL=20300101"),
+    ("UID:a", "DTSTART;TZID=Asia/Tokyo:20260101T000000", "DURATION:P1DT2H", "RRULE:FREQ=WEEKLY;COUNT=9"),
+    ("UID:a", "RECURRENCE-ID;TZID=Asia/Tokyo:20260108T000000", "DTSTART:20260109T000000Z", "DTEND:20260109T010000Z"),
+    ("UID:b", "DTSTART:20260101T000000", "DURATION:PT2H", "RDATE:20260201T000000", "EXDATE;VALUE=DATE:20260101"),
+)
+SCRAPS = [
+    "BEGIN:VEVENT\n", "END:VEVENT\n", ";TZID=", ";VALUE=DATE", "VALUE=PERIOD", "-P1D", "99999999", "T000000", "Z",
+    "P1D", "RRULE:", "FREQ=DAILY", ";COUNT=9999", "BYDAY=", "RDATE:", "EXDATE:", "RECURRENCE-ID:", "/PT1H",
+    "STATUS:CANCELLED", "00010101", "99991231", "T235959", "-1", "\0", "\ud800", ":", ";", ",", "=", '"', "\n ", " ", "é", "",
+]  # fmt: skip
+
+
+@settings(walked, max_examples=300)
+@given(
+    cuts=st.lists(
+        st.tuples(st.integers(0, len(ALL)), st.integers(0, 20), st.sampled_from(SCRAPS)), min_size=1, max_size=6
+    )
+)
+def test_any_text_is_a_calendar_or_refused(cuts: list[tuple[int, int, str]]) -> None:
+    text = ALL
+    for place, length, scrap in cuts:
+        text = text[:place] + scrap + text[place + length :]
+    try:
+        known = calendar(text)
+    except Invalid as refusal:
+        assert refusal.field == "ics" and refusal.reason
+    else:
+        for instant in (FIRST_US, 0, parse_instant("2026-01-15T00:00Z", "at"), LAST_US):
+            known.covers(instant, "Europe/Paris")
 
 
 def test_a_file_needs_the_extra_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,8 @@ class StoredRule(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True
     @property
     def only_instants(self) -> bool:
         """Whether all of it was written down as single instants."""
+        if self.on_start:
+            return False
         return self.at is not None or all(one.at is not None for one in self.rules or (StoredOne(),))
 
 

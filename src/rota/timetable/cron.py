@@ -101,7 +101,7 @@ def _split(text: str, seconds: str | None) -> tuple[str, ...]:
 def _expand_macro(text: str) -> tuple[str, ...]:
     macro = text.lower()
     if macro == "@reboot":
-        _refuse("@reboot names no time", "start work with the service by onStart, or give a time")
+        _refuse("@reboot names no time", "give a time; onStart runs a schedule once when it is made")
     if macro not in MACROS:
         _refuse(f"there is no macro {text}", f"there are {' '.join(MACROS)}, @every 90s and @at TIME")
     return tuple(MACROS[macro].split())

@@ -33,7 +33,7 @@ _READ = {
     ),
     "VTIMEZONE": frozenset(("TZID", "X-LIC-LOCATION")),
 }
-_ZONE = re.compile(r"^([^:]*?);TZID=", re.IGNORECASE)
+_ZONE = re.compile(r";TZID=", re.IGNORECASE)
 _OWN_ZONE = "X-ROTA-ZONE"
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # what a clock on the wall shows has no zone
 _YEAR = 366 * DAY_SECONDS
@@ -148,7 +148,7 @@ class _Reader:
 
     def _event(self, lines: list[str]) -> tuple[str, Any, Event | None]:
         # Zones are looked up here: the library would guess at those that it does not know.
-        own = (_ZONE.sub(rf"\1;{_OWN_ZONE}=", line, count=1) for line in lines)
+        own = (_ZONE.sub(f";{_OWN_ZONE}=", line) for line in lines)
         source = self._library.Event.from_ical("\r\n".join(("BEGIN:VEVENT", *own, "END:VEVENT", "")))
         if "EXRULE" in source:
             raise Invalid("", "EXRULE is not known", hint="calendars write EXDATE in its place")
@@ -162,7 +162,7 @@ class _Reader:
         if "RECURRENCE-ID" in source:
             if source["RECURRENCE-ID"].params.get("RANGE"):
                 raise Invalid("", "RANGE of RECURRENCE-ID is not known", hint="give each changed event of its own")
-            replaces = source["RECURRENCE-ID"]
+            replaces = (source["RECURRENCE-ID"].dt, self._zone_of(source["RECURRENCE-ID"]))
         uid = str(source.get("UID", ""))
         if str(source.get("STATUS", "")).upper() == "CANCELLED":
             return uid, replaces, None
@@ -182,7 +182,10 @@ class _Reader:
     def _without(self, event: Event, changed: list[Any]) -> Event:
         """Leave out the recurrences that were changed, which are events of their own."""
         self._spend(len(changed))
-        starts = (self._wall(value.dt, self._zone_of(value), event.zone) for value in changed)
+        try:
+            starts = [self._wall(moment, own, event.zone) for moment, own in changed]
+        except OverflowError:
+            raise Invalid(self._field, "a RECURRENCE-ID lies outside the years 1 to 9999") from None
         return msgspec.structs.replace(event, without=(*event.without, *starts)) if changed else event
 
     def _zone_of(self, value: Any, beside: Any = None) -> str | None:
