@@ -53,7 +53,7 @@ bench: $(VENV)/.stamp-test ## measure, as a table and benchmarks/results.json
 	@$(BIN)/python -m tests.support.postgres_binaries
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-chaos: $(VENV)/.stamp-test ## the reliability tests at full size (an hour)
+chaos: $(VENV)/.stamp-test ## the reliability tests at full size (two hours and more)
 	@$(BIN)/python -m tests.support.postgres_binaries
 	@$(BIN)/python -m pytest tests/chaos --full-size --timeout 3600 -p no:randomly -v $(ARGS)
 
