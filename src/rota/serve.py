@@ -7,15 +7,14 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from importlib.machinery import PathFinder
-from importlib.util import find_spec
+from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
 from rota import logs
 from rota.api.listen import bind, check_listen
+from rota.engine.app_check import check_app
 from rota.engine.janitor import Janitor, Retention
 from rota.engine.leases import Lease, new_record
 from rota.engine.loading import check_executors, load_executors
@@ -81,32 +80,6 @@ def prepare(settings: Settings, role: str, *, patience_s: float = START_PATIENCE
             logs.event_limited("start", "database/lost", f"waiting for the database: {error}", error=str(error))
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
-
-
-def check_app(app: str | None) -> None:
-    """Raise SettingInvalid where there is no such module; nothing of it is run, since it belongs into a runner."""
-    if app is None:
-        return
-    module, folder = app.partition(":")[0], os.getcwd()
-    first, *others = module.split(".")
-    with _in_path(folder):  # runners look there first
-        spec = find_spec(first)
-    for part in others:
-        within = spec.submodule_search_locations if spec is not None else None
-        # Without the names before it, since a package of several folders would look for its parent among the loaded.
-        spec = PathFinder.find_spec(part, [*within]) if within is not None else None
-    if spec is None:
-        hint = "start in its folder, or set PYTHONPATH"
-        raise SettingInvalid("ROTA_APP", f"there is no module {module} in {folder} or among the installed", hint=hint)
-
-
-@contextmanager
-def _in_path(folder: str) -> Iterator[None]:
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)
 
 
 def run_worker(settings: Settings, options: Options) -> int:

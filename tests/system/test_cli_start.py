@@ -52,6 +52,8 @@ WRONG: dict[str, tuple[tuple[list[str], dict[str, str]], tuple[str, ...]]] = {
     "no such submodule": ((["up", "--app", "json.x:rota"], {}), ("--app: there is no module json.x",)),
     "no package": ((["up", "--app", "json.decoder.x:rota"], {}), ("--app: there is no module json.decoder.x",)),
     "no module, worker": ((["worker", "--app", "nosuch:rota"], {}), ("--app: there is no module nosuch",)),
+    "no such name": ((["up", "--app", "shop:rota"], {}), ("--app: module shop has no rota", "did you mean shop:app?")),
+    "no such name, worker": ((["worker", "--app", "shop:rota"], {}), ("--app: module shop has no rota, it has app",)),
     "folder missing": (up_on("sqlite:////nosuch/x/rota.db"), ("there is no folder /nosuch/x",)),
     "folder not writable": (up_on("sqlite:////proc/rota.db"), ("/proc/rota.db cannot be opened",)),
     "a folder": (up_on("sqlite:////tmp"), ("/tmp cannot be opened: Is a directory",)),
@@ -69,6 +71,8 @@ def test_what_is_wrong_is_told_once_and_ends_it(
     name: str, tmp_path: Path, taken: int, postgres: str, rota_process: RotaProcesses
 ) -> None:
     (tmp_path / "text").write_text("this is a text and no database, however long it may become\n" * 20)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "shop.py").write_text("from rota import Rota\napp = Rota()\n")
     given = {"PORT": str(taken), "SERVER": postgres.rpartition("/")[0], "HERE": str(tmp_path)}
 
     def filled(text: str) -> str:
