@@ -36,7 +36,7 @@ _ROWS = f"{{rows|u|batch|{', '.join(f'{field.name} {_kind(field)}' for field in 
 # Of two who make the same schedule one does; the other is told so, and looks what it is now.
 INSERT = f"""
 INSERT INTO rota_schedules ({COLUMNS}) SELECT {", ".join(_value(field.name) for field in _FIELDS)} FROM {_ROWS}
-WHERE true ORDER BY u.id ON CONFLICT DO NOTHING RETURNING id, version
+WHERE true ORDER BY u.id {{pg|COLLATE "C"}} ON CONFLICT DO NOTHING RETURNING id, version
 """
 # Without the second condition a table without statistics is read whole.
 UPDATE = f"""
@@ -83,18 +83,19 @@ def lock(tx: Tx, schedule_id: str) -> Schedule | None:
     return lock_all(tx, [schedule_id]).get(schedule_id)
 
 
+THOSE = f"SELECT {COLUMNS} FROM rota_schedules WHERE id {{in|SELECT u.id FROM {{rows|u|batch|id text}}}}"
+# In the order of ids, as schedulers lock them: or two transactions could wait for each other.
+LOCK = f'{THOSE} ORDER BY id {{pg|COLLATE "C" FOR UPDATE}}'
+
+
 def get_all(tx: Tx, ids: Sequence[str]) -> dict[str, Schedule]:
     """Return those schedules of these ids that there are."""
-    return _by_id(tx, f"SELECT {COLUMNS} FROM rota_schedules WHERE {THOSE}", ids)
+    return _by_id(tx, THOSE, ids)
 
 
 def lock_all(tx: Tx, ids: Sequence[str]) -> dict[str, Schedule]:
     """Return schedules as ``get_all`` does, kept from firing and changing until the transaction ends."""
-    # In the order of ids, as schedulers lock them: or two transactions could wait for each other.
-    return _by_id(tx, f"SELECT {COLUMNS} FROM rota_schedules WHERE {THOSE} ORDER BY id {{pg|FOR UPDATE}}", ids)
-
-
-THOSE = "id {in|SELECT u.id FROM {rows|u|batch|id text}}"
+    return _by_id(tx, LOCK, ids)
 
 
 def _by_id(tx: Tx, sql: str, ids: Sequence[str]) -> dict[str, Schedule]:
