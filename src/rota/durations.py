@@ -85,7 +85,7 @@ def _parse_text(text: str, field: str) -> int:
     while position < len(stripped):
         part = _PART.match(stripped, position)
         if part is None:
-            where = f", from {stripped[position:]!r}" if position else ""
+            where = f": {stripped[position:]!r} is no part of one" if position else ""
             raise Invalid(field, f"{stripped!r} is not a duration{where}", hint=_HINT)
         size = _UNITS[part[3]]
         if size >= smallest:

@@ -13,7 +13,8 @@ async def test_cancels_what_waits(api: Api, client: httpx.AsyncClient) -> None:
     job_id = builders.insert_one(api.db)
     found = good(await client.post(f"/api/jobs/{job_id}/cancel"))
     assert (found["status"], found["cancelRequestedBy"]) == ("cancelled", "secret")
-    assert problem(await client.post(f"/api/jobs/{job_id}/cancel"), 409)["code"] == "conflict"
+    again = problem(await client.post(f"/api/jobs/{job_id}/cancel"), 409)
+    assert (again["code"], again["detail"]) == ("conflict", f"job {job_id} was cancelled already")
 
 
 async def test_asks_what_runs_to_stop(api: Api, client: httpx.AsyncClient) -> None:

@@ -168,7 +168,7 @@ def cancel(tx: Tx, job_id: str, caller: Caller, *, force: bool = False) -> Job:
     """
     job = _known(tx, job_id)
     if job.status in FINAL:
-        raise Conflict(f"job {job_id} has {job.status} already")
+        raise Conflict(f"job {job_id} {'was' if job.status == 'cancelled' else 'has'} {job.status} already")
     if not jobs.cancel_waiting(tx, job_id, caller.subject):
         jobs.request_cancel(tx, job_id, caller.subject, mode="kill" if force else "stop")
     return _known(tx, job_id)
