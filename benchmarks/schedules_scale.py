@@ -6,6 +6,8 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+import msgspec
+
 from benchmarks import lateness
 from benchmarks.figure import Figure, Goals
 from benchmarks.raw import raw_like
@@ -20,9 +22,6 @@ COUNT = {"postgresql": 1_000_000, "sqlite": 100_000}
 QUICK_COUNT = 2_000
 IDLE_S = 30.0
 SETTLE_S = 4.0
-AT_ONCE, AT_ONCE_S = 1_000, 10
-PHASES, ALONE_S = 10, 20
-"""So many instants a second, each of one schedule alone."""
 OVERDUE = 10_000
 HOUR_US = 3_600_000_000
 YEAR_US = 365 * 24 * HOUR_US
@@ -113,22 +112,36 @@ def raw_poll(bench: Bench) -> float:
     return time.thread_time() - began
 
 
+class Manner(msgspec.Struct, frozen=True):
+    """How schedules are due each second: so many, one so long after the other (s); and the goals of p99 (ms)."""
+
+    name: str
+    many: int
+    quick: int
+    seconds: int
+    apart_s: float
+    most: dict[str, float]
+
+
+MANNERS = (
+    Manner("due at once, {many:,} of {count:,}", 1_000, 50, 10, 0.0, {"job started": 150.0}),
+    Manner("due within a second, {many:,} of {count:,}", 1_000, 50, 10, 0.001, {"job started": 150.0}),
+    Manner("one due, of {count:,}", 10, 5, 20, 0.1, {"job created": 10.0}),
+)
+
+
 def punctual(session: Session, bench: Bench, count: int) -> Iterator[Figure]:
     """Measure how late schedules are among the many."""
     with process(bench, "scheduler"), worker(bench):
         wait_for(bench, "SELECT count(*) FROM rota_workers WHERE role = 'scheduler' AND state = 'running'", 1, 20)
-        at_once = 50 if session.quick else AT_ONCE
-        seconds = 2 if session.quick else AT_ONCE_S
-        session.say(f"{at_once} at once, for {seconds} s")
-        rows = lateness.due_together(bench, "together", at_once, seconds)
-        raw = lateness.raw_seconds(session, bench, at_once)
-        most = {"job started": 150.0}
-        yield from lateness.figures(f"due at once, {at_once:,} of {count:,}", bench.kind, rows, raw, at_once, most)
-        seconds = 2 if session.quick else ALONE_S
-        session.say(f"single ones, for {seconds} s")
-        rows = lateness.due_together(bench, "alone", PHASES, seconds, apart_s=1 / PHASES)
-        raw = lateness.raw_seconds(session, bench, 1)
-        yield from lateness.figures(f"one due, of {count:,}", bench.kind, rows, raw, 1, {"job created": 10.0})
+        for number, manner in enumerate(MANNERS):
+            many, seconds = (manner.quick, 1) if session.quick else (manner.many, manner.seconds)
+            name = manner.name.format(many=many, count=count)
+            session.say(name)
+            rows = lateness.due_together(bench, f"manner{number}", many, seconds, apart_s=manner.apart_s)
+            together = 1 if manner.apart_s >= 0.1 else many
+            raw = lateness.raw_seconds(session, bench, together)
+            yield from lateness.figures(name, bench.kind, rows, raw, together, manner.most)
 
 
 def start(session: Session, bench: Bench) -> Iterator[Figure]:
