@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-from rota import logs
 from rota.actions import calendars, rules
 from rota.actions.deciding import Decision, decide, jitter_us
 from rota.actions.overlap import turn_key
+from rota.actions.telling import tell_of
 from rota.errors import Invalid
 from rota.model import NewJob, Occurrence, Schedule
 from rota.store import firing
@@ -130,13 +130,5 @@ def run_of(schedule: Schedule, job: NewJob, job_id: str, instant: int) -> NewJob
 
 def _tell(occurrences: Iterable[Occurrence], debts: Mapping[str, Debt]) -> None:
     for one in occurrences:
-        logs.event(
-            f"schedule/{one.disposition}",
-            f"{one.schedule_id} {one.disposition}",
-            scheduleId=one.schedule_id,
-            jobId=one.job_id,
-            jobType=(debts[one.schedule_id].fresh or debts[one.schedule_id].old).type,
-            disposition=one.disposition,
-            reason=one.reason,
-            scheduledFor=one.scheduled_for,
-        )
+        debt = debts[one.schedule_id]
+        tell_of(one, (debt.fresh or debt.old).type)

@@ -12,6 +12,7 @@ from rota.actions import calendars, rules
 from rota.actions.deciding import ON_TIME_US, SERVICE, Decision, Run, decide, jitter_us
 from rota.actions.definition import job_of
 from rota.actions.overlap import turn_key
+from rota.actions.telling import tell_of
 from rota.engine.loop import Loop
 from rota.engine.outage import PASSING
 from rota.errors import Invalid
@@ -272,14 +273,4 @@ def _tell(decision: Decision, stored: set[int]) -> None:
     for occurrence in decision.occurrences:
         if occurrence.job_id is not None and occurrence.scheduled_for not in stored:
             continue  # a row covered that instant before: no job was made
-        name = "fired" if occurrence.disposition == "caughtUp" else occurrence.disposition
-        logs.event(
-            f"schedule/{name}",
-            f"{occurrence.schedule_id} {occurrence.disposition}",
-            scheduleId=occurrence.schedule_id,
-            jobId=occurrence.job_id,
-            jobType=decision.schedule.type,
-            disposition=occurrence.disposition,
-            reason=occurrence.reason,
-            scheduledFor=occurrence.scheduled_for,
-        )
+        tell_of(occurrence, decision.schedule.type)
