@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
+from rota.actions.deciding import Decision
 from rota.engine.scheduler import Scheduler
 from rota.errors import DatabaseUnavailable
 from rota.settings import Settings
@@ -155,7 +156,7 @@ def before_writing(scheduler: Scheduler, action: Callable[[], None]) -> None:
     """Have something done, once, when the scheduler has decided and is about to write."""
     write = scheduler._write  # noqa: SLF001 - the seam between decision and writing
 
-    def first_the_action(decisions: Any) -> int:
+    def first_the_action(decisions: Sequence[Decision]) -> list[tuple[Decision, set[int]]]:
         scheduler._write = write  # type: ignore[method-assign]  # noqa: SLF001
         action()
         return write(decisions)
