@@ -147,6 +147,16 @@ def test_refuses_with_the_field(db: Database, start: int, minutes: int, fields: 
     assert runs(db) == []
 
 
+def test_a_range_that_is_far_too_long_is_refused_at_once(db: Database, clock: HandClock) -> None:
+    put(db, every="1s", paused=True, startAt=format_instant(clock.now - 24 * HOUR))
+    clock.turn(HOUR)
+    execute(db, f"UPDATE rota_schedules SET next_at = {clock.now + HOUR}")
+    with pytest.raises(Invalid) as caught:
+        fill(db, clock.now - 20 * HOUR, clock.now, dryRun=True)
+    assert (caught.value.field, "72001 instants" in caught.value.reason) == ("from", True)
+    assert fill(db, clock.now - 10 * MINUTE, clock.now, dryRun=True).count == 601
+
+
 def test_of_an_unknown_schedule(db: Database) -> None:
     with pytest.raises(NotFound):
         fill(db, 0, 1)

@@ -19,8 +19,8 @@ from rota.store.database import Tx
 from rota.timetable import Rule, parse_instant
 
 MOST = 1000
-MOST_COUNTED = 100_000
-"""A range with more instants than this is not counted to its end."""
+MOST_LOOKED_AT = 50_000
+"""Instants of a range, those that ran too: a schedule of each minute in five weeks."""
 
 
 class Filled(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,16 +56,20 @@ class Backfill:
         schedule = locked(tx, self.schedule_id)
         last = min(self.last, _decided_to(schedule, tx.now()))
         spans = list(_in_force(tx, schedule, self.first, last))
+        total = sum(span.rule.count(span.after, span.until) for span in spans)
+        if total > MOST_LOOKED_AT:
+            raise Invalid(
+                "from", f"{total} instants lie in the range", hint=f"take a range of {MOST_LOOKED_AT} at most"
+            )
         rows = backfills.rows(tx, schedule.id, self.first, last)
         found = self._open(spans, rows)
         instants = [instant for instant, _ in found]
         if self.spec.dry_run:
             return Filled(count=len(found), instants=instants[:MOST], jobs=[])
         if len(found) > self.spec.limit:
-            more = "more than " if len(found) >= MOST_COUNTED else ""
             raise Invalid(
                 "limit",
-                f"{more}{len(found)} instants are more than {self.spec.limit}",
+                f"{len(found)} instants are more than {self.spec.limit}",
                 hint=f"take a shorter range, or a higher limit (at most {MOST})",
             )
         made = self._jobs(tx, found)
@@ -79,9 +83,8 @@ class Backfill:
         done = {row.scheduled_for for row in rows if row.job_id is not None and row.job_id not in mine}
         found: list[tuple[int, _Span]] = []
         for span in spans:
-            left = MOST_COUNTED - len(found)
-            instants = span.rule.between(span.after, span.until, left + len(done))
-            found += [(instant, span) for instant in instants if instant not in done][:left]
+            instants = span.rule.between(span.after, span.until, MOST_LOOKED_AT)
+            found += [(instant, span) for instant in instants if instant not in done]
         return found
 
     def _jobs(self, tx: Tx, found: Sequence[tuple[int, _Span]]) -> list[NewJob]:
