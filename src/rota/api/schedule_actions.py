@@ -121,7 +121,8 @@ async def backfill_schedule(context: Context) -> Response:
     """Run the instants of a range that made no job: missed, skipped, paused and the like.
 
     Each runs as the schedule was then, and gets a row of its own in the ledger, `caughtUp`. More instants than `limit`
-    are refused, and nothing runs. The jobs run one after the other, beside the timetable.
+    are refused, and nothing runs; so is a range of more than 50,000, those that ran included. The jobs run one after
+    the other, beside the timetable.
     """
     schedule_id, spec = context.path("id"), await context.body(BackfillIn)
     caller = context.caller
