@@ -121,3 +121,20 @@ def test_a_single_instant_that_passed_runs_once(db: Database, clock: HandClock, 
     settle(scheduler)
     assert [one.disposition for one in occurrences(db)] == ["caughtUp"]
     assert len(runs(db)) == 1
+
+
+def test_a_long_backlog_makes_nothing_late_that_is_on_time(
+    db: Database, clock: HandClock, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rota.engine.scheduler.BATCH", 3)
+    for number in range(12):
+        put(db, f"old{number}", every="1m", overlap="allow")
+    clock.turn(HOUR)
+    put(db, "punctual", every="1m", catchup="none", overlap="allow")
+    clock.turn(MINUTE)
+    scheduler = Scheduler(db, settings)
+    for _ in range(2):
+        assert scheduler.run_once() == 0.0
+    assert [one.disposition for one in occurrences(db, "punctual")] == ["fired"]
+    settle(scheduler)
+    assert {runs(db, f"old{number}")[-1].scheduled_for for number in range(12)} == {clock.now}

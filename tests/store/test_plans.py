@@ -118,7 +118,7 @@ class Acts:
         self.add("next schedule", firing_store.next_due, "rota_schedules_due")
         self.add("pulse", pulse.look, "rota_schedules_due", "rota_jobs_due", "rota_jobs_expiring", "rota_jobs_held")
         self.add("due schedules", lambda tx: firing_store.due(tx, 100), "rota_schedules_due", "rota_jobs_overlap")
-        self.add("fire", self._fire, "rota_occurrences_pkey")
+        self.add("fire", self._fire, "rota_occurrences_pkey", "rota_schedules_pkey")
         self.add("overdue", lambda tx: tx.value(vitals.OVERDUE), "rota_schedules_due")
         self.add("lose", self._lose, "rota_jobs_running", "primary")
         self.add("spent", retention.spent, "rota_schedules_spent", "rota_jobs_overlap")

@@ -90,6 +90,8 @@ class Scheduler(Loop):
         self._accounted_to = 0
         self._rested_at = time.monotonic()
         self._ready: Ready | None = None
+        self._crowded = False
+        """Whether the last turn left more that is due."""
         self._listeners = tell
 
     def run_once(self) -> float:
@@ -103,7 +105,7 @@ class Scheduler(Loop):
             seen = pulse.look(tx)
             now, following, seen_s = seen.now, seen.next_at, time.monotonic()
             overdue = following is not None and following <= now
-            due = firing.due(tx, BATCH, now=now, without=self._aside) if overdue else []
+            due = self._due(tx, now) if overdue else []
             around = self._look_around(tx, due, now)
         for tell in self._listeners:
             tell(seen)
@@ -118,6 +120,16 @@ class Scheduler(Loop):
             return POLL_S if following is None else self._sleep_until(following, now, seen_s)
         self._move_watermark(following - 1)  # what is left alone, or another scheduler is about to write
         return POLL_S
+
+    def _due(self, tx: Tx, now: int) -> list[Due]:
+        """Return what to decide about; in a long backlog each other turn is for what would become late meanwhile."""
+        if self._crowded:
+            self._crowded = False
+            if recent := firing.due(tx, BATCH, now=now, since=now - ON_TIME_US, without=self._aside):
+                return recent
+        found = firing.due(tx, BATCH, now=now, without=self._aside)
+        self._crowded = len(found) == BATCH
+        return found
 
     def _sleep_until(self, instant: int, now: int, seen_s: float) -> float:
         """Return how long to wait for an instant (s); shortly before it, decide what is to be written then.
