@@ -125,7 +125,8 @@ UPDATE rota_schedules AS s SET next_at = u.next_at, last_at = coalesce(u.last_at
   resume_at = CASE WHEN u.resumed THEN NULL ELSE s.resume_at END
 FROM {rows|u|batch|id text, version bigint, seen_next bigint, next_at bigint, last_at bigint, last_job_id uuid,
   fired bigint, resumed boolean, paused_at bigint, paused_note text}
-WHERE s.id = u.id AND {lite|+}s.next_at{pg| + 0} = u.seen_next AND s.version = u.version AND u.seen_next <= (SELECT rota_now())
+WHERE s.id = u.id AND {lite|+}s.next_at{pg| + 0} = u.seen_next AND s.version = u.version
+  AND u.seen_next <= (SELECT rota_now())
 RETURNING {pg|s.}id
 """
 
