@@ -38,11 +38,12 @@ INSERT = f"""
 INSERT INTO rota_schedules ({COLUMNS}) SELECT {", ".join(_value(field.name) for field in _FIELDS)} FROM {_ROWS}
 WHERE true ORDER BY u.id {{pg|COLLATE "C"}} ON CONFLICT DO NOTHING RETURNING id, version
 """
-# Without the second condition a table without statistics is read whole.
+# Without the second condition PostgreSQL reads a table without statistics whole; with it SQLite reads the batch for
+# each row.
 UPDATE = f"""
 UPDATE rota_schedules AS s SET version = s.version + 1,
   {", ".join(f"{field.name} = {_value(field.name)}" for field in _FIELDS if field.name not in _OF_FIRING)}
-FROM {_ROWS} WHERE s.id = u.id AND s.id {{in|SELECT w.id FROM {{rows|w|batch|id text}}}}
+FROM {_ROWS} WHERE s.id = u.id {{pg|AND s.id = ANY(ARRAY(SELECT w.id FROM {{rows|w|batch|id text}}))}}
 RETURNING {{pg|s.}}id, {{pg|s.}}version
 """
 BATCH = 1000

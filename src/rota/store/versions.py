@@ -27,7 +27,7 @@ SELECT u.schedule_id, s.version, u.action, u.author, u.note,
    ORDER BY v.version DESC LIMIT 1), rota_now()
 FROM {rows|u|batch|schedule_id text, action text, author text, note text}
 JOIN rota_schedules s ON s.id = u.schedule_id
-WHERE s.id {in|SELECT w.schedule_id FROM {rows|w|batch|schedule_id text}} ON CONFLICT DO NOTHING
+WHERE true {pg|AND s.id = ANY(ARRAY(SELECT w.schedule_id FROM {rows|w|batch|schedule_id text}))} ON CONFLICT DO NOTHING
 """
 
 
