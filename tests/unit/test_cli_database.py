@@ -188,7 +188,7 @@ class TestJobs:
         assert "waits       no worker lives" in cli.ok("jobs", "show", job_id)
         assert cli.ok("jobs", "logs", job_id) == ""
         assert cli.ok("jobs", "cancel", job_id) == f"{job_id}  cancelled\n"
-        assert_one_line(cli("jobs", "cancel", job_id), 1, f"job {job_id} has")
+        assert_one_line(cli("jobs", "cancel", job_id), 1, f"job {job_id} was cancelled already")
         assert cli.ok("jobs", "retry", job_id) == f"{job_id}  waiting again\n"
         assert cli.ok("jobs", "delete", job_id) == f"{job_id}  deleted\n"
         assert_one_line(cli("jobs", "show", job_id), 1, f"there is no job {job_id}")
