@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 
@@ -45,6 +46,20 @@ class Draft(msgspec.Struct, kw_only=True):
         return self.old is not None and alike(self.old, self.schedule)
 
 
+class _When(NamedTuple):
+    """When a schedule is due."""
+
+    document: str
+    zone: str
+    start: int | None
+    end: int | None
+    anchor: int
+    rule: Rule
+    same: bool
+    """It is the rule of the schedule as it was."""
+    next_at: int | None
+
+
 class Maker:
     """Makes schedules of what users say: with the job types that there are, for who asks."""
 
@@ -65,22 +80,9 @@ class Maker:
 
         A new rule counts from now; an unchanged one keeps its next instant.
         """
-        stored = rules.stored(spec)
-        start, end = rules.bounds(spec)
-        zone = rules.timezone(spec)
-        document = msgspec.json.encode(stored).decode()
-        said = (document, zone, start, end)
-        same_rule = old is not None and (old.rule, old.timezone, old.start_at, old.end_at) == said
-        anchor = old.anchor_at if old is not None and same_rule else start if start is not None else self.now
-        rule = self._rule(stored, schedule_id, zone, anchor, start, end)
+        when = self._when(schedule_id, spec, old)
         runs = check_count(spec.max_runs, "maxRuns")
-        if old is not None and same_rule:
-            next_at = old.next_at if old.next_at is not None else rule.next(self.now)
-        else:
-            begins = old is None and (start is not None or stored.on_start)
-            next_at = rules.first_instant(stored, rule, after_us=anchor - 1 if begins else self.now)
-        if runs is not None and old is not None and old.runs >= runs:
-            next_at = None
+        spent = runs is not None and old is not None and old.runs >= runs
         defaults, job = self._job_part(spec)
         fresh = Schedule(
             id=schedule_id,
@@ -88,19 +90,19 @@ class Maker:
             lane=job.lane,
             target=_target(spec, job, old),
             args=job.args,
-            rule=document,
-            timezone=zone,
+            rule=when.document,
+            timezone=when.zone,
             job=msgspec.json.encode(defaults).decode(),
             overlap=spec.overlap or "skip",
             catchup=spec.catchup or "latest",
             catchup_window_us=policy.duration(spec.catchup_window, "catchupWindow"),
-            start_at=start,
-            end_at=end,
+            start_at=when.start,
+            end_at=when.end,
             max_runs=runs,
             jitter_us=policy.duration(spec.jitter, "jitter") or 0,
             calendars=_calendars(spec.calendars),
-            anchor_at=anchor,
-            next_at=next_at,
+            anchor_at=when.anchor,
+            next_at=None if spent else when.next_at,
             note=check_text(spec.note, "note", max_length=2000) if spec.note else None,
             owner=spec.owner or "api",
             source=_source(spec, old),
@@ -110,9 +112,25 @@ class Maker:
             updated_at=self.now,
         )
         self._carry(fresh, spec.paused, old)
-        if old is not None and old.paused_at is not None and fresh.paused_at is None and same_rule:
-            fresh.next_at = rule.next(self.now) if fresh.next_at is not None else None
-        return Draft(schedule=fresh, old=old, same_rule=same_rule, job=job, at=self.now)
+        if when.same and _resumes(old, fresh):
+            fresh.next_at = when.rule.next(self.now) if fresh.next_at is not None else None
+        return Draft(schedule=fresh, old=old, same_rule=when.same, job=job, at=self.now)
+
+    def _when(self, schedule_id: str, spec: ScheduleIn, old: Schedule | None) -> _When:
+        stored = rules.stored(spec)
+        start, end = rules.bounds(spec)
+        zone = rules.timezone(spec)
+        document = msgspec.json.encode(stored).decode()
+        said = (document, zone, start, end)
+        same_rule = old is not None and (old.rule, old.timezone, old.start_at, old.end_at) == said
+        anchor = old.anchor_at if old is not None and same_rule else start if start is not None else self.now
+        rule = self._rule(stored, schedule_id, zone, anchor, start, end)
+        if old is None or not same_rule:
+            begins = old is None and (start is not None or stored.on_start)
+            next_at = rules.first_instant(stored, rule, after_us=anchor - 1 if begins else self.now)
+        else:
+            next_at = old.next_at if old.next_at is not None else rule.next(self.now)
+        return _When(document, zone, start, end, anchor, rule, same_rule, next_at)
 
     def back(self, schedule_id: str, definition: str, old: Schedule | None) -> Draft:
         """Return what a version makes of a schedule; raises Invalid where that is right no more.
@@ -229,6 +247,10 @@ def check_count(value: int | None, field: str) -> int | None:
     if value is not None and not 1 <= value <= policy.MAX_PRIORITY:
         raise Invalid(field, f"{value} is out of range", hint="at least 1")
     return value
+
+
+def _resumes(old: Schedule | None, fresh: Schedule) -> bool:
+    return old is not None and old.paused_at is not None and fresh.paused_at is None
 
 
 def _target(spec: ScheduleIn, job: NewJob, old: Schedule | None) -> str | None:
