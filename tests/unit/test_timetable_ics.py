@@ -249,7 +249,8 @@ ALL = file(
 SCRAPS = [
     "BEGIN:VEVENT\n", "END:VEVENT\n", ";TZID=", ";VALUE=DATE", "VALUE=PERIOD", "-P1D", "99999999", "T000000", "Z",
     "P1D", "RRULE:", "FREQ=DAILY", ";COUNT=9999", "BYDAY=", "RDATE:", "EXDATE:", "RECURRENCE-ID:", "/PT1H",
-    "STATUS:CANCELLED", "00010101", "99991231", "T235959", "-1", "\0", "\ud800", ":", ";", ",", "=", '"', "\n ", " ", "é", "",
+    "STATUS:CANCELLED", "00010101", "99991231", "T235959", "-1",
+    "\0", "\ud800", ":", ";", ",", "=", '"', "\n ", " ", "é", "",
 ]  # fmt: skip
 
 
