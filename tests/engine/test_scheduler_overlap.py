@@ -168,3 +168,17 @@ def test_failures_in_a_row_pause_the_schedule(stage: Stage, caplog: pytest.LogCa
     assert "schedule/saved nightly paused" in caplog.text
     assert stage.ledger()[-1] == ("paused", 5, 6) or stage.ledger()[-2:] == [("paused", 5, 5), ("paused", 6, 6)]
     assert len(runs(stage.db)) == 4
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queueOne", "cancel"])
+def test_a_run_of_the_time_when_runs_might_overlap_counts(stage: Stage, overlap: str) -> None:
+    put(stage.db, every="1m", overlap="allow")
+    stage.minute()
+    before = stage.claim_one()
+    put(stage.db, every="1m", overlap=overlap)
+    stage.minute()
+    assert stage.claim() == []
+    assert stage.states() == (["running"] if overlap == "skip" else ["running", "held"])
+    assert (runs(stage.db)[0].cancel_mode == "stop") is (overlap == "cancel")
+    stage.end(before)
+    assert len(stage.claim()) == (0 if overlap == "skip" else 1)

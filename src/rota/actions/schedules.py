@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import msgspec
 
 from rota import logs
 from rota.actions import calendars, ownership, rules, settling
 from rota.actions.definition import Draft, Maker, document, same_definition
+from rota.actions.overlap import turn_key
 from rota.actions.settling import Debt
-from rota.actions.specs import Caller, PauseIn, PreviewIn, ScheduleIn, given
+from rota.actions.specs import Caller, PauseIn, PreviewIn, ScheduleIn, given, of_many
 from rota.actions.targets import with_secrets_of
 from rota.errors import Conflict, Forbidden, Invalid, NotFound
 from rota.jsontext import check_name, check_text, same_json
 from rota.model import Schedule, ScheduleVersion, VersionAction
 from rota.settings import Settings
 from rota.store import occurrences as ledger
-from rota.store import schedules, types, versions
+from rota.store import schedules, turns, types, versions
 from rota.store.database import Tx
 from rota.store.versions import Repeat
 from rota.timetable import format_instant, parse_instant
@@ -76,7 +76,7 @@ def put_many(
         raise Invalid("schedules", f"{len(specs)} are too many at once", hint=f"at most {MOST_TOGETHER}")
     wanted: dict[str, ScheduleIn] = {}
     for place, spec in enumerate(specs):
-        with _within(place if numbered else None):
+        with of_many(place if numbered else None):
             if spec.id is None:
                 raise Invalid("id", "is missing", hint='for example "id": "nightly"')
             if spec.id in wanted:
@@ -98,17 +98,6 @@ def tell_left(saved: Sequence[Saved]) -> None:
             )
 
 
-@contextmanager
-def _within(place: int | None) -> Iterator[None]:
-    """Name the one of many that is wrong."""
-    try:
-        yield
-    except Invalid as error:
-        if place is None:
-            raise
-        raise type(error)(f"schedules.{place}.{error.field}", error.reason, hint=error.hint) from None
-
-
 def _put(
     tx: Tx,
     wanted: dict[str, ScheduleIn],
@@ -128,7 +117,7 @@ def _put(
 
     def look(schedule_id: str, old: Schedule | None) -> None:
         spec = wanted[schedule_id]
-        with _within(places[schedule_id]):
+        with of_many(places[schedule_id]):
             if old is not None:
                 spec = msgspec.structs.replace(spec, target=with_secrets_of(old.target, spec.target))
             check_right(spec, old, caller)
@@ -191,6 +180,10 @@ def store(
         for draft in drafts
         if draft.old is not None and (not draft.same_rule or _resumed(draft))
     ]
+    for draft in drafts:
+        key = turn_key(draft.schedule)
+        if key is not None and draft.old is not None and turn_key(draft.old) is None:
+            turns.adopt(tx, key, draft.schedule.id)
     fired = settling.settle(tx, debts)
     _go_on(tx, drafts, fired)
     numbers = schedules.insert(tx, [draft.schedule for draft in drafts if draft.old is None])

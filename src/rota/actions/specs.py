@@ -6,6 +6,8 @@ Unknown fields are refused by name.  Documents that are only passed on (``args``
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -300,3 +302,14 @@ def _invalid(text: str, prefix: str) -> Invalid:
     last = named[1] if named else ""
     field = ".".join(part for part in (prefix, path or "", last) if part) or "body"
     return Invalid(field, reason[0].lower() + reason[1:])
+
+
+@contextmanager
+def of_many(place: int | None) -> Iterator[None]:
+    """Name the one of many schedules that is wrong; None where there is only one."""
+    try:
+        yield
+    except Invalid as error:
+        if place is None:
+            raise
+        raise type(error)(f"schedules.{place}.{error.field}", error.reason, hint=error.hint) from None

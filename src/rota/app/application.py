@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 
 from rota.actions import jobs
-from rota.actions.specs import Caller, JobIn, ScheduleIn, encode
+from rota.actions.specs import Caller, JobIn, ScheduleIn, encode, of_many
 from rota.app import asking, periodic
 from rota.app.asking import Args, ScheduleOptions, Work
 from rota.app.database import AppDatabase, AppHome, GivenDatabase, StandIn
@@ -241,7 +241,7 @@ class Rota:
         functions: dict[str, JobFunction[..., Any]] = {}
         fitting = True
         for place, item in enumerate(items):
-            with asking.of_many(place if many else None):
+            with of_many(place if many else None):
                 schedule_id, fields = periodic.item_of(item)
                 if fields is None:
                     off.append(schedule_id)

@@ -192,17 +192,6 @@ def _camel(name: str) -> str:
 
 
 @contextmanager
-def of_many(place: int | None) -> Iterator[None]:
-    """Name the one of many schedules that is wrong."""
-    try:
-        yield
-    except Invalid as error:
-        if place is None:
-            raise
-        raise type(error)(f"schedules.{place}.{error.field}", error.reason, hint=error.hint) from None
-
-
-@contextmanager
 def _python_names() -> Iterator[None]:
     """Name a field as a Python caller wrote it."""
     try:

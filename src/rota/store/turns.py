@@ -202,3 +202,21 @@ def ahead(tx: Tx, key: str, job_id: str) -> tuple[str | None, int]:
     """Return the active job of a key, and how many held ones come before ``job_id``."""
     row = tx.row(AHEAD, {"key": key, "id": job_id})
     return (row[0], row[1]) if row else (None, 0)
+
+
+# As the index of overlaps has them; one that is held has a key.
+ADOPT = f"""
+UPDATE rota_jobs SET turn_key = :key, updated_at = rota_now()
+WHERE id = (SELECT j.id FROM rota_jobs j WHERE j.schedule_id = :schedule AND j.schedule_id IS NOT NULL
+    AND j.status IN ('scheduled', 'pending', 'running', 'held') AND j.turn_key IS NULL AND j.origin <> 'backfill'
+    ORDER BY j.id DESC LIMIT 1)
+  AND NOT EXISTS (SELECT 1 FROM rota_jobs a WHERE a.turn_key = :key AND a.status IN {ACTIVE})
+"""
+
+
+def adopt(tx: Tx, key: str, schedule_id: str) -> bool:
+    """Give a key to the last job of a schedule that has not ended, where none has it: others wait for that one now.
+
+    For a schedule whose runs might overlap so far.  Tell whether there was such a job.
+    """
+    return tx.run(ADOPT, {"key": key, "schedule": schedule_id}) == 1
