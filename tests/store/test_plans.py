@@ -105,7 +105,8 @@ class Acts:
         self.add("idle", lambda tx: turns.idle(tx, 100), *both)
         self.add("clear", lambda tx: turns.clear(tx, self.keys, "kill", None), "primary", *both)
         self.add("ahead", lambda tx: turns.ahead(tx, self.keys[0], new[-1].id), *both)
-        self.add("adopt", lambda tx: turns.adopt(tx, "schedule:s1", "s1"), "primary", "rota_jobs_turn", "rota_jobs_overlap")
+        adopt = ("primary", "rota_jobs_turn", "rota_jobs_overlap")
+        self.add("adopt", lambda tx: turns.adopt(tx, "schedule:s1", "s1"), *adopt)
 
     def _claim(self, **given: tuple[str, ...]) -> Act:
         return lambda: builders.claim(self.db, self.worker, lanes={"http": 1, "async": 1}, **given)
