@@ -55,7 +55,7 @@ SENT = {
     "endAt": "No instant after this time.",
     "maxRuns": "After so many runs there is no next one.",
     "jitter": "Start the jobs up to so much later, each instant by its own, always the same part.",
-    "overlap": "`skip` (default), `queueOne`, `queueAll`, `cancel`, `kill`, `allow`: while an earlier run has not ended.",
+    "overlap": "While a run has not ended: `skip` (default), `queueOne`, `queueAll`, `cancel`, `kill` or `allow`.",
     "catchup": "`none`, `latest` (default) or `all`, for instants that passed while no scheduler ran.",
     "catchupWindow": "Instants older than this are not caught up.",
     "afterRun": "`keep` (default) or `delete` it when its last instant has run.",
