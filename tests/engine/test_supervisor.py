@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -167,3 +168,16 @@ class TestSignals:
         began = time.monotonic()
         bell.wait(0.05)
         assert time.monotonic() - began >= 0.04
+
+    def test_a_signal_that_another_thread_was_given_ends_the_wait(self) -> None:
+        code = """
+import signal, threading
+from rota.engine.signals import Bell, on_stop
+bell = Bell()
+on_stop(bell.ring)
+threading.Timer(0.3, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)).start()
+bell.wait(3600)
+print("rung")
+"""
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+        assert ended.stdout == "rung\n"

@@ -10,12 +10,16 @@ import queue
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 STOP_SIGNALS = tuple(
     number for name in ("SIGTERM", "SIGINT", "SIGHUP") if (number := getattr(signal, name, None)) is not None
 )
 SAME_STOP_S = 0.5
 """Signals so close together mean one stop: a service manager signals every process, and so does the supervisor."""
+
+LONGEST_SLEEP_S = 1.0
+"""The main thread handles signals, but one that another thread was given does not wake it: it looks up at times."""
 
 
 class Stops:
@@ -46,12 +50,20 @@ class Bell:
 
     def wait(self, seconds: float) -> None:
         """Return after so many seconds, or when it is rung."""
+        until = time.monotonic() + seconds
+        while not self._rings(until - time.monotonic()):
+            if time.monotonic() >= until:
+                return
+
+    def _rings(self, seconds: float) -> bool:
         try:
-            self._rung.get(timeout=seconds)
+            self._rung.get(timeout=max(0.0, min(seconds, LONGEST_SLEEP_S)))
+        except queue.Empty:
+            return False
+        with suppress(queue.Empty):
             while True:
                 self._rung.get_nowait()
-        except queue.Empty:
-            return
+        return True
 
 
 def on_stop(handler: Callable[[], None]) -> None:
