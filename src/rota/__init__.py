@@ -12,17 +12,20 @@ from rota.version import __version__
 
 if TYPE_CHECKING:
     from rota.app import CommandJob, HttpJob, Rota
+    from rota.batch import Batch
     from rota.context import Context
     from rota.handle import Job
-    from rota.job import Fail, JobFunction, Retry, Retryable, Snooze
+    from rota.job import Fail, JobFunction, OnError, Retry, Retryable, Snooze
 
 _HOMES = {
     "Rota": "rota.app",
     "HttpJob": "rota.app",
     "CommandJob": "rota.app",
     "Context": "rota.context",
+    "Batch": "rota.batch",
     "Job": "rota.handle",
     "JobFunction": "rota.job",
+    "OnError": "rota.job",
     "Retry": "rota.job",
     "Retryable": "rota.job",
     "Snooze": "rota.job",
@@ -30,12 +33,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "Batch",
     "CommandJob",
     "Context",
     "Fail",
     "HttpJob",
     "Job",
     "JobFunction",
+    "OnError",
     "Retry",
     "Retryable",
     "Rota",

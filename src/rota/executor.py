@@ -70,6 +70,10 @@ class Outcome(msgspec.Struct, frozen=True):
     permanent: bool = False
     delay_us: int | None = None
     """Snooze: when to start again. Failure: the delay that the target asked for (``Retry-After``)."""
+    slow_us: int | None = None
+    """For how long no other job of its queue should call a target: this one is overloaded and said so."""
+    slow_by: str | None = None
+    """The target that asked for that, fit to be shown."""
     truncated: int | None = None
     """Bytes of the whole result, when it was too large and ``result`` holds ``{"bytes", "head"}`` instead."""
     begun: bool = True

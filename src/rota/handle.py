@@ -73,10 +73,12 @@ class Job:
     The first look is taken when something is asked for.  Every method raises `NotFound` when the job is gone.
     """
 
-    def __init__(self, home: Home, job_id: str, *, existing: bool = False) -> None:
+    def __init__(self, home: Home, job_id: str, *, existing: bool = False, replaced: bool = False) -> None:
         self.id = job_id
         self.existing = existing
         """Whether it was there already: its unique key was held."""
+        self.replaced = replaced
+        """Whether that one waited, and became what was given, as ``if_exists`` asked."""
         self._home = home
         self._record: Record | None = None
 
@@ -186,7 +188,7 @@ class Job:
     def wait(self, timeout: Duration | None = None) -> Job:
         """Wait until the job has ended, however it ends; raises TimeoutError after ``timeout`` (s)."""
         self._home.before_wait()
-        for pause in _pauses(timeout):
+        for pause in pauses(timeout):
             if self.refresh().done:
                 return self
             time.sleep(pause)
@@ -195,7 +197,7 @@ class Job:
     async def wait_async(self, timeout: Duration | None = None) -> Job:
         """As `wait`, where an event loop runs."""
         await self._home.before_wait_async()
-        for pause in _pauses(timeout):
+        for pause in pauses(timeout):
             if (await asyncio.to_thread(self.refresh)).done:
                 return self
             await asyncio.sleep(pause)
@@ -218,12 +220,12 @@ class Job:
 
     def retry(self) -> Job:
         """Make an ended job wait again, with all its attempts anew; raises Conflict while it runs."""
-        self._record = self._home.database().run(lambda tx: jobs.retry(tx, self.id))
+        self._record = self._home.database().run(lambda tx: jobs.retry(tx, self.id, Caller()))
         return self
 
     def delete(self) -> None:
         """Delete it with its history; raises Conflict while it runs."""
-        self._home.database().run(lambda tx: jobs.delete(tx, self.id))
+        self._home.database().run(lambda tx: jobs.delete(tx, self.id, Caller()))
 
     def logs(self, after: int = 0, limit: int = 1000) -> list[LogLine]:
         """Return at most ``limit`` lines of its log, those behind line number ``after``."""
@@ -239,7 +241,7 @@ def _time(at_us: int | None) -> datetime | None:
     return None if at_us is None else instant(at_us)
 
 
-def _pauses(timeout: Duration | None) -> Iterator[float]:
+def pauses(timeout: Duration | None) -> Iterator[float]:
     """Return the pauses (s) between looks; the last comes when the time is over, for a last look."""
     end = math.inf if timeout is None else time.monotonic() + parse_duration(timeout, "timeout") / 1e6
     pause, longest = LOOK_S

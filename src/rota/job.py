@@ -16,6 +16,7 @@ from rota.context import Context
 from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid
 from rota.jsontext import check_type
+from rota.model import IfParentFailed
 from rota.signature import Signature
 
 if TYPE_CHECKING:
@@ -52,11 +53,41 @@ class Retryable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class OnError:
+    """What is different after one error: a part of `Retry`.
+
+    ``error`` is an exception, or the name of one (``ValueError``, ``shop.errors.SoldOut``), or another code of a failed
+    attempt (``timeout``, ``http-429``); a text may end in ``*``.  ``action`` is ``retry``, also what is permanent, or
+    ``fail`` for good; ``attempts`` and ``delays`` take the place of those of the policy.
+    """
+
+    error: str | type[BaseException]
+    action: Literal["retry", "fail"] | None = None
+    attempts: int | None = None
+    delays: Sequence[Duration] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return the entry as the contract's JSON object."""
+        if isinstance(self.delays, str):
+            raise Invalid("retry.by_error.delays", "must be a list of durations", hint=f"[{self.delays!r}]")
+        _check_count("retry.by_error.attempts", self.attempts)
+        delays = None if self.delays is None else [_duration("retry.by_error.delays", each) for each in self.delays]
+        error = self.error if isinstance(self.error, str) else error_type(self.error)
+        return {"error": error, **_without_none(action=self.action, attempts=self.attempts, delays=delays)}
+
+
+def error_type(kind: type[BaseException]) -> str:
+    """Return the name of an exception as ``errorDetail.type`` has it."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """How often (``attempts``) or for how long (``until``) a failed job is tried, and with which pauses between.
 
     ``backoff`` is ``exponential``, ``linear``, ``fixed`` or a fixed pause; ``delays`` names each pause instead, the
     last one repeated.  ``cap`` bounds a pause; ``jitter`` spreads the pauses of jobs that failed together.
+    ``by_error`` says what is different for some errors; the first that matches holds.
     """
 
     attempts: int | None = None
@@ -65,6 +96,7 @@ class Retry:
     cap: Duration | None = None
     jitter: bool | None = None
     until: Duration | None = None
+    by_error: Sequence[OnError] | None = None
 
     def __post_init__(self) -> None:
         if self.attempts is not None and self.until is not None:
@@ -73,6 +105,8 @@ class Retry:
             raise Invalid("retry", "delays and backoff exclude each other", hint="give one of them")
         if isinstance(self.delays, str):
             raise Invalid("retry.delays", "must be a list of durations", hint=f"[{self.delays!r}]")
+        if not all(isinstance(each, OnError) for each in self.by_error or ()):
+            raise Invalid("retry.by_error", "must be a list of OnError", hint='[OnError(ValueError, "fail")]')
         _check_count("retry.attempts", self.attempts)
         self.document()
 
@@ -86,6 +120,7 @@ class Retry:
             cap=_duration("retry.cap", self.cap),
             jitter=self.jitter,
             until=_duration("retry.until", self.until),
+            byError=None if self.by_error is None else [each.document() for each in self.by_error],
         )
 
 
@@ -99,6 +134,8 @@ class TypeOptions(TypedDict, total=False):
     timeout: Duration
     expires_in: Duration
     concurrency_key: str
+    order_key: str
+    run_on: Sequence[str]
     tags: Sequence[str]
     on_lost: Literal["retry", "fail"]
 
@@ -110,6 +147,10 @@ class JobOptions(TypeOptions, total=False):
     run_at: datetime
     unique_key: str
     unique_scope: str
+    if_exists: Literal["keep", "replace", "debounce"]
+    depends_on: Sequence[str | Job]
+    """Jobs, or their ids, that must end first."""
+    if_parent_failed: IfParentFailed
     callback_url: str
     started_by: str
     connection: Any
@@ -221,9 +262,6 @@ def type_document(options: TypeOptions) -> dict[str, Any]:
     retry = options.get("retry")
     if retry is not None and not isinstance(retry, (Retry, Mapping)):
         raise Invalid("retry", "must be a Retry", hint="for example Retry(attempts=5)")
-    tags = options.get("tags")
-    if isinstance(tags, str):
-        raise Invalid("tags", "must be a list of texts", hint=f"[{tags!r}]")
     on_lost = options.get("on_lost")
     if on_lost not in (None, "retry", "fail"):
         raise Invalid("on_lost", f"{on_lost!r} is unknown", hint="retry or fail")
@@ -236,7 +274,9 @@ def type_document(options: TypeOptions) -> dict[str, Any]:
         timeout=_duration("timeout", options.get("timeout")),
         expiresIn=_duration("expires_in", options.get("expires_in")),
         concurrencyKey=options.get("concurrency_key"),
-        tags=None if tags is None else list(tags),
+        orderKey=options.get("order_key"),
+        runOn=_texts("run_on", options.get("run_on")),
+        tags=_texts("tags", options.get("tags")),
         onLost=on_lost,
     )
 
@@ -247,6 +287,12 @@ def _without_none(**fields: Any) -> dict[str, Any]:
 
 def _duration(field: str, value: Duration | None) -> str | None:
     return None if value is None else format_duration(parse_duration(value, field))
+
+
+def _texts(field: str, given: Sequence[str] | None) -> list[str] | None:
+    if isinstance(given, str):
+        raise Invalid(field, "must be a list of texts", hint=f"[{given!r}]")
+    return None if given is None else list(given)
 
 
 def _check_count(field: str, value: object) -> None:

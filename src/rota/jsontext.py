@@ -74,6 +74,8 @@ def check_name(text: str, field: str, max_length: int = MAX_NAME) -> str:
 
 def check_queue(text: str, field: str = "queue") -> str:
     """Return the name of a queue, at most 100 characters long, else raise `Invalid`."""
+    if text == "host:":
+        raise Invalid(field, "'host:' names no host", hint="write for example host:web-1")
     return check_name(text, field, MAX_QUEUE)
 
 

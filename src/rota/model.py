@@ -29,13 +29,22 @@ Origin = Literal["enqueue", "schedule", "trigger", "exec", "backfill"]
 Overlap = Literal["skip", "queueOne", "queueAll", "cancel", "kill", "allow"]
 Catchup = Literal["none", "latest", "all"]
 Disposition = Literal["fired", "skipped", "paused", "blackout", "coalesced", "missed", "caughtUp"]
+IfParentFailed = Literal["cancel", "run", "wait"]
+"""What becomes of a job when one that it depends on ends without completing."""
 AfterRun = Literal["keep", "delete"]
 VersionAction = Literal["created", "edited", "paused", "resumed", "takenOver", "rolledBack", "deleted"]
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
+Via = Literal["api", "ui", "cli", "python", "file", "scheduler"]
+"""From where somebody changes something: over the network by a token or in the browser, by the command line on its own
+database, by code of an application, by a file that is applied, or by Rota itself."""
 
 ANY_TYPE_LANES: frozenset[str] = frozenset(("async", "sync"))
 """Lanes whose jobs need a worker that has the type's code loaded."""
+
+
+ORDER = "order:"
+"""Begins the turn key of a job that has an order key."""
 
 
 class NewJob(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -72,6 +81,16 @@ class NewJob(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Duration after which a job that still waits is cancelled."""
     turn_key: str | None = None
     """Of the jobs with the same key one at a time is ready or runs; the others are held, in the order of their ids."""
+    unique_for_us: int | None = None
+    """For how long it holds its unique key, whatever becomes of it."""
+    depends_on: str | None = None
+    """The ids of the jobs that it waits for (JSON); it is held."""
+    if_parent_failed: IfParentFailed | None = None
+    batch_id: str | None = None
+    awaited: int = 0
+    """1 when another job waits for its end."""
+    if_exists: Literal["keep", "replace", "reschedule"] = "keep"
+    """What becomes of the waiting job that has its unique key: ``reschedule`` takes over the due time too."""
 
 
 class Job(msgspec.Struct, kw_only=True):
@@ -83,6 +102,9 @@ class Job(msgspec.Struct, kw_only=True):
     target: str | None
     queue: str
     rank: int
+    priority: int | None
+    """Where its queue lets jobs age; else it is the negated rank: see ``priority_of``."""
+    ring: str | None
     status: State
     run_at: int
     attempt: int
@@ -100,10 +122,15 @@ class Job(msgspec.Struct, kw_only=True):
     reason: str | None
     unique_key: str | None
     unique_scope: str | None
+    unique_until: int | None
     concurrency_key: str | None
     callback_url: str | None
     tags: str | None
     run_on: str | None
+    depends_on: str | None
+    if_parent_failed: IfParentFailed | None
+    awaited: int
+    batch_id: str | None
     origin: Origin
     started_by: str | None
     schedule_id: str | None
@@ -121,6 +148,23 @@ class Job(msgspec.Struct, kw_only=True):
     started_at: int | None
     completed_at: int | None
     updated_at: int
+
+
+def priority_of(rank: int, priority: int | None) -> int:
+    """Return the priority of a job as a person gave it: higher runs first."""
+    return -rank if priority is None else priority
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """Jobs that were stored together."""
+
+    id: str
+    name: str | None = None
+    total: int
+    callback_id: str | None = None
+    """The job that goes when all of them have ended."""
+    created_by: str | None = None
+    created_at: int = 0
 
 
 class Attempt(msgspec.Struct):
@@ -144,6 +188,8 @@ class JobType(msgspec.Struct, kw_only=True):
     target: str | None
     args_schema: str | None
     defaults: str
+    resolved: str | None = None
+    """What its defaults come to (JSON), for jobs that are enqueued by SQL."""
     links: str | None = None
     owner: str
     version: int = 1
@@ -156,14 +202,39 @@ class Queue(msgspec.Struct, kw_only=True):
 
     name: str
     concurrency: int | None = None
+    """Most jobs at once, over all machines."""
+    worker_concurrency: int | None = None
+    """Most jobs at once on one worker."""
     key_concurrency: int | None = None
+    """Most jobs at once of one concurrency key, over all machines."""
     rate_limits: str | None = None
+    """``[{limit, per, scope}]`` (JSON), ``per`` in µs, ``scope`` queue or key: most starts within any ``per``."""
+    ageing_us: int | None = None
+    """A job that waited so long is worth one priority more."""
     defaults: str | None = None
     retention: str | None = None
+    """``{completed, failed, cancelled}`` (JSON), in µs, null for ever; what is missing is as the settings say."""
     paused_at: int | None = None
     paused_by: str | None = None
     paused_note: str | None = None
+    resume_at: int | None = None
+    slowed_until: int | None = None
+    """Until then no HTTP job of it starts: a target asked for a pause."""
+    slowed_by: str | None = None
     created_at: int = 0
+
+
+class Pause(msgspec.Struct, kw_only=True):
+    """A job type or a concurrency key of which nothing starts."""
+
+    kind: Literal["type", "key"]
+    queue: str = ""
+    """Of a key: in which queue; empty for all."""
+    name: str
+    note: str | None = None
+    author: str | None = None
+    at: int = 0
+    resume_at: int | None = None
 
 
 class Schedule(msgspec.Struct, kw_only=True):
@@ -230,6 +301,50 @@ class Calendar(msgspec.Struct, kw_only=True):
     author: str | None = None
     created_at: int = 0
     updated_at: int = 0
+
+
+class AuditEntry(msgspec.Struct):
+    """Who changed what, from where; ``before`` and ``after`` (JSON) hold what differs, without secrets."""
+
+    id: str
+    at: int
+    actor: str | None
+    role: str | None
+    origin: str | None
+    action: str
+    noun: str
+    name: str
+    note: str | None
+    before: str | None
+    after: str | None
+
+
+Action = Literal["retry", "cancel", "delete", "move", "reprioritise"]
+
+
+class Operation(msgspec.Struct):
+    """One action on all jobs that a filter wants, done batch by batch."""
+
+    id: str
+    action: Action
+    filter: str
+    """As it was asked (JSON)."""
+    params: str
+    """What else the action takes (JSON): ``queue``, ``rank``, ``force``."""
+    status: Literal["running", "completed", "cancelled", "failed"]
+    newest: str | None
+    """Only jobs up to this id are meant: those that were there at its beginning."""
+    position: str | None
+    """The id of the last job that was looked at."""
+    total: int
+    looked_at: int
+    changed: int
+    author: str | None
+    error: str | None
+    busy_until: int | None
+    created_at: int
+    updated_at: int
+    completed_at: int | None
 
 
 class Occurrence(msgspec.Struct, kw_only=True):

@@ -15,15 +15,18 @@ import msgspec
 from rota import logs
 from rota.api.listen import bind, check_listen
 from rota.engine.app_check import check_app
-from rota.engine.janitor import Janitor, Retention
+from rota.engine.janitor import Janitor
 from rota.engine.leases import Lease, new_record
 from rota.engine.loading import check_executors, load_executors
 from rota.engine.loop import Loop, stop_all
 from rota.engine.mover import Mover
+from rota.engine.operations import OperationsLoop
+from rota.engine.retention import Retention
 from rota.engine.scheduler import Scheduler
 from rota.engine.signals import Bell, Stops, on_stop
 from rota.engine.supervisor import Child, Supervisor, watch_life_pipe
 from rota.engine.unserved import Unserved
+from rota.engine.upkeep import Upkeep
 from rota.engine.wakeups import Wakeups
 from rota.engine.worker import Worker
 from rota.errors import DatabaseError, DatabaseReadOnly, DatabaseUnusable, SettingInvalid
@@ -114,19 +117,22 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, stop_now: 
     on_stop(in_loop)
 
 
-SELDOM_S = 30.0
+SELDOM_S = 60.0
 """How often the loops that the scheduler's own look wakes look by themselves."""
 
 
 def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
     """Return the loops of the scheduler role."""
     mover, janitor = Mover(db, poll_s=SELDOM_S), Janitor(db, settings, sweep_s=SELDOM_S)
-    scheduler = Scheduler(db, settings, tell=[mover.see, janitor.see])
+    operations, upkeep = OperationsLoop(db, poll_s=SELDOM_S), Upkeep(db, poll_s=SELDOM_S)
+    scheduler = Scheduler(db, settings, tell=[mover.see, janitor.see, operations.see, upkeep.see])
     wakeups = Wakeups(db, {"schedules": [scheduler.wake], "due": [mover.wake]})
     loops: list[Loop] = [
         scheduler,
         mover,
         janitor,
+        operations,
+        upkeep,
         Retention(db, settings),
         Unserved(db),
         wakeups,

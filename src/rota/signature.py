@@ -71,6 +71,7 @@ class Signature:
             else:
                 self._parameters[name] = Parameter(parameter, hint)
         self._known = frozenset(self._parameters)
+        self._places = [each.name for each in self._parameters.values() if each.kind in _POSITIONAL]
         self._required = tuple(name for name, each in self._parameters.items() if each.required)
         self._rest = next((p.name for p in self._parameters.values() if p.kind is p.kind.VAR_POSITIONAL), None)
         self._by_place = any(p.kind is p.kind.POSITIONAL_ONLY for p in self._parameters.values()) or (
@@ -136,8 +137,8 @@ class Signature:
         return found
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Values:
-        places = [each.name for each in self._parameters.values() if each.kind in _POSITIONAL]
-        given: Values = dict(zip(places, args, strict=False))
+        places = self._places
+        given: Values = dict(zip(places, args, strict=False)) if args else {}
         if len(args) > len(places):
             if self._rest is None:
                 taken = f"{len(places)} argument{'s' * (len(places) != 1)}"

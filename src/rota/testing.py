@@ -41,6 +41,7 @@ from rota.model import LogChunk, Worker
 from rota.settings import load_settings
 from rota.store import claims, due, firing, jobs, logs, migrate, reads, results, types, workers
 from rota.store.opening import open_database
+from rota.store.serving import Request
 
 MAX_RUNS = 100_000
 """So many runs without an end mean that jobs enqueue one another for ever."""
@@ -100,7 +101,7 @@ class Harness:
         while True:
             self._scheduler.run_once()
             self._mover.run_once()
-            taken = claims.claim(self.db, claims.Request(self._worker, LANES))
+            taken = claims.claim(self.db, Request(self._worker, LANES))
             if not taken:
                 return ran
             for claimed in taken:

@@ -26,7 +26,7 @@ def settings_of(database_url: str, **environ: str) -> Settings:
 
 def signed(role: str | None = None, *, key: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
     """A token signed with the shared secret; a claim of None is left out."""
-    said = {"sub": "ann", "exp": int(time.time()) + 600, "role": role, **claims}
+    said = {"sub": "ann", "exp": int(time.time()) + 86_400, "role": role, **claims}
     shown = {name: value for name, value in said.items() if value is not None}
     # Zeros change nothing of what HMAC makes of a short key, but they spare PyJWT's warning.
     return jwt.encode(shown, key.encode().ljust(64, b"\0") if key else "", algorithm)

@@ -18,7 +18,14 @@ JOB = {"target": COMMAND}
 async def test_accepts_a_job(api: Api, client: httpx.AsyncClient) -> None:
     found = good(await client.post("/api/jobs", json={"target": COMMAND, "queue": "mail", "priority": 7}), 201)
     assert is_id(found["id"])
-    assert found == {"id": found["id"], "existing": False, "jobType": None, "status": "pending", "queue": "mail"}
+    assert found == {
+        "id": found["id"],
+        "existing": False,
+        "replaced": False,
+        "jobType": None,
+        "status": "pending",
+        "queue": "mail",
+    }
     stored = builders.get(api.db, found["id"])
     assert (stored.queue, stored.rank, stored.status, stored.lane) == ("mail", -7, "pending", "command")
 

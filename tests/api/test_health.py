@@ -10,7 +10,8 @@ from rota.api.wellbeing import judge
 from rota.errors import DatabaseUnavailable
 from rota.store import meta, queues
 from rota.store.database import Database, Tx
-from rota.store.vitals import Lane, Vitals, look
+from rota.store.untaken import Lane
+from rota.store.vitals import Vitals, look
 from tests.api.calls import SECRET, Api, bearer, good, problem
 from tests.store import builders
 
@@ -125,8 +126,10 @@ def test_judges_what_is_well() -> None:
         ({"accounted_to": None}, "ever accounted for"),
         ({"accounted_to": NOW - 16 * SECOND}, "up to 16 s ago only"),
         ({"accounted_to": NOW - 16 * SECOND, "overdue": "nightly"}, "schedule nightly waits for the longest time"),
-        ({"untaken": [Lane("mail", "command", None, NOW - 11 * SECOND)]}, "takes command jobs of queue mail"),
-        ({"untaken": [Lane("mail", "sync", "x", NOW - 11 * SECOND)]}, "of type x of queue mail"),
+        (
+            {"untaken": [Lane("mail", "sync", "x", NOW - 11 * SECOND, without="no worker lives")]},
+            "sync jobs wait in queue mail, and no worker lives",
+        ),
     ],
 )
 def test_judges_what_is_not(changed: dict[str, object], said: str) -> None:
@@ -150,7 +153,7 @@ def test_the_watermark_may_stand_still_for_as_long_as_the_settings_say(
 
 def test_a_worker_may_be_missing_for_a_while() -> None:
     values = {name: getattr(WELL, name) for name in Vitals.__struct_fields__}
-    values["untaken"] = [Lane("mail", "command", None, NOW - 9 * SECOND)]
+    values["untaken"] = [Lane("mail", "command", None, NOW - 9 * SECOND, without="no worker lives")]
     assert judge(Vitals(**values), STALL).problems == []
 
 

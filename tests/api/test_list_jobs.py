@@ -20,7 +20,9 @@ def seven(api: Api) -> list[str]:
         builders.insert_one(api.db, queue="mail", type="digest", tags='["vip","eu"]'),
         builders.insert_one(api.db, queue="mail", type="digest", delay_us=builders.HOUR),
         builders.insert_one(api.db, started_by="ann", schedule_id="nightly", args='{"user":42}'),
-        *(builders.insert_one(api.db) for _ in range(3)),
+        builders.insert_one(api.db, batch_id="019a9d2c-7c1e-7aa0-8f5e-0c3b2a190000"),
+        builders.insert_one(api.db, run_on='["gpu"]'),
+        builders.insert_one(api.db, concurrency_key="customer=42"),
     ]
     return ids[::-1]
 
@@ -54,6 +56,9 @@ async def test_lists_the_latest_first(client: httpx.AsyncClient, seven: list[str
         ("schedule=nightly", [3]),
         ("startedBy=ann", [3]),
         ("tag=vip", [5]),
+        ("concurrencyKey=customer%3D42", [0]),
+        ("label=gpu", [1]),
+        ("batch=019a9d2c-7c1e-7aa0-8f5e-0c3b2a190000", [2]),
         ("q=ROUTE", [6]),
         ("q=42", [3]),
         ("since=2000-01-01T00:00:00Z", [0, 1, 2, 3, 4, 5, 6]),

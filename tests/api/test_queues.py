@@ -46,14 +46,14 @@ def failed(api: Api) -> None:
 @pytest.mark.usefixtures("failed")
 async def test_retries_what_failed(api: Api, client: httpx.AsyncClient) -> None:
     found = good(await client.post("/api/queues/mail/retry-failed"))
-    assert found == {"matched": 5, "changed": 5, "done": True}
+    assert found == {"matched": 5, "changed": 5, "done": True, "operation": found["operation"]}
     assert Counter(builders.column(api.db, "status")) == {"pending": 5, "failed": 1}
 
 
 @pytest.mark.usefixtures("failed")
 async def test_deletes_what_failed(api: Api, client: httpx.AsyncClient) -> None:
     found = good(await client.post("/api/queues/mail/delete-failed", json={}))
-    assert found == {"matched": 5, "changed": 5, "done": True}
+    assert found == {"matched": 5, "changed": 5, "done": True, "operation": found["operation"]}
     assert builders.column(api.db, "queue") == ["b"]
 
 

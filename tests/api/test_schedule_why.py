@@ -61,7 +61,7 @@ async def test_nothing_can_run_it(api: Api, client: httpx.AsyncClient) -> None:
     await put(client, every="1h")
     found = await why(client)
     assert codes(found) == ["due", "no-scheduler", "no-worker", "never"]
-    assert ", but no scheduler lives and no live worker takes command jobs of queue mail; nothing" in found["text"]
+    assert ", but no scheduler lives and no worker lives; nothing" in found["text"]
 
 
 async def test_its_queue_is_paused(well: Database, api: Api, client: httpx.AsyncClient) -> None:
@@ -69,13 +69,14 @@ async def test_its_queue_is_paused(well: Database, api: Api, client: httpx.Async
     well.run(lambda tx: queues.change(tx, "mail", {}))
     well.run(lambda tx: queues.pause(tx, "mail", by="ann", note="the host moves"))
     found = await why(client)
-    assert found["causes"][1] == {"code": "queue-paused", "text": "queue mail is paused by ann (the host moves)"}
+    text = "queue mail is paused by ann (the host moves)"
+    assert found["causes"][1] == {"code": "queue-paused", "text": text, "until": None}
 
 
 async def test_its_type_has_no_worker(well: Database, api: Api, client: httpx.AsyncClient) -> None:
     good(await client.put("/api/job-types/t", json={"target": {"kind": "http", "url": "http://localhost:1/"}}))
     good(await client.put("/api/schedules/a", json={"jobType": "t", "every": "1h"}))
-    assert "but no live worker takes jobs of type t of queue default" in (await why(client))["text"]
+    assert "but no live worker runs http jobs" in (await why(client))["text"]
     well.run(lambda tx: tx.run("DELETE FROM rota_types"))
     found = await why(client)
     assert codes(found) == ["due", "invalid", "never"]

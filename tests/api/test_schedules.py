@@ -44,6 +44,10 @@ async def test_lists_in_the_order_of_ids(client: httpx.AsyncClient) -> None:
     assert [one["id"] for one in rest["schedules"]] == ["c", "other"]
     assert rest["nextCursor"] is None
     assert [one["id"] for one in good(await client.get("/api/schedules?q=OTH"))["schedules"]] == ["other"]
+    for query, total in (("owner=api", 4), ("owner=code", 0), ("tag=no", 0), ("paused=true", 0), ("paused=false", 4)):
+        assert good(await client.get(f"/api/schedules?{query}"))["total"] == total
+    for query in ("paused=null", "limit=null"):
+        assert problem(await client.get(f"/api/schedules?{query}"), 422)["field"] == query.removesuffix("=null")
 
 
 async def test_pauses_and_resumes(client: httpx.AsyncClient) -> None:

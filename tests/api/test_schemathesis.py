@@ -57,8 +57,11 @@ turns = itertools.count()
 
 @schemathesis.hook
 def filter_case(context, case):
-    # A header that nobody described is no mistake in HTTP.
-    return "x-schemathesis-unknown-property" not in (case.headers or {{}})
+    # A header that nobody described is no mistake in HTTP.  Names of types may hold slashes: another method than POST
+    # on /api/job-types/tidy/pause is one on the type `tidy/pause`.
+    of_a_type = case.path.startswith("/api/job-types/") and case.path.endswith(("/pause", "/resume"))
+    is_another = of_a_type and case.method.upper() != "POST"
+    return not is_another and "x-schemathesis-unknown-property" not in (case.headers or {{}})
 
 @schemathesis.hook
 def before_call(context, case, kwargs):

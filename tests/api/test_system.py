@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+import msgspec
 import pytest
 
 from rota.errors import DatabaseUnavailable
-from rota.store import meta
+from rota.store import meta, queues
 from rota.store.database import Database, Tx
 from tests.api.calls import Api, good, signed
 from tests.store import builders
@@ -25,6 +26,22 @@ async def test_lists_processes(api: Api, client: httpx.AsyncClient) -> None:
     shown = next(one for one in found["workers"] if one["id"] == worker)
     assert (shown["role"], shown["state"], shown["queues"]) == ("worker", "running", ["mail"])
     assert (shown["jobTypes"], shown["labels"], shown["lanes"]) == (["x"], ["gpu"], {"command": 2})
+    assert (shown["slots"], shown["loops"], shown["consumers"], shown["lastClaim"]) == (None, [], [], None)
+
+
+async def test_says_what_a_worker_does_with_its_queues(api: Api, client: httpx.AsyncClient) -> None:
+    loop = {"name": "claimer", "state": "sleeping", "sleepsUntil": NOON, "turnedMsAgo": 4, "error": None}
+    detail = {"slots": {"command": {"taken": 1, "of": 2}}, "loops": [loop], "loopLagMs": 3, "sleeping": {}}
+    worker = builders.register(api.db, lanes='{"command":2}', detail=msgspec.json.encode(detail).decode())
+    builders.insert(api.db, *(builders.new_job(lane="command", queue="mail") for _ in range(3)))
+    assert len(builders.claim(api.db, worker, lanes={"command": 1})) == 1
+    api.db.run(lambda tx: queues.change(tx, "mail", {"concurrency": 1}))
+    (shown,) = good(await client.get("/api/workers"))["workers"]
+    assert shown["consumers"] == [
+        {"queue": "mail", "numRunningLoops": 1, "sleeping": {"reason": "full", "until": None}}
+    ]
+    assert (shown["slots"], shown["loopLagMs"]) == ({"command": {"taken": 1, "of": 2}}, 3)
+    assert shown["loops"] == [{**loop, "sleepsUntil": "2026-11-20T12:00:00.000Z"}]
 
 
 async def test_gives_numbers(api: Api, client: httpx.AsyncClient) -> None:

@@ -9,16 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from rota.store import migrate
-from tests.engine.working import Shop
-from tests.store import builders
-from tests.support.postgres import Cluster
-from tests.support.processes import RotaProcesses
-from tests.support.roles import Roles
-from tests.support.target import TargetServer
+from tests.support.roles import own_roles, roles
 from tests.support.turned import faketime, turned
 
-__all__ = ["faketime", "turned"]
+__all__ = ["faketime", "own_roles", "roles", "turned"]
 
 SEED_VARIABLE = "ROTA_CHAOS_SEED"
 SEED = os.environ.pop(SEED_VARIABLE, "") or str(random.SystemRandom().randrange(10**9))
@@ -66,25 +60,3 @@ def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
 def dice(request: pytest.FixtureRequest) -> random.Random:
     """Chance that can be had again by the seed."""
     return random.Random(f"{SEED} {request.node.name}")
-
-
-@pytest.fixture
-def roles(
-    database_url: str, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
-) -> Iterator[Roles]:
-    """Starts workers and schedulers on a database of either kind."""
-    database = builders.opened(database_url)
-    migrate.migrate(database)
-    yield Roles(rota_process, Shop(database, database_url), target_server, tmp_path)
-    database.close()
-
-
-@pytest.fixture
-def own_roles(
-    own_cluster: Cluster, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
-) -> Iterator[Roles]:
-    """The same on a PostgreSQL server that may be stopped."""
-    database = builders.opened(own_cluster.url())
-    migrate.migrate(database)
-    yield Roles(rota_process, Shop(database, own_cluster.url()), target_server, tmp_path)
-    database.close()

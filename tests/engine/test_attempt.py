@@ -7,7 +7,7 @@ import pytest
 
 from rota.engine.attempt import Running, begin, judge
 from rota.executor import Call, ErrorDetail, Outcome, Stop
-from rota.retry import RetryPolicy
+from rota.retry import ErrorRule, RetryPolicy
 from rota.store.claims import Claimed
 from rota.store.results import Ended, Finished, Returned
 
@@ -15,12 +15,27 @@ NOW = 1_800_000_000_000_000
 FIXED = msgspec.json.encode(RetryPolicy(backoff="fixed", base=7_000_000, jitter=False)).decode()
 
 
-def running(*, max_attempts: int = 4, used: int = 0, stop: Stop | None = None) -> Running:
+BY_ERROR = msgspec.json.encode(
+    RetryPolicy(
+        backoff="fixed",
+        base=7_000_000,
+        jitter=False,
+        by_error=(
+            ErrorRule("http-404", "retry", delays=(60_000_000,)),
+            ErrorRule("SoldOut", "fail"),
+            ErrorRule("timeout", attempts=2),
+            ErrorRule("*", "fail"),
+        ),
+    )
+).decode()
+
+
+def running(*, max_attempts: int = 4, used: int = 0, stop: Stop | None = None, retry: str | None = FIXED) -> Running:
     call = Call(
         job_id="01a1fc3a-04a8-719a-8819-e984f26c46d7", attempt=used + 1, lane="http", queue="q", type=None, target="{}",
         args="{}", timeout_us=5_000_000, created_at=NOW - 1_000_000, max_attempts=max_attempts, attempts_used=used,
     )  # fmt: skip
-    one = begin(Claimed(call, NOW, NOW, FIXED, 0, "retry"), "worker")
+    one = begin(Claimed(call, NOW, NOW, retry, 0, "retry"), "worker")
     one.stop = stop
     return one
 
@@ -63,6 +78,21 @@ def test_a_permanent_failure_is_not_tried_again() -> None:
 def test_a_snooze_uses_no_attempt_even_at_the_last() -> None:
     ended = returned(judge(running(used=3), Outcome("snoozed", delay_us=5), NOW))
     assert (ended.outcome, ended.delay_us, ended.used) == ("snoozed", 5, 0)
+
+
+def test_a_policy_may_say_for_some_errors_what_becomes_of_them() -> None:
+    gone = Outcome("failed", error="404", detail=ErrorDetail("http-404"), permanent=True)
+    assert returned(judge(running(retry=BY_ERROR), gone, NOW)).delay_us == 60_000_000
+    assert finished(judge(running(retry=BY_ERROR, used=3), gone, NOW)).status == "failed"
+    sold = Outcome("failed", error="none left", detail=ErrorDetail("exception", type="shop.SoldOut"))
+    assert finished(judge(running(retry=BY_ERROR), sold, NOW)).status == "failed"
+    assert returned(judge(running(retry=BY_ERROR, stop="timeout"), Outcome("stopped"), NOW)).outcome == "timeout"
+    assert finished(judge(running(retry=BY_ERROR, stop="timeout", used=1), Outcome("stopped"), NOW)).reason == "timeout"
+
+
+def test_a_snooze_is_no_error_whatever_the_policy_says_of_errors() -> None:
+    asked = judge(running(retry=BY_ERROR, max_attempts=1), Outcome("snoozed", delay_us=9), NOW)
+    assert (returned(asked).outcome, returned(asked).delay_us, returned(asked).used) == ("snoozed", 9, 0)
 
 
 def test_an_interruption_uses_no_attempt_and_waits_for_nothing() -> None:

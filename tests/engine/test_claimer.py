@@ -12,17 +12,19 @@ from rota.engine.slots import Slots
 from rota.ids import new_id
 from rota.model import NewJob, Worker
 from rota.settings import Settings
-from rota.store import jobs, workers
+from rota.store import claims, jobs, queues, workers
 from rota.store.claims import Claimed
 from rota.store.database import Database
+from rota.store.limits import Wait
+from tests.engine.scheduling import settings_of
 
 MINUTE_US = 60_000_000
 
 
-def command() -> NewJob:
+def command(label: str | None = None) -> NewJob:
     return NewJob(
         id=new_id(), type=None, lane="command", target='{"kind":"command","shell":"true"}', queue="q", rank=0,
-        args="{}", max_attempts=1,
+        args="{}", max_attempts=1, run_on=f'["{label}"]' if label else None,
     )  # fmt: skip
 
 
@@ -83,3 +85,53 @@ def test_what_it_holds_is_asked_anew_only_when_the_last_answer_was_looked_at(
     turned.claimer.compared()
     turned.claimer.run_once()
     assert len(turned.held) == 2
+
+
+class TestLimits:
+    def limit(self, db: Database, **values: object) -> None:
+        db.run(lambda tx: queues.change(tx, "q", values))
+
+    def test_a_queue_that_another_claim_holds_is_asked_for_again_soon(
+        self, turned: Turned, real_db: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On SQLite nobody ever finds a queue held."""
+        found = claims.Found([], {"q": Wait("contended")}, 5)
+        monkeypatch.setattr(claims, "look", lambda *_: found)
+        pauses = [turned.claimer.run_once() for _ in range(6)]
+        assert 0.001 <= pauses[0] <= 0.002
+        assert all(0.01 <= pause <= 0.02 for pause in pauses[4:])
+        assert turned.claimer.sleeping() == {"q": {"reason": "contended", "until": None}}
+        monkeypatch.undo()
+        assert turned.claimer.run_once() >= 0.8
+        assert turned.claimer.sleeping() == {}
+
+    def test_it_sleeps_until_the_limit_frees(
+        self, turned: Turned, real_db: Database, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        self.limit(real_db, rate_limits='[{"limit":1,"per":500000}]')
+        caplog.set_level("INFO")
+        assert turned.claimer.run_once() == 0.0
+        pause = turned.claimer.run_once()
+        assert 0.0 < pause <= 0.55
+        (waits,) = turned.claimer.sleeping().values()
+        assert waits["reason"] == "rate-limited"
+        until = waits["until"]
+        assert isinstance(until, int)
+        assert 0 < until - real_db.read(lambda tx: tx.now()) <= 550_000
+        assert "queue/rate-limited" in caplog.text
+        assert len(turned.taken) == 1
+        self.limit(real_db, rate_limits=None)
+        turned.claimer.run_once()
+        assert (len(turned.taken), turned.claimer.sleeping()) == (2, {})
+
+    def test_full_queues_are_told_of(self, turned: Turned, real_db: Database) -> None:
+        self.limit(real_db, concurrency=1)
+        turned.claimer.run_once()
+        assert turned.claimer.run_once() >= 0.8
+        assert turned.claimer.sleeping() == {"q": {"reason": "full", "until": None}}
+
+    def test_a_worker_takes_what_its_labels_allow(self, real_db: Database, database_url: str) -> None:
+        real_db.run(lambda tx: jobs.insert(tx, [command("gpu"), command("tpu")]))
+        turned = Turned(real_db, settings_of(database_url, labels="gpu,eu"))
+        turned.claimer.run_once()
+        assert len(turned.taken) == 1

@@ -201,6 +201,7 @@ def test_a_declared_one_may_say_all_of_it(app: Rota) -> None:
     app.schedule(
         "all", "digest", rules=[{"every": 90}, {"cron": "0 9 * * *", "tz": "Europe/Paris"}], on_start=True,
         overlap="queueAll", pause_after=3, after_run="delete", expires_in="1h", catchup_window="6h", source="shop",
+        run_on=["gpu"],
     )  # fmt: skip
     spec = json.loads(app.schedules[0])
     assert [sorted(rule.items()) for rule in spec["rules"]] == [
@@ -208,6 +209,7 @@ def test_a_declared_one_may_say_all_of_it(app: Rota) -> None:
     ]  # fmt: skip
     app.database().run(lambda tx: types.put(tx, [type_of(app.jobs["digest"])]))
     decoded = convert(spec, ScheduleIn)
+    assert decoded.run_on == ["gpu"]
     app.database().run(lambda tx: actions.put(tx, "all", decoded, Caller("code"), app.settings))
     found = get_schedule(app.database(), "all")
     assert (found.overlap, found.pause_after, found.after_run, found.source) == ("queueAll", 3, "delete", "shop")

@@ -11,6 +11,7 @@ from rota.model import LogChunk
 from rota.store import logs
 from rota.store.claims import Claimed
 from rota.store.database import Database
+from rota.store.opening import open_database
 from rota.store.results import Ended, Finished, Returned
 from tests.store import builders
 from tests.store.builders import attempts, claim, get, insert, new_job, register
@@ -267,3 +268,23 @@ def test_a_flood_of_logs_is_held_where_it_is_bounded(
     faults.away = False
     written.wait()
     assert not written.flusher.behind
+
+
+def test_an_end_that_makes_room_is_told_here_and_elsewhere_when_it_is_durable(real_db: Database, worker: str) -> None:
+    (claimed,) = begin(real_db, worker)
+    seen: list[str] = []
+    flusher = Flusher(real_db, lambda *_: None, room=lambda: seen.append(get(real_db, claimed.call.job_id).status))
+    flusher.add(worker, [done(claimed)], room={("q", ""): 1})
+    listener = real_db.listen()
+    try:
+        flusher.run_once()
+        payloads = listener.wait(5.0)
+    finally:
+        listener.close()
+    assert seen == ["completed"]
+    assert real_db.topics(payloads) == set()
+    other = open_database(real_db.url)
+    try:
+        assert other.topics(payloads) == {"room"}
+    finally:
+        other.close()

@@ -6,7 +6,7 @@ import pytest
 
 from rota.engine.janitor import Janitor
 from rota.settings import Settings
-from rota.store import results, versions
+from rota.store import queues, results, versions
 from rota.store.database import Database
 from tests.engine.scheduling import settings_of
 from tests.store import builders
@@ -167,3 +167,38 @@ class TestSpentSchedules:
         assert self.left(db) == ["spent2"]
         assert janitor.run_once() > 0
         assert self.left(db) == []
+
+
+def test_starts_that_count_no_more_are_forgotten(db: Database, clock: HandClock, janitor: Janitor) -> None:
+    limit = '[{"limit":5,"per":1000000}]'
+    db.run(lambda tx: queues.change(tx, "default", {"rate_limits": limit}))
+    run_one(db, register(db))
+    janitor.run_once()
+    assert builders.column(db, "starts", "rota_starts") == [1]
+    clock.turn(2 * SECOND)
+    janitor.run_once()
+    assert builders.column(db, "starts", "rota_starts") == []
+
+
+def test_a_clock_that_was_turned_back_keeps_no_queue_waiting(db: Database, clock: HandClock, janitor: Janitor) -> None:
+    limit = '[{"limit":1,"per":1000000}]'
+    db.run(lambda tx: queues.change(tx, "default", {"rate_limits": limit}))
+    run_one(db, register(db))
+    clock.turn(-builders.HOUR)
+    worker = register(db)
+    builders.insert_one(db)
+    assert claim_ids(db, worker) == []
+    janitor.run_once()
+    clock.turn(2 * SECOND)
+    assert len(claim_ids(db, worker)) == 1
+
+
+def test_the_capacity_of_a_lost_worker_is_free_at_once(db: Database, clock: HandClock, janitor: Janitor) -> None:
+    db.run(lambda tx: queues.change(tx, "default", {"concurrency": 1, "key_concurrency": 1}))
+    run_one(db, register(db), concurrency_key="a")
+    builders.insert_one(db, concurrency_key="a")
+    lapse(clock)
+    other = register(db)
+    assert claim_ids(db, other) == []
+    janitor.run_once()
+    assert len(claim_ids(db, other)) == 1

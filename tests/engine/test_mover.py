@@ -7,8 +7,10 @@ import threading
 import pytest
 
 from rota.engine.mover import Mover
+from rota.store import dependencies
 from rota.store.database import Database
 from tests.store.builders import at_once, execute, get, insert, insert_one, new_job
+from tests.store.test_dependencies import child_of
 from tests.support.clock import HOUR, SECOND, HandClock
 
 
@@ -86,3 +88,18 @@ def test_a_held_job_that_was_left_behind_is_released(db: Database, clock: HandCl
     execute(db, f"UPDATE rota_jobs SET status = 'completed' WHERE id = '{first}'")
     Mover(db).run_once()
     assert get(db, second).status == "pending"
+
+
+def test_children_that_were_left_behind_go(db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if their parents had ended in a process that then died; more than one transaction bears."""
+    monkeypatch.setattr(dependencies, "MOST", 3)
+    parents = insert(db, *(new_job() for _ in range(2)))
+    children = [child_of(parents[place % 2]) for place in range(20)]
+    insert(db, *children)
+    mover = Mover(db)
+    mover.run_once()
+    assert {get(db, child.id).status for child in children} == {"held"}
+    execute(db, f"UPDATE rota_jobs SET status = 'completed' WHERE id = '{parents[0]}'")
+    execute(db, f"UPDATE rota_jobs SET status = 'failed' WHERE id = '{parents[1]}'")
+    Mover(db).run_once()
+    assert [get(db, child.id).status for child in children] == ["pending", "cancelled"] * 10

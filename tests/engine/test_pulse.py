@@ -10,7 +10,7 @@ from rota.engine.janitor import Janitor
 from rota.engine.leases import new_record
 from rota.engine.mover import Mover
 from rota.engine.scheduler import Scheduler
-from rota.serve import scheduler_loops
+from rota.serve import SELDOM_S, scheduler_loops
 from rota.settings import Settings
 from rota.store import workers
 from rota.store.database import Database
@@ -96,6 +96,6 @@ def test_a_lease_that_ran_out_wakes_the_janitor(
 def test_a_scheduler_process_has_its_loops_told(db: Database, settings: Settings) -> None:
     put(db, every="1m")
     loops = {loop.name: loop for loop in scheduler_loops(db, settings)}
-    assert loops["mover"].run_once() == 30
-    assert loops["janitor"].run_once() == pytest.approx(30)
+    assert loops["mover"].run_once() == SELDOM_S
+    assert loops["janitor"].run_once() == pytest.approx(SELDOM_S)
     assert loops["scheduler"].run_once() == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from rota import Rota
 from rota.errors import Invalid
+from tests.support.postgres import fresh_database
 
 
 def application(url: str) -> Rota:
@@ -94,9 +96,10 @@ def test_our_tables_are_found_from_a_connection_with_another_search_path(
         app = application(url)
         with psycopg.connect(pg_database, options=f"-c search_path={path.replace(' ', '')}") as connection:
             connection.autocommit = autocommit
-            job = app.enqueue("receipt", {"order": 1}, connection=connection)
-            connection.execute("INSERT INTO orders VALUES (1)")  # the caller's path is the caller's again
-            assert connection.execute("SHOW search_path").fetchone() == (path.replace(" ", ""),)
+            with connection.transaction():
+                job = app.enqueue("receipt", {"order": 1}, connection=connection)
+                connection.execute("INSERT INTO orders VALUES (1)")  # the caller's path is the caller's again
+                assert connection.execute("SHOW search_path").fetchone() == (path.replace(" ", ""),)
         assert is_stored(app, job.id)
         app.close()
 
@@ -120,4 +123,69 @@ async def test_what_is_no_connection_of_the_driver_is_refused_with_words(databas
         assert driver in str(refused.value.hint)
         if isinstance(given, psycopg.AsyncConnection):
             await given.close()
+    app.close()
+
+
+def test_one_that_is_closed_or_in_no_transaction_is_refused(database_url: str) -> None:
+    app = application(database_url)
+    closed = connect(database_url, app)
+    closed.close()
+    alone = connect(database_url, app)
+    if isinstance(alone, sqlite3.Connection):
+        alone.isolation_level = None
+    else:
+        alone.autocommit = True
+    for given, words in ((closed, "closed"), (alone, "has no open transaction")):
+        with pytest.raises(Invalid, match=f"connection: .*{words}"):
+            app.enqueue("receipt", {"order": 1}, connection=given)
+    alone.execute("BEGIN")
+    job = app.enqueue("receipt", {"order": 1}, connection=alone)
+    alone.execute("COMMIT")
+    assert is_stored(app, job.id)
+    alone.close()
+    app.close()
+
+
+def test_one_to_another_database_is_refused(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    app = application(database_url)
+    with contextlib.ExitStack() as stack:
+        url = f"sqlite:///{tmp_path / 'other.db'}"
+        if database_url.startswith("postgresql"):
+            url = stack.enter_context(fresh_database(request.getfixturevalue("postgres")))
+        other = application(url)  # with all our tables, too
+        elsewhere = connect(url, other)
+        with pytest.raises(Invalid, match="connection: is one to another database"):
+            app.enqueue("receipt", {"order": 1}, connection=elsewhere)
+        elsewhere.close()
+        other.close()
+    app.close()
+
+
+def test_what_is_refused_leaves_the_transaction_sound(database_url: str) -> None:
+    app = application(database_url)
+    app.database().run(lambda tx: tx.run("CREATE TABLE orders (id integer)"))
+    connection = connect(database_url, app)
+    connection.execute("INSERT INTO orders VALUES (1)")
+    many = [("receipt", {"order": 1}, {"unique_key": "k"}), ("receipt", {"order": 2}, {"unique_key": "k" * 501})]
+    with pytest.raises(Invalid):
+        app.enqueue_many(many, connection=connection)
+    job = app.enqueue("receipt", {"order": 3}, unique_key="k", connection=connection)
+    assert not job.existing  # nothing of the refused ones is left
+    connection.commit()
+    connection.close()
+    assert is_stored(app, job.id)
+    app.close()
+
+
+def test_the_tables_may_move_to_another_place(pg_database: str) -> None:
+    app = application(pg_database)
+    with psycopg.connect(pg_database) as connection:
+        app.enqueue("receipt", {"order": 1}, connection=connection)
+    with psycopg.connect(pg_database) as connection:  # as a restore does: they are others, of the same names
+        connection.execute("CREATE TABLE moved AS SELECT * FROM rota_jobs")
+        connection.execute("ALTER TABLE rota_jobs RENAME TO old_jobs")
+        connection.execute("CREATE TABLE rota_jobs (LIKE old_jobs INCLUDING ALL)")
+    with psycopg.connect(pg_database) as connection:
+        job = app.enqueue("receipt", {"order": 2}, connection=connection)
+    assert is_stored(app, job.id)
     app.close()

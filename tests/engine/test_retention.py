@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
-from rota.engine.janitor import Retention
+from rota.actions.specs import Caller
+from rota.engine.retention import Retention
+from rota.ids import new_id
 from rota.model import LogChunk
 from rota.settings import Settings
+from rota.store import audit, operations, queues
 from rota.store import occurrences as occurrence_store
-from rota.store.database import Database
+from rota.store.database import Database, Tx
 from tests.engine.scheduling import settings_of
 from tests.store import builders
 from tests.store.builders import column, insert_one, occurrence, put
@@ -32,6 +35,27 @@ def ended(db: Database, status: str = "completed", **given: Any) -> str:
 
 def ids(db: Database) -> set[str]:
     return set(column(db, "id"))
+
+
+def test_the_audit_and_operations_that_have_ended_are_forgotten(
+    db: Database, clock: HandClock, retention: Retention
+) -> None:
+    first, second = new_id(), new_id()
+
+    def begin(tx: Tx) -> None:
+        for one in (first, second):
+            operations.begin(tx, one, "delete", wanted="{}", params="{}", newest=None, total=0, by=None)
+
+    db.run(begin)
+    db.run(lambda tx: operations.end(tx, first, "cancelled"))
+    db.run(lambda tx: audit.record(tx, Caller("ann"), "cancelled", "operation", first))
+    clock.turn(399 * DAY)
+    retention.run_once()
+    assert len(column(db, "id", "rota_audit")) == 1
+    clock.turn(2 * DAY)
+    retention.run_once()
+    assert column(db, "id", "rota_audit") == []
+    assert column(db, "id", "rota_operations") == [second]
 
 
 def test_each_kind_has_an_age_of_its_own(db: Database, clock: HandClock, retention: Retention) -> None:
@@ -68,6 +92,51 @@ def test_the_last_runs_of_a_schedule_and_its_last_good_one_stay(db: Database, cl
     clock.turn(400 * DAY)
     Retention(db, settings_of("sqlite:///x.db", keep_last=4)).run_once()
     assert ids(db) == {made[2], *made[6:]}
+
+
+def keep(db: Database, queue: str, document: str | None) -> None:
+    db.run(lambda tx: queues.change(tx, queue, {"retention": document}))
+
+
+def test_a_queue_may_say_how_long_its_jobs_are_kept(db: Database, clock: HandClock, retention: Retention) -> None:
+    keep(db, "short", f'{{"completed":{HOUR},"failed":{HOUR}}}')
+    keep(db, "ever", '{"failed":null,"completed":null}')
+    short = [ended(db, status, queue="short") for status in ("completed", "failed")]
+    runs = ended(db, queue="short", origin="trigger")
+    cancelled = ended(db, "cancelled", queue="short")
+    usual = [ended(db, status) for status in ("completed", "failed")]
+    ever = {ended(db, status, queue="ever") for status in ("completed", "failed")}
+    retention.run_once()
+    assert len(ids(db)) == 8
+    clock.turn(2 * HOUR)
+    retention.run_once()
+    assert ids(db) == {cancelled, *usual, *ever}, f"{short} and {runs} are gone"
+    clock.turn(DAY)
+    retention.run_once()
+    assert ids(db) == {usual[1], *ever}
+    clock.turn(100 * DAY)
+    retention.run_once()
+    assert ids(db) == ever
+    keep(db, "ever", None)
+    retention.run_once()
+    assert ids(db) == set()
+
+
+def test_what_runs_of_a_queue_stay_for_their_schedule(db: Database, clock: HandClock, retention: Retention) -> None:
+    put(db)
+    keep(db, "default", f'{{"completed":{HOUR}}}')
+    run = ended(db, origin="schedule", schedule_id="nightly", scheduled_for=1)
+    clock.turn(DAY)
+    retention.run_once()
+    assert ids(db) == {run}
+
+
+def test_the_pause_is_short_where_a_queue_keeps_little(db: Database, retention: Retention) -> None:
+    assert retention.run_once() == 300
+    keep(db, "default", f'{{"completed":{HOUR // 3}}}')
+    assert retention.run_once() == 120
+    keep(db, "default", '{"completed":1000000}')
+    assert retention.run_once() == 60
 
 
 def test_logs_and_occurrences_go_by_their_own_age(db: Database, clock: HandClock, retention: Retention) -> None:

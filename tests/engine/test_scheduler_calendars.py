@@ -8,6 +8,7 @@ from rota.actions import calendars
 from rota.actions.specs import CalendarIn, convert
 from rota.engine.scheduler import Scheduler
 from rota.settings import Settings
+from rota.store import meta
 from rota.store.database import Database
 from tests.engine.scheduling import ANN, ledger, occurrences, put, runs, settle
 from tests.store import builders
@@ -90,3 +91,7 @@ def test_a_calendar_that_nobody_understands_lets_nothing_fire_and_says_so(
     assert (len(runs(db)), len(runs(db, "other"))) == (0, 1)
     assert "schedule/invalid" in caplog.text
     assert "calendar closed" in caplog.text
+    unseen = clock.now
+    clock.turn(HOUR)
+    settle(scheduler)
+    assert (db.read(meta.accounted_to) or 0) < unseen, "what nobody decided about is not accounted for"

@@ -111,5 +111,6 @@ def test_a_queue_that_no_worker_takes_is_told(db: Database, clock: HandClock, te
     clock.turn(15 * SECOND)
     lines = teller.look()
     assert len(lines) == 2
-    assert "queue/no-worker" in lines[0] and "no live worker takes async jobs of queue other" in lines[0]
-    assert "no live worker takes command jobs of queue other" in lines[1]
+    assert "queue/no-worker" in lines[0]
+    assert "1 async job of queue other waits: no live worker takes queue other" in lines[0]
+    assert "1 command job of queue other waits: no live worker takes queue other" in lines[1]

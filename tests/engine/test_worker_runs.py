@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from rota.actions import queues as queue_actions
-from rota.actions.specs import QueueIn, convert
 from rota.store import queues
 from tests.engine.scheduling import declare
 from tests.engine.working import APP, Shop, working
@@ -46,6 +44,19 @@ class TestOutcomes:
             job = shop.wait(job_id, "failed")
         assert (job.attempt, job.attempts_used, job.error, job.reason) == (3, 3, "exit code 3", "failed")
         assert shop.outcomes(job_id) == ["failed", "failed"]
+
+    def test_some_errors_have_rules_of_their_own(self, shop: Shop, target_server: TargetServer) -> None:
+        missing = {"error": "http-404", "action": "retry", "delays": ["20ms"]}
+        target_server.answer("/job", *[Answer(404)] * 2, Answer())
+        with working(shop):
+            given_up = shop.shell("exit 3", retry={**RETRY, "byError": [{"error": "exit-3", "action": "fail"}]})
+            patient = shop.shell("exit 4", retry={**RETRY, "byError": [{"error": "exit-4", "attempts": 5}]})
+            found = shop.enqueue(
+                {"kind": "http", "url": target_server.url("/job")}, retry={"attempts": 3, "byError": [missing]}
+            )
+            assert shop.wait(given_up, "failed").attempt == 1
+            assert shop.wait(patient, "failed").attempt == 5
+            assert shop.wait(found).attempt == 3
 
     def test_a_snooze_uses_no_attempt(self, shop: Shop, target_server: TargetServer) -> None:
         target_server.answer("/job", *[Answer(body={"status": "retry", "delayMs": 20})] * 3, Answer())
@@ -109,7 +120,7 @@ class TestQueues:
             shop.wait(waiting, timeout=5)
 
     def test_no_more_run_at_once_than_the_queue_allows(self, shop: Shop, target_server: TargetServer) -> None:
-        shop.db.run(lambda tx: queue_actions.change(tx, "narrow", convert({"concurrency": 2}, QueueIn)))
+        shop.db.run(lambda tx: queues.change(tx, "narrow", {"concurrency": 2}))
         target_server.answer("/job", Answer(delay=0.05))
         with working(shop), working(shop):
             jobs = [shop.enqueue({"kind": "http", "url": target_server.url("/job")}, queue="narrow") for _ in range(20)]
@@ -118,7 +129,7 @@ class TestQueues:
         assert target_server.most_in_flight == 2
 
     def test_the_room_that_an_end_makes_is_filled_at_once(self, shop: Shop) -> None:
-        shop.db.run(lambda tx: queue_actions.change(tx, "narrow", convert({"concurrency": 1}, QueueIn)))
+        shop.db.run(lambda tx: queues.change(tx, "narrow", {"concurrency": 1}))
         with working(shop), working(shop):
             jobs = [shop.shell("true", queue="narrow") for _ in range(10)]
             began = time.monotonic()

@@ -196,3 +196,35 @@ async def test_a_secret_that_the_target_echoes_is_masked() -> None:
     assert done.kind == "completed"
     assert "visible" in shown and "***" in shown
     assert "1234567" not in shown and "7654321" not in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "slow_us"),
+    [
+        ("429 Too Many Requests", "7", 7_000_000),
+        ("503 Service Unavailable", "7", 7_000_000),
+        ("429 Too Many Requests", formatdate(4_000_000_000, usegmt=True), 600_000_000),
+        ("429 Too Many Requests", "31536000", 600_000_000),
+        ("429 Too Many Requests", "-5", None),
+        ("429 Too Many Requests", "0", None),
+        ("429 Too Many Requests", "soon", None),
+        ("429 Too Many Requests", None, None),
+        ("500 Internal Server Error", "7", None),
+        ("404 Not Found", "7", None),
+        ("200 OK", "7", None),
+    ],
+)
+async def test_a_target_that_is_overloaded_slows_its_queue(
+    status: str, header: str | None, slow_us: int | None
+) -> None:
+    headers = () if header is None else (f"Retry-After: {header}",)
+    async with serve(answering("", status, headers=headers)) as server, running() as rota:
+        outcome = await rota.call(http_call(f"{server.url}/hook?key=1"))
+    assert outcome.slow_us == slow_us
+    assert outcome.slow_by == (None if slow_us is None else f"{server.url}/hook answered {status[:3]}")
+
+
+async def test_an_answer_that_the_target_expects_slows_nothing() -> None:
+    handler = answering("", "429 Too Many Requests", headers=("Retry-After: 7",))
+    outcome = await outcome_of(handler, expect=[429])
+    assert (outcome.kind, outcome.slow_us) == ("completed", None)

@@ -12,9 +12,10 @@ from rota.model import Attempt, Job, LogChunk, NewJob, Occurrence, Schedule, Wor
 from rota.settings import parse_database_url
 from rota.store import claims, jobs, logs, meta, results, schedules, workers
 from rota.store import occurrences as occurrence_store
-from rota.store.claims import Claimed, Request
+from rota.store.claims import Claimed
 from rota.store.database import Database, Tx
 from rota.store.opening import open_database
+from rota.store.serving import Request
 
 Value = TypeVar("Value")
 

@@ -8,6 +8,7 @@ from rota.store.database import Database
 from tests.store import builders
 
 PENDING = 400
+RINGED = 300
 SCHEDULED = 300
 HELD = 150
 SCHEDULES = 20_000
@@ -57,6 +58,14 @@ SELECT 'schedule' || (i / 5), 1 + i % 5, 'edited', i % 5 FROM [NUMBERS]
 INSERT INTO rota_queues (name, created_at) SELECT DISTINCT queue, 0 FROM rota_jobs
 """
 
+# Every third of these asks for a label.
+RINGS = """
+UPDATE rota_jobs SET concurrency_key = 'customer=' || (rank % 7),
+  run_on = CASE WHEN lane = 'http' THEN {json|:labels} END,
+  ring = CASE WHEN lane = 'http' THEN '["gpu"]' ELSE '' END || '|customer=' || (rank % 7)
+WHERE id IN (SELECT id FROM rota_jobs WHERE status = 'pending' ORDER BY id DESC LIMIT :ringed)
+"""
+
 MANY_SCHEDULES = """
 INSERT INTO rota_schedules (id, lane, args, rule, timezone, job, overlap, catchup, jitter_us, anchor_at, next_at, runs,
   owner, version, created_at, updated_at)
@@ -75,10 +84,11 @@ def fill(db: Database, total: int, statistics: Statistics = "none", running: int
         for table in ("jobs", "attempts", "logs", "occurrences", "schedules", "schedule_versions"):
             builders.execute(db, f"ALTER TABLE rota_{table} SET (autovacuum_enabled = false)")
     args = {"args": '{"n":1}'}
-    waiting = {"pending": PENDING + running, "scheduled": SCHEDULED}
+    waiting = {"pending": PENDING + RINGED + running, "scheduled": SCHEDULED}
     _insert(db, JOBS, total=total + sum(waiting.values()), result='{"ok":true}', **waiting, **args)
     for statement in REST.split("---"):
         _insert(db, statement, total=total // 2)
+    db.run(lambda tx: tx.run(RINGS, {"labels": '["gpu"]', "ringed": RINGED}))
     _hold(db, HELD)
     _insert(db, MANY_SCHEDULES, total=SCHEDULES, due=DUE_SCHEDULES + 1, **args)
     if statistics == "fresh":

@@ -54,7 +54,7 @@ def test_named_calendars_are_those_of_now(db: Database) -> None:
     assert not second["holidays"].covers(CHRISTMAS, "UTC")
     assert second["weekends"] is first["weekends"], "what has not changed is not read again"
 
-    db.run(lambda tx: calendars.delete(tx, "holidays"))
+    db.run(lambda tx: calendars.delete(tx, "holidays", ANN))
     assert db.read(lambda tx: calendars.named(tx, ["holidays"])) == {}
     assert put(db) == 1
     again = db.read(lambda tx: calendars.named(tx, ["holidays"]))
@@ -81,11 +81,11 @@ def test_a_calendar_that_a_schedule_names_stays(db: Database) -> None:
     schedule_with(db, "without")
     schedule_with(db, "another", "Holidays", "holidays.20")
     with pytest.raises(Conflict) as refusal:
-        db.run(lambda tx: calendars.delete(tx, "holidays"))
+        db.run(lambda tx: calendars.delete(tx, "holidays", ANN))
     assert refusal.value.message == ("schedules name it: s00, s01, s02, s03, s04, s05, s06, s07, s08, s09 and others")
-    db.run(lambda tx: calendars.delete(tx, "holidays.2"))
+    db.run(lambda tx: calendars.delete(tx, "holidays.2", ANN))
     with pytest.raises(NotFound, match="there is no calendar holidays.2"):
-        db.run(lambda tx: calendars.delete(tx, "holidays.2"))
+        db.run(lambda tx: calendars.delete(tx, "holidays.2", ANN))
 
 
 def test_unknown_names_are_refused_with_the_one_that_was_meant(db: Database) -> None:
@@ -105,7 +105,7 @@ def test_a_calendar_is_not_deleted_while_a_schedule_that_names_it_is_saved(pg: D
 
     def delete() -> None:
         try:
-            pg.run(lambda tx: calendars.delete(tx, "holidays"))
+            pg.run(lambda tx: calendars.delete(tx, "holidays", ANN))
         except Conflict as error:
             outcome.append(error.message)
 

@@ -8,6 +8,7 @@ import pytest
 
 from rota.store import claims, queues, workers
 from rota.store.database import Database
+from rota.store.serving import Request
 from tests.store import builders
 from tests.store.builders import (
     HOUR,
@@ -254,7 +255,7 @@ def test_four_threads_start_each_job_exactly_once(db: Database) -> None:
 
     def drain() -> list[tuple[str, int]]:
         worker, done = builders.register(db), []
-        while claimed := claims.claim(db, claims.Request(worker, {"async": 25, "http": 15})):
+        while claimed := claims.claim(db, Request(worker, {"async": 25, "http": 15})):
             assert end(db, worker, *claimed) == {one.call.job_id for one in claimed}
             done += [(one.call.job_id, one.call.attempt) for one in claimed]
         return done

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from rota.store import claims, due, jobs, queues, results, schedules, workers
+from rota.store import due, jobs, results, schedules, unique, workers
 from rota.store import firing as firing_store
 from rota.store.database import Database, Tx
 from rota.store.firing import Firing
@@ -125,27 +125,6 @@ class TestClaim:
         assert claim(pg, worker) == []
         assert get(pg, job_id).attempt == 0
 
-    def test_a_limited_queue_is_counted_by_one_at_a_time(self, pg: Database, other: Other, worker: str) -> None:
-        """The first stands still between lock and count; the second leaves the queue alone, not the others."""
-        insert(pg, *[new_job(queue="limited") for _ in range(4)])
-        free = insert_one(pg, queue="free")
-        pg.run(lambda tx: queues.change(tx, "limited", {"concurrency": 1}))
-        with pg.transaction() as tx:
-            tx.run("LOCK TABLE rota_jobs IN ACCESS EXCLUSIVE MODE")
-            first = other.waits(lambda: claim_ids(pg, worker, queues=("limited",)))
-            assert pg.read(lambda again: again.rows(claims.LOCK_LIMITED)) == []
-        assert len(first.result(10)) == 1
-        assert claim_ids(pg, worker) == [free]
-
-    def test_one_who_finds_a_limited_queue_taken_serves_the_others(self, pg: Database, worker: str) -> None:
-        insert(pg, *[new_job(queue="limited") for _ in range(4)])
-        free = insert_one(pg, queue="free")
-        pg.run(lambda tx: queues.change(tx, "limited", {"concurrency": 1}))
-        with pg.transaction() as tx:
-            assert len(tx.rows(claims.LOCK_LIMITED)) == 1
-            assert claim_ids(pg, worker) == [free]
-        assert len(claim(pg, worker)) == 1
-
     def test_two_movers_share_what_is_due(self, pg: Database) -> None:
         ids = insert(pg, *[new_job(delay_us=builders.HOUR) for _ in range(4)])
         builders.execute(pg, "UPDATE rota_jobs SET run_at = rota_now() - 1")
@@ -206,7 +185,7 @@ class TestUniqueKeys:
         first, second = (new_job(unique_key="k", unique_scope="active") for _ in range(2))
         stored = after(pg, other, lambda tx: jobs.insert(tx, [first]), lambda: insert(pg, second), commit=commit)
         assert stored == ([] if commit else [second.id])
-        assert pg.read(lambda tx: jobs.holder(tx, "k")) == (first.id if commit else second.id)
+        assert pg.read(lambda tx: unique.holder(tx, "k")) == (first.id if commit else second.id)
 
     @both_ends
     def test_the_end_of_the_holder_lets_the_next_one_in(

@@ -7,7 +7,7 @@ import pytest
 from rota.errors import Conflict
 from rota.ids import new_id
 from rota.model import LogChunk
-from rota.store import due, jobs, queues
+from rota.store import due, jobs, queues, unique
 from rota.store.database import Database, Duplicate, Tx
 from tests.store import builders
 from tests.store.builders import (
@@ -37,15 +37,16 @@ ODD_DOCUMENTS = [
 
 @pytest.mark.parametrize("document", ODD_DOCUMENTS)
 def test_documents_stay_byte_for_byte(db: Database, worker: str, document: str) -> None:
-    given = {"args": document, "target": document, "retry": document, "tags": '["a" ,"b"]', "run_on": '[ "gpu" ]'}
+    given = {"args": document, "target": document, "retry": document, "tags": '["a" ,"b"]'}
     job_id = insert_one(db, **given)
+    labelled = insert_one(db, run_on='[ "gpu" ]', **given)
     (claimed,) = claim(db, worker)
     end(db, worker, claimed, result=document, error_detail=document)
 
     assert (claimed.call.args, claimed.call.target, claimed.retry) == (document, document, document)
     job = get(db, job_id)
     assert (job.args, job.target, job.retry, job.result, job.error_detail) == (document,) * 5
-    assert (job.tags, job.run_on) == ('["a" ,"b"]', '[ "gpu" ]')
+    assert (job.tags, get(db, labelled).run_on) == ('["a" ,"b"]', '[ "gpu" ]')
 
 
 def test_every_field_is_stored(db: Database) -> None:
@@ -58,10 +59,11 @@ def test_every_field_is_stored(db: Database) -> None:
 
     job = get(db, given.id)
     for name in given.__struct_fields__:
-        if name not in ("run_at", "delay_us", "expires_us"):
+        if name not in ("run_at", "delay_us", "expires_us", "unique_for_us", "if_exists"):
             assert getattr(job, name) == getattr(given, name), name
     assert job.run_at == job.created_at + HOUR
     assert job.expires_at == job.created_at + HOUR
+    assert (job.ring, job.priority) == ('["gpu"]|c', None)
     assert (job.status, job.attempt, job.attempts_used, job.lost_count) == ("scheduled", 0, 0, 0)
 
 
@@ -144,10 +146,10 @@ class TestUniqueKeys:
         first = insert_one(db, unique_key="k", unique_scope="active")
         (claimed,) = claim(db, worker)
         assert insert(db, new_job(unique_key="k", unique_scope="active")) == []
-        assert db.read(lambda tx: jobs.holder(tx, "k")) == first
+        assert db.read(lambda tx: unique.holder(tx, "k")) == first
 
         end(db, worker, claimed)
-        assert db.read(lambda tx: jobs.holder(tx, "k")) is None
+        assert db.read(lambda tx: unique.holder(tx, "k")) is None
         insert_one(db, unique_key="k", unique_scope="active")
 
     def test_a_waiting_key_is_held_until_the_claim(self, db: Database, worker: str) -> None:
@@ -156,7 +158,7 @@ class TestUniqueKeys:
 
         claim(db, worker)
         second = insert_one(db, unique_key="k", unique_scope="waiting")
-        assert db.read(lambda tx: jobs.holder(tx, "k")) == second
+        assert db.read(lambda tx: unique.holder(tx, "k")) == second
 
     def test_a_key_is_held_between_attempts(self, db: Database, worker: str) -> None:
         first = run_one(db, worker, unique_key="k", unique_scope="active")
@@ -198,7 +200,7 @@ class TestUniqueKeys:
 
         assert db.run(lambda tx: jobs.cancel_waiting(tx, second, None))
         assert db.run(lambda tx: jobs.retry(tx, first.call.job_id))
-        assert db.read(lambda tx: jobs.holder(tx, "k")) == first.call.job_id
+        assert db.read(lambda tx: unique.holder(tx, "k")) == first.call.job_id
 
     def test_many_at_once_store_one(self, db: Database) -> None:
         stored = builders.at_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from rota.errors import DatabaseError, SchemaMismatch
-from rota.store import meta, migrate
+from rota.store import functions, meta, migrate, turns
 from rota.store.database import Database
 from tests.store import builders
 
@@ -124,6 +125,49 @@ def test_the_script_makes_the_same_schema(empty: Database) -> None:
 def test_only_what_is_missing_is_in_the_script() -> None:
     assert "CREATE TABLE" not in migrate.script("sqlite", migrate.newest())
     assert "CREATE VIEW" not in migrate.script("postgresql", migrate.newest())
+
+
+def sources(db: Database) -> str:
+    sql = "SELECT string_agg(prosrc, '' ORDER BY proname) FROM pg_proc WHERE proname LIKE 'rota_enqueue%'"
+    return str(db.read(lambda tx: tx.value(sql)))
+
+
+class TestFunctionsOfAnotherVersion:
+    def test_they_are_made_anew_without_a_migration(self, pg: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = sources(pg)
+        monkeypatch.setattr(turns, "ACTIVE", "('running', 'scheduled', 'pending')")
+        functions.script.cache_clear()
+        try:
+            assert migrate.migrate(pg) == ["rota_enqueue"]
+            assert "('running', 'scheduled', 'pending')" in sources(pg)
+            assert migrate.migrate(pg) == []
+        finally:
+            monkeypatch.undo()
+            functions.script.cache_clear()
+        assert migrate.migrate(pg) == ["rota_enqueue"]
+        assert sources(pg) == before
+
+    def test_those_of_before_digests_are_made_anew(self, pg: Database) -> None:
+        pg.run(lambda tx: tx.run("DELETE FROM rota_meta WHERE key = 'functions'"))
+        assert migrate.migrate(pg) == ["rota_enqueue"]
+        assert migrate.migrate(pg) == []
+
+    def test_who_may_not_replace_them_leaves_them(self, pg: Database, pg_database: str) -> None:
+        """An application with few rights starts all the same."""
+        role = f"rota_few_{os.getpid()}"
+        with pg.transaction() as tx:
+            meta.put(tx, functions.DIGEST, "another")
+            tx.script(
+                f"CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {role}"
+            )
+        few = builders.opened(pg_database.replace("postgres@", f"{role}@"))
+        try:
+            assert migrate.migrate(few) == []
+        finally:
+            few.close()
+            with pg.transaction() as tx:
+                tx.script(f"DROP OWNED BY {role}; DROP ROLE {role}")
+        assert migrate.migrate(pg) == ["rota_enqueue"]
 
 
 @pytest.mark.parametrize("schema", ["rota", "With Space", 'quo"ted'])

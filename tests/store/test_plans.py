@@ -10,15 +10,20 @@ from typing import get_args
 
 import pytest
 
-from rota.model import LogChunk
+from rota.model import Job, LogChunk, Pause
 from rota.store import (
+    ageing,
     backfills,
     calendars,
+    changes,
     due,
     history,
     jobs,
+    limits,
     logs,
     occurrences,
+    operations,
+    pauses,
     pulse,
     queues,
     reads,
@@ -26,14 +31,19 @@ from rota.store import (
     retention,
     schedules,
     turns,
+    untaken,
     versions,
     vitals,
+    waiting,
 )
 from rota.store import firing as firing_store
+from rota.store import keys as key_store
 from rota.store.database import Database, Tx
 from rota.store.firing import Firing
 from rota.store.reads import JobFilter
 from rota.store.results import Finished, Returned
+from rota.store.retention import Which
+from rota.store.sql import batch
 from tests.store import builders, filling
 from tests.store.filling import DUE_SCHEDULES, Statistics
 from tests.store.plans import Plan, recorded
@@ -66,8 +76,11 @@ class Acts:
         self._hot()
         self._turns()
         self._periodic()
+        self._queues()
         self._lists()
+        self._waiting()
         self._history()
+        self._changes()
 
     def add(self, name: str, work: Callable[[Tx], object], *indexes: str) -> None:
         def act() -> None:
@@ -111,6 +124,22 @@ class Acts:
     def _claim(self, **given: tuple[str, ...]) -> Act:
         return lambda: builders.claim(self.db, self.worker, lanes={"http": 1, "async": 1}, **given)
 
+    def _queues(self) -> None:
+        self.add("keys", lambda tx: key_store.concurrency(tx, "queue1", "", 50), "rota_jobs_ring")
+        self.add("order keys", lambda tx: key_store.ordered(tx, "queue1", "", 50), "rota_jobs_turn", "rota_jobs_held")
+        self.add("rank anew", self._rank, "primary")
+        self.add("end of a pause", self._resume, "rota_jobs_ring", "primary")
+
+    def _rank(self, tx: Tx) -> None:
+        queues.change(tx, "queue1", {"ageing_us": 1_000_000})
+        assert ageing.go_on(tx, "queue1")
+
+    def _resume(self, tx: Tx) -> None:
+        first = "SELECT id, type FROM rota_jobs WHERE status = 'pending' AND ring IS NULL AND queue = 'queue4' LIMIT 1"
+        ((job_id, name),) = tx.rows(first)
+        limits.park(tx, [job_id])
+        assert pauses.go_on(tx, Pause(kind="type", name=name), 1)
+
     def _periodic(self) -> None:
         self.add("move", lambda tx: due.move(tx, 1000), "rota_jobs_due", "primary")
         self.add("expire", lambda tx: due.expire(tx, 1000), "rota_jobs_expiring", "primary")
@@ -122,6 +151,8 @@ class Acts:
         self.add("due schedules", lambda tx: firing_store.due(tx, 100), "rota_schedules_due", "rota_jobs_overlap")
         self.add("fire", self._fire, "rota_occurrences_pkey", "rota_schedules_pkey")
         self.add("overdue", lambda tx: tx.value(vitals.OVERDUE), "rota_schedules_due")
+        self.add("vitals", vitals.look, "rota_jobs_ready", "rota_jobs_ring")
+        self.add("stranded", untaken.stranded, "rota_jobs_ready", "rota_jobs_ring")
         self.add("lose", self._lose, "rota_jobs_running", "primary")
         self.add("spent", retention.spent, "rota_schedules_spent", "rota_jobs_overlap")
         self.add(
@@ -153,23 +184,39 @@ class Acts:
             (
                 "waiting",
                 JobFilter(statuses=("pending", "scheduled", "held")),
-                {"rota_jobs_ready", "rota_jobs_due", "rota_jobs_held"},
+                {"rota_jobs_ready", "rota_jobs_ring", "rota_jobs_due", "rota_jobs_held"},
             ),
             ("schedule", JobFilter(schedule="schedule4"), {"rota_jobs_schedule"}),
+            ("batch", JobFilter(batch=self.ended[0]), {"rota_jobs_batch"}),
+            ("waiting of a key", JobFilter(statuses=("pending",), concurrency_key="customer=1"), {"rota_jobs_ring"}),
         ):
             for where, cursor in (("first", None), ("next", self.ended[-1])):
                 self.add(f"list {name}, {where}", self._list(wanted, cursor), *indexes)
-        self.add(
-            "statistics", queues.stats, "rota_jobs_ready", "rota_jobs_due", "rota_jobs_unsuccessful", "rota_jobs_held"
-        )
+        waiting = ("rota_jobs_ready", "rota_jobs_ring", "rota_jobs_due", "rota_jobs_held")
+        self.add("statistics", queues.stats, *waiting, "rota_jobs_unsuccessful")
 
     def _list(self, wanted: JobFilter, cursor: str | None) -> Callable[[Tx], object]:
         return lambda tx: reads.jobs(tx, wanted, limit=50, cursor=cursor)
 
+    def _one_pending(self, ring: str) -> Job:
+        sql = f"SELECT id FROM rota_jobs WHERE status = 'pending' AND ring IS {ring} LIMIT 1"
+        return builders.get(self.db, self.db.read(lambda tx: tx.value(sql)))
+
+    def _waiting(self) -> None:
+        plain, ringed = self._one_pending("NULL"), self._one_pending("NOT NULL")
+        run = waiting.Run(self.held[-1][0], "type3", 0)
+        self.add("before", lambda tx: waiting.before(tx, plain), "rota_jobs_ready")
+        self.add("before in a ring", lambda tx: waiting.before(tx, ringed), "rota_jobs_ring")
+        self.add("runs", lambda tx: waiting.runs(tx, "queue1"), "rota_jobs_running")
+        self.add("busy", lambda tx: waiting.busy_in_lane(tx, "http"), "rota_jobs_running")
+        self.add("durations of a type", lambda tx: waiting.durations(tx, run), "rota_jobs_type")
+        self.add("open in batch", lambda tx: waiting.open_in_batch(tx, run.id), "rota_jobs_batch")
+
     def _history(self) -> None:
-        for failed in (False, True):
-            for runs in (False, True):
-                self.add(f"old jobs, {failed=} {runs=}", self._old(failed, runs), "rota_jobs_finished")
+        for status in ("completed", "cancelled", "failed"):
+            for queues_ in (None, frozenset(("queue3",))):
+                which = Which(before=NEVER, status=status, queues=queues_)
+                self.add(f"old jobs, {status} of {queues_}", self._old(which), "rota_jobs_finished")
         self.add("delete", lambda tx: jobs.delete(tx, self.ended), "primary")
         self.add("retry", lambda tx: jobs.retry(tx, self.ended[0]), "primary")
         self.add("old occurrences", lambda tx: retention.delete_occurrences(tx, 5, 500), "rota_occurrences_age")
@@ -201,11 +248,36 @@ class Acts:
         self.add("split", lambda tx: backfills.replace(tx, "schedule4", rows, rows), "rota_occurrences_pkey")
         self.add("owed", lambda tx: firing_store.due(tx, 100, now=NEVER, only=ids), mine, "rota_jobs_overlap")
 
+    def _changes(self) -> None:
+        running = [job_id for job_id, _ in self.held]
+        waiting = self.db.read(
+            lambda tx: [
+                row[0] for row in tx.rows("SELECT id FROM rota_jobs WHERE status = 'pending' ORDER BY id LIMIT 500")
+            ]
+        )
+        self.add("retry many", lambda tx: changes.retry(tx, self.ended), "primary")
+        self.add("cancel many", lambda tx: changes.cancel(tx, [*waiting[:250], *running[:250]], "ann"), "primary")
+        self.add("move many", lambda tx: changes.move(tx, waiting, "elsewhere"), "primary")
+        self.add("reprioritise many", lambda tx: changes.reprioritise(tx, waiting, -77), "primary")
+        self.add("rerank many", self._rerank(waiting), "primary")
+        self.add("edit", lambda tx: changes.edit(tx, waiting[0], {"rank": -77}, due=(None, 0)), "primary")
+        failed = JobFilter(statuses=("failed",), queue="queue3")
+        self.add("look up", lambda tx: reads.ids(tx, failed, limit=5000), "rota_jobs_unsuccessful")
+        self.add("look up further", lambda tx: reads.ids(tx, failed, limit=5000, after=self.ended[0]))
+        self.add("newest", operations.newest, "primary")
+
+    def _rerank(self, ids: list[str]) -> Callable[[Tx], object]:
+        def work(tx: Tx) -> None:
+            tx.run("UPDATE rota_queues SET ageing_us = 60000000")
+            changes.rerank(tx, ids)
+
+        return work
+
     def _durations(self, tx: Tx) -> None:
         history.durations(tx, [f"schedule{number}" for number in range(100)])
 
-    def _old(self, failed: bool, runs: bool) -> Callable[[Tx], object]:
-        return lambda tx: retention.old_jobs(tx, before=NEVER, failed=failed, runs=runs, keep_last=100, limit=500)
+    def _old(self, which: Which) -> Callable[[Tx], object]:
+        return lambda tx: retention.old_jobs(tx, which, keep_last=100, limit=500)
 
 
 def missing(indexes: set[str], plans: list[Plan]) -> set[str]:
@@ -273,3 +345,15 @@ def test_an_idle_look_goes_by_its_index_also_where_nearly_all_waits(lite: Databa
     assert plans
     for plan in plans:
         assert "rota_jobs" not in plan.whole, plan
+
+
+def test_results_are_found_once_each_in_a_small_table_of_which_nothing_is_known(pg: Database) -> None:
+    worker = builders.register(pg)
+    builders.insert(pg, *[builders.new_job() for _ in range(2000)])
+    for _ in range(4):
+        taken = builders.claim(pg, worker, lanes={"async": 400})
+        ended = [Finished(id=one.call.job_id, attempt=1, status="completed") for one in taken]
+        with pg.transaction() as tx:
+            rows = tx.rows(f"EXPLAIN ANALYZE {results.FINISH}", {"worker": worker, "batch": batch(ended)})
+        plan = "\n".join(str(row[0]) for row in rows)
+        assert "Removed by Join Filter" not in plan, plan

@@ -48,7 +48,7 @@ def test_a_pause_keeps_its_beginning(db: Database) -> None:
 def counted(db: Database) -> dict[tuple[str, str, int], int]:
     rows = db.read(queues.stats)
     assert all(row["oldest"] is not None for row in rows)
-    found = {(row["queue"], row["status"], row["rank"]): row["n"] for row in rows}
+    found = {(row["queue"], row["status"], -row["priority"]): row["n"] for row in rows}
     assert len(found) == len(rows)
     return found
 

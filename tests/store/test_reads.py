@@ -14,6 +14,8 @@ from rota.store.reads import JobFilter, JobPage
 from tests.store import builders
 from tests.store.builders import HOUR, SECOND, backdate, claim, end, insert, insert_one, new_job
 
+BATCH = least_id(1)
+
 
 def listed(db: Database, **given: Any) -> list[str]:
     page = db.read(lambda tx: reads.jobs(tx, JobFilter(**given), limit=100))
@@ -39,9 +41,14 @@ def test_the_latest_come_first_and_whole(db: Database) -> None:
         ({"schedule": "nightly"}, "d"),
         ({"tag": "it's"}, "e"),
         ({"started_by": "ann"}, "f"),
+        ({"batch": BATCH}, "i"),
+        ({"concurrency_key": "customer=42"}, "jh"),
+        ({"concurrency_key": "customer=42", "statuses": ("pending",)}, "jh"),
+        ({"label": "eu"}, "j"),
+        ({"label": "e"}, ""),
         ({"statuses": ("scheduled",)}, "g"),
         ({"statuses": ("scheduled", "running", "failed")}, "g"),
-        ({"statuses": ("pending",)}, "fedcba"),
+        ({"statuses": ("pending",)}, "jihfedcba"),
         ({"type": "report", "queue": "q"}, "c"),
         ({"type": "mail", "queue": "q"}, ""),
         ({"type": "no such"}, ""),
@@ -56,6 +63,9 @@ def test_filters_narrow(db: Database, given: dict[str, Any], wanted: str) -> Non
         "e": new_job(tags='["x", "it\'s"]'),
         "f": new_job(started_by="ann"),
         "g": new_job(delay_us=HOUR),
+        "h": new_job(concurrency_key="customer=42"),
+        "i": new_job(batch_id=BATCH),
+        "j": new_job(concurrency_key="customer=42", run_on='["eu","gpu"]'),
     }
     insert(db, *given_jobs.values())
     names = {job.id: name for name, job in given_jobs.items()}

@@ -6,7 +6,7 @@ import pytest
 
 from rota.ids import new_id
 from rota.model import LogChunk
-from rota.store import due, jobs, results, turns, workers
+from rota.store import due, jobs, results, turns, unique, workers
 from rota.store.database import Database
 from rota.store.results import LOST_LIMIT, Finished, Returned
 from tests.store import builders
@@ -146,7 +146,7 @@ class TestLost:
         assert (job.reason, job.error, job.completed_at, job.log_lines) == ("lost", "its worker was lost", None, 2)
         (attempt,) = builders.attempts(db, job_id)
         assert (attempt.outcome, attempt.worker_id, attempt.started_at) == ("lost", worker, claimed.started_at)
-        assert db.read(lambda tx: jobs.holder(tx, "k")) == job_id
+        assert db.read(lambda tx: unique.holder(tx, "k")) == job_id
 
     def test_the_lost_worker_can_do_nothing_any_more(self, db: Database, worker: str) -> None:
         """It comes back after its lease: before and after another worker has its job."""

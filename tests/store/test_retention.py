@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from rota.model import LogChunk
+from rota.store import jobs, retention, schedules
 from rota.store import occurrences as occurrence_store
-from rota.store import retention, schedules
-from rota.store.database import Database
+from rota.store.database import Database, Tx
+from rota.store.retention import Place, Which
 from tests.store import builders
 from tests.store.builders import (
     DAY,
@@ -41,7 +43,12 @@ def ended(db: Database, worker: str, age: int = DAY, status: str = "completed", 
 
 def old(db: Database, before: int, **given: Any) -> list[str]:
     wanted = {"failed": False, "runs": False, "keep_last": 100, "limit": 100, **given}
-    return db.read(lambda tx: retention.old_jobs(tx, before=before, **wanted))
+    failed, runs = wanted.pop("failed"), wanted.pop("runs")
+    found: list[str] = []
+    for status in ("failed",) if failed else ("completed", "cancelled"):
+        which = Which(before=before, status=status, origins=retention.RUNS if runs else retention.TRAFFIC)
+        found += db.read(partial(retention.old_jobs, which=which, **wanted)).ids
+    return found[: wanted["limit"]]
 
 
 def test_old_jobs_by_kind(db: Database, worker: str, now: int) -> None:
@@ -125,6 +132,47 @@ def test_no_page_leaves_out_what_ended_at_the_same_time(
     assert old(db, now) == sorted(ids)
 
 
+def looked(db: Database, which: Which, places: dict[str, Place] | None = None, limit: int = 100) -> list[str]:
+    return db.read(lambda tx: retention.old_jobs(tx, which, keep_last=100, limit=limit, places=places)).ids
+
+
+def test_only_those_of_some_queues_or_all_but_those(db: Database, worker: str, now: int) -> None:
+    mail, other = ended(db, worker, queue="mail"), ended(db, worker, queue="other")
+    triggered = ended(db, worker, queue="mail", origin="trigger")
+    which = Which(before=now, status="completed", queues=frozenset(("mail",)))
+    assert set(looked(db, which)) == {mail, triggered}
+    assert looked(db, Which(before=now, status="completed", but=frozenset(("mail",)))) == [other]
+
+
+def test_who_holds_a_unique_key_for_some_time_stays(db: Database, worker: str, now: int) -> None:
+    holds, held = ended(db, worker), ended(db, worker)
+    backdate(db, holds, unique_until=HOUR)
+    backdate(db, held, unique_until=-1)
+    assert looked(db, Which(before=now, status="completed")) == [held]
+
+
+def test_what_was_found_to_stay_is_not_read_again(
+    db: Database, worker: str, now: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "WINDOW", 2)
+    monkeypatch.setattr(retention, "MOST_WINDOWS", 3)
+    for _ in range(10):
+        ended(db, worker, age=2 * DAY)
+    mine = [ended(db, worker, queue="mail") for _ in range(2)]
+    only = frozenset(("mail",))
+    which = Which(before=now, status="completed", origins=retention.TRAFFIC, queues=only)
+    places: dict[str, Place] = {}
+
+    def look(tx: Tx) -> retention.Old:
+        return retention.old_jobs(tx, which, keep_last=100, limit=100, places=places)
+
+    assert db.read(look) == retention.Old([], more=True)
+    assert sorted(db.read(look).ids) == sorted(mine)
+    assert sorted(db.read(look).ids) == sorted(mine), "they are still there"
+    db.run(lambda tx: retention.delete_jobs(tx, mine))
+    assert db.read(look) == retention.Old([], more=False)
+
+
 def test_jobs_go_with_their_history(db: Database, worker: str) -> None:
     claimed = run_one(db, worker)
     job_id = claimed.call.job_id
@@ -132,11 +180,15 @@ def test_jobs_go_with_their_history(db: Database, worker: str) -> None:
     give_back(db, worker, claimed, log_lines=1)
     end(db, worker, *claim(db, worker))
     running = run_one(db, worker).call.job_id
+    again = run_one(db, worker)
+    end(db, worker, again, status="failed")
+    db.run(lambda tx: jobs.retry(tx, again.call.job_id))
 
-    assert db.run(lambda tx: retention.delete_jobs(tx, [job_id, running])) == 1
+    assert db.run(lambda tx: retention.delete_jobs(tx, [job_id, running, again.call.job_id])) == 1
     assert db.run(lambda tx: retention.delete_jobs(tx, [])) == 0
-    assert builders.column(db, "id") == [running]
-    assert (builders.column(db, "job_id", "rota_attempts"), builders.column(db, "job_id", "rota_logs")) == ([], [])
+    assert sorted(builders.column(db, "id")) == sorted([running, again.call.job_id]), "who was retried meanwhile stays"
+    kept = builders.column(db, "job_id", "rota_attempts")
+    assert (kept, builders.column(db, "job_id", "rota_logs")) == ([again.call.job_id], [])
 
 
 def test_occurrences_go_by_the_time_of_their_decision(db: Database, now: int) -> None:

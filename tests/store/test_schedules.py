@@ -75,14 +75,22 @@ class TestDefinition:
         for name, type_ in (("c-mail", None), ("a", "Mailing"), ("b", "other"), ("d", "x")):
             put(db, name, type=type_)
 
-        def ids(**given: Any) -> list[str]:
-            return [one.id for one in db.read(lambda tx: schedules.listed(tx, **given))]
+        put(db, "d", type="x", job='{"tags":["it\'s"]}', owner="code", paused_at=1)
+
+        def ids(limit: int = 200, after: str = "", **given: Any) -> list[str]:
+            wanted = schedules.ScheduleFilter(**given)
+            found = [one.id for one in db.read(lambda tx: schedules.listed(tx, wanted, limit=limit, after=after))]
+            assert limit < 200 or len(found) == db.read(lambda tx: schedules.count(tx, wanted))
+            return found
 
         assert ids() == ["a", "b", "c-mail", "d"]
         assert ids(limit=2) == ["a", "b"]
         assert ids(limit=2, after="b") == ["c-mail", "d"]
         assert ids(q="MAIL") == ["a", "c-mail"]
         assert ids(q="%") == [] == ids(q="_")
+        assert ids(owner="code") == ids(paused=True) == ids(tag="it's") == ids(tag="it's", q="D") == ["d"]
+        assert ids(owner="api") == ids(paused=False) == ["a", "b", "c-mail"]
+        assert ids(tag="its") == []
         assert db.read(schedules.count) == 4
 
     def test_a_deleted_schedule_leaves_its_history(self, db: Database) -> None:

@@ -21,7 +21,7 @@ from rota.store.sql import batch, containing, render
         ("a::text, :b", "a::text, :b", "a::text, %(b)s"),
         (
             "{rows|u|batch|id uuid, n bigint}",
-            "(SELECT value->>'id' AS id, value->>'n' AS n FROM json_each(:batch)) AS u",
+            "(SELECT value->>'id' AS id, value->>'n' AS n FROM json_each(:batch) LIMIT -1) AS u",
             "json_to_recordset(CAST(%(batch)s AS json)) AS u(id uuid, n bigint)",
         ),
     ],

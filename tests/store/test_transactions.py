@@ -13,7 +13,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from rota.errors import Conflict, DatabaseBusy, DatabaseError, DatabaseRefused, DatabaseUnavailable
-from rota.store import database, jobs, meta, queues
+from rota.store import database, jobs, meta, queues, unique
 from rota.store.database import Database, Duplicate, Tx
 from rota.store.postgres import PostgresDatabase
 from rota.store.sqlite import SqliteDatabase
@@ -96,7 +96,7 @@ class TestSavepoint:
                 collide(tx)
             put(tx, "b")
         assert keys(db) == {"a", "b"}
-        assert db.read(lambda tx: jobs.holder(tx, "k")) == job.id
+        assert db.read(lambda tx: unique.holder(tx, "k")) == job.id
 
     def test_they_nest(self, db: Database) -> None:
         def undone(tx: Tx) -> None:

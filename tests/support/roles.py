@@ -6,12 +6,19 @@ import contextlib
 import os
 import shlex
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from rota.settings import parse_database_url
+from rota.store import migrate
+from rota.store.opening import open_database
 from tests.engine.working import Shop
 from tests.support import procs
 from tests.support.audit import Starts, audit, marks
+from tests.support.postgres import Cluster
 from tests.support.processes import ROOT, KeptProcess, RotaProcesses
 from tests.support.target import TargetServer
 from tests.support.waiting import wait_until
@@ -95,6 +102,37 @@ class Roles:
     def faults(self) -> list[str]:
         """What the audit finds."""
         return audit(self.shop.db, self.ids, self.starts())
+
+
+@contextlib.contextmanager
+def opened(
+    rota: RotaProcesses, server: TargetServer, folder: Path, url: str, clock: Callable[[], int] | None = None
+) -> Iterator[Roles]:
+    """Roles on a fresh database, whose clock this process knows too."""
+    database = open_database(parse_database_url(url), clock=clock)
+    try:
+        migrate.migrate(database)
+        yield Roles(rota, Shop(database, url), server, folder)
+    finally:
+        database.close()
+
+
+@pytest.fixture
+def roles(
+    database_url: str, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
+) -> Iterator[Roles]:
+    """Starts workers and schedulers on a database of either kind, and enqueues jobs for them."""
+    with opened(rota_process, target_server, tmp_path, database_url) as found:
+        yield found
+
+
+@pytest.fixture
+def own_roles(
+    own_cluster: Cluster, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
+) -> Iterator[Roles]:
+    """The same on a PostgreSQL server that may be stopped."""
+    with opened(rota_process, target_server, tmp_path, own_cluster.url()) as found:
+        yield found
 
 
 def occurrences(shop: Shop, *, fired: bool = True) -> int:

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rota.settings import parse_database_url
-from rota.store import meta, migrate
-from rota.store.opening import open_database
-from tests.engine.working import Shop
+from rota.store import meta
 from tests.support.faketime import FakeClock, FaketimeMissing, library
 from tests.support.postgres import Cluster, PostgresMissing
 from tests.support.processes import ROOT, KeptProcess, RotaProcesses
-from tests.support.roles import Roles, end_schedules
+from tests.support.roles import Roles, end_schedules, opened
 from tests.support.run_directory import RunDirectory
 from tests.support.target import TargetServer
 from tests.support.waiting import wait_until
@@ -74,7 +71,7 @@ def on_sqlite(rota: RotaProcesses, server: TargetServer, folder: Path) -> Iterat
     """On a SQLite file, with the processes' clock turned."""
     clock = FakeClock(folder / "clock")
     url = f"sqlite:///{folder / 'rota.db'}"
-    with opened(rota, server, folder, url, clock) as roles:
+    with opened(rota, server, folder, url, clock.now) as roles:
         path = f"{clock.python_path}:{ROOT}"
         yield Turned(roles, clock, {**clock.environment, "PYTHONPATH": path})
 
@@ -86,24 +83,11 @@ def on_postgres(rota: RotaProcesses, server: TargetServer, folder: Path, run: Ru
     cluster = Cluster(run, name=f"turned-{folder.name}", durable=False, environment=clock.environment)
     try:
         cluster.start_first()
-        with opened(rota, server, folder, cluster.url(), clock) as roles:
+        with opened(rota, server, folder, cluster.url(), clock.now) as roles:
             yield Turned(roles, clock, {})
             rota.finish()
     finally:
         cluster.remove()
-
-
-@contextlib.contextmanager
-def opened(
-    rota: RotaProcesses, server: TargetServer, folder: Path, url: str, clock: FakeClock | None = None
-) -> Iterator[Roles]:
-    """Roles on a fresh database, whose clock this process knows too."""
-    database = open_database(parse_database_url(url), clock=clock.now if clock else None)
-    try:
-        migrate.migrate(database)
-        yield Roles(rota, Shop(database, url), server, folder)
-    finally:
-        database.close()
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ PAGES = (
     "docs/how-to/run-commands.md",
     "docs/how-to/http-callbacks.md",
     "docs/how-to/trigger-from-an-admin-panel.md",
+    "docs/how-to/unique-jobs.md",
+    "docs/how-to/dependencies-and-batches.md",
     "docs/how-to/postgresql.md",
 )
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -8,19 +8,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from rota.errors import DatabaseError
-from rota.store import migrate
 from tests.engine.scheduling import put
-from tests.engine.working import Shop
-from tests.store import builders
 from tests.support.postgres import Cluster
-from tests.support.processes import KeptProcess, RotaProcesses
+from tests.support.processes import KeptProcess
 from tests.support.roles import Roles, cpu_seconds, end_schedules, occurrences
-from tests.support.target import TargetServer
 from tests.support.waiting import wait_until
 
 AWAY_S = 6.0
@@ -29,14 +24,9 @@ LINES_A_MINUTE = 10
 
 
 @pytest.fixture
-def roles(
-    own_cluster: Cluster, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
-) -> Iterator[Roles]:
+def roles(own_roles: Roles) -> Roles:
     """As elsewhere, on a server that may be stopped."""
-    database = builders.opened(own_cluster.url())
-    migrate.migrate(database)
-    yield Roles(rota_process, Shop(database, own_cluster.url()), target_server, tmp_path)
-    database.close()
+    return own_roles
 
 
 def events(process: KeptProcess) -> Counter[str]:

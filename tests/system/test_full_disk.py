@@ -124,8 +124,9 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path, rota_process: RotaProcesse
 
     def limit(size: int) -> None:
         for pid in process.family():
-            hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
+            with contextlib.suppress(ProcessLookupError):  # the demo's commands come and go
+                hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
 
     full_and_free(
         process, Caller(port), path, tmp_path, lambda: limit(2_000_000), lambda: limit(resource.RLIM_INFINITY)

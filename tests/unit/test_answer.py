@@ -106,3 +106,20 @@ def test_a_large_answer_is_judged_too() -> None:
 def test_an_error_line_is_short_and_printable() -> None:
     line = one_line("a\n\tb\0 \ud800" + "x" * 5000)
     assert line.startswith("a b� ?x") and len(line) == 1000 and line.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{"success": false, "errors": [{"code": "SOLD_OUT", "message": "none left"}]}', "SOLD_OUT"),
+        ('{"success": false, "error": {"code": 7}}', "7"),
+        ('{"status": "failed", "error": {"code": "GONE"}}', "GONE"),
+        ('{"status": "failed", "error": "gone"}', None),
+        ('{"success": false, "errors": [{"code": true}]}', None),
+        ('{"success": false, "errors": []}', None),
+    ],
+)
+def test_the_code_of_an_error_is_its_type(text: str, kind: str | None) -> None:
+    detail = judge(text).detail
+    assert detail is not None
+    assert (detail.code, detail.type) == ("answer-failed", kind)

@@ -81,7 +81,7 @@ def test_why(cli: Cli) -> None:
     cli.ok("schedules", "add", "a", "--every", "1h", "--command", "true")
     said = cli.ok("schedules", "why", "a")
     assert re.fullmatch(
-        r"it is next due at \S+Z, but no scheduler lives and no live worker takes command jobs of queue default; "
+        r"it is next due at \S+Z, but no scheduler lives and no worker lives; "
         r"nothing was due yet\n",
         said,
     )

@@ -36,7 +36,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a subcommand": (("jobs", "lst"), ("no command 'lst'; did you mean list?", "rota jobs --help")),
     "one of a later version": (("jobs", "snooze", "x"), ("no command 'snooze'",)),
     "an option": (("jobs", "list", "--limt", "3"), ("no option --limt", "did you mean --limit?")),
-    "an option of a later version": (("queues", "set", "mail", "--rate", "100/1m"), ("no option --rate",)),
+    "an option of a later version": (("queues", "set", "mail", "--burst", "5"), ("no option --burst",)),
     "an option before the command of exec": (("exec", "--nmae", "x", "ls"), ("no option --nmae", "--name")),
     "no argument": (("jobs", "show"), ("ID is missing",)),
     "no command to run": (("exec",), ("COMMAND… is missing",)),
@@ -197,7 +197,8 @@ def test_what_lists_and_shows_prints_json_too() -> None:
 
 def test_what_asks_can_be_told_not_to() -> None:
     of_schedules = {"edit", "rollback", "backfill"}
-    asks = {"remove", "revoke", "apply", "delete", "cancel", "retry", "retry-failed", "delete-failed"} | of_schedules
+    of_jobs = {"delete", "cancel", "retry", "retry-failed", "delete-failed", "move", "reprioritise"}
+    asks = {"remove", "revoke", "apply"} | of_schedules | of_jobs
     found = {name.split()[-1] for name, command in commands() if any("--yes" in each.opts for each in command.params)}
     assert found == asks
 

@@ -95,6 +95,8 @@ def test_defaults_are_written_as_the_contract_names_them() -> None:
         timeout=timedelta(minutes=5),
         expires_in="1h30m",
         concurrency_key="k",
+        order_key="o={a}",
+        run_on=("gpu",),
         tags=("a", "b"),
         on_lost="fail",
     )
@@ -106,6 +108,8 @@ def test_defaults_are_written_as_the_contract_names_them() -> None:
         "timeout": "5m",
         "expiresIn": "1h30m",
         "concurrencyKey": "k",
+        "orderKey": "o={a}",
+        "runOn": ["gpu"],
         "tags": ["a", "b"],
         "onLost": "fail",
     }

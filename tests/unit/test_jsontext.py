@@ -146,6 +146,13 @@ def test_type_names_may_be_divided_by_slashes_and_begin_with_an_underscore() -> 
         check_type("/mail")
 
 
+@pytest.mark.parametrize("check", [check_name, check_type], ids=["labels", "types"])
+def test_what_stands_in_a_ring_holds_no_bar(check: Any) -> None:
+    """A bar ends the labels in the ring of a job, and the type where that is paused."""
+    with pytest.raises(Invalid, match="is not a name"):
+        check("gpu|eu", "name")
+
+
 def test_names_have_their_own_field_and_length() -> None:
     assert check_name("k" * 200, "uniqueKey") == "k" * 200
     with pytest.raises(Invalid, match="uniqueKey: is longer than 3 characters"):

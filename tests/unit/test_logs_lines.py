@@ -8,6 +8,7 @@ import time
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,6 +181,35 @@ def test_colours_only_where_asked_and_none_from_outside() -> None:
     hostile = as_text(error="\x1b]0;title\x07\r\n\u202etxt", jobType="\x9b31m")
     assert "\x1b" not in hostile and "\r" not in hostile and "\u202e" not in hostile and "\x9b" not in hostile
     assert hostile.count("\n") == 1
+
+
+class Told(msgspec.Struct, omit_defaults=True):
+    queue: str = ""
+    jobType: str | None = None
+    priority: int | None = None
+    error: str | None = None
+
+
+TOLD = [
+    Told("mail", "digest", 0),
+    Told("mail", "digest", -3, 'it said: "no"\n\u2028'),
+    Told("mail", "\ud800", 0),
+    Told("mail", "digest", 0, "the password is s3cret/word"),
+    Told("mail", "digest", 0, "x" * LONGEST_LINE),
+]
+
+
+@pytest.mark.parametrize("rename", [{}, {"queue": "channel", "msg": "message"}])
+@pytest.mark.parametrize("told", TOLD)
+def test_a_record_is_the_line_of_its_fields(told: Told, rename: dict[str, str]) -> None:
+    json_lines = JsonLines(CONSTANT, masker("s3cret/word"), rename)
+    text_lines = TextLines(masker("s3cret/word"), colours=False, date=True, rename=rename)
+    for lines in (json_lines, text_lines):
+        for level, name in (("info", "job/completed"), ("error", "job/failed"), ("info", "job/completed")):
+            record = lines.record(NOON, level, name, f"{told.jobType} ended", told)
+            fields = msgspec.to_builtins(told)
+            assert record == lines.line(NOON, level, name, f"{told.jobType} ended", fields)
+            assert "s3cret" not in record and len(record) < 2 * LONGEST_LINE
 
 
 def test_a_line_is_cheap() -> None:

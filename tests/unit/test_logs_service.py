@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from rota import logs
@@ -82,6 +83,28 @@ def test_an_event_is_a_line(log: LogFile) -> None:
         "attempt": 1,
     }
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+
+
+class Ended(msgspec.Struct, omit_defaults=True):
+    queue: str = ""
+    jobId: str = ""
+    error: str | None = None
+    unheard: str | None = None
+
+
+def test_a_record_is_an_event(log: LogFile) -> None:
+    log.configure()
+    logs.record("job/completed", "mail completed", Ended("mail", "2"))
+    logs.record("job/failed", "mail failed", Ended("mail", "3", "it did"), "error")
+    found = [(each["event"], each["level"], each["queue"], each["jobId"], each.get("error")) for each in log.now()]
+    assert found == [("job/completed", "info", "mail", "2", None), ("job/failed", "error", "mail", "3", "it did")]
+    log.configure(ROTA_LOG_LEVEL="warning")
+    logs.record("job/completed", "mail completed", Ended("mail", "4"))
+    assert len(log.all()) == 2
+    logs.strict(True)
+    logs.record("job/completed", "mail completed", Ended("mail", "5"))
+    with pytest.raises(AssertionError, match="unheard"):
+        logs.record("job/completed", "mail completed", Ended("mail", "6", unheard="of"))
 
 
 def test_lines_that_wait_are_written_soon_by_themselves(log: LogFile) -> None:
@@ -266,9 +289,11 @@ def test_after_closing_events_go_to_the_standard_library(log: LogFile, caplog: p
         logs.event("job/started", "Started", jobId="j-1")
         logs.event_limited("key", "database/lost", "Lost", level="error")
         logs.event("job/started", "too little", level="debug")
+        logs.record("job/completed", "Completed", Ended("mail", "j-1"))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("INFO", "job/started Started jobId=j-1"),
         ("ERROR", "database/lost Lost"),
+        ("INFO", "job/completed Completed queue=mail jobId=j-1"),
     ]
     assert log.all() == []
     assert not logs.is_on("error")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from rota.actions import calendars, edits, schedules
+from rota.actions import calendars, edits, present, schedules
 from rota.actions import queues as queue_actions
 from rota.actions.calendars import Document
 from rota.actions.schedules import Saved
@@ -16,7 +16,7 @@ from rota.actions.specs import CalendarIn, Caller, QueueIn, ScheduleIn, Spec
 from rota.errors import Invalid, Owned
 from rota.executors.http_mask import MASK
 from rota.jsontext import check_name, check_queue, check_text
-from rota.model import Schedule
+from rota.model import Queue, Schedule
 from rota.settings import Settings
 from rota.store import calendars as calendar_store
 from rota.store import owned, queues
@@ -99,7 +99,7 @@ def apply(tx: Tx, spec: ApplyIn, documents: Mapping[str, Document], caller: Call
     """
     changes = [
         *_calendars(tx, spec, documents, caller),
-        *_queues(tx, spec),
+        *_queues(tx, spec, caller, settings),
         *_schedules(tx, spec, caller, settings),
         *(_prune(tx, spec, caller) if spec.prune else ()),
     ]
@@ -155,17 +155,27 @@ def _said(document: str, note: str | None) -> dict[str, Any]:
     return {**said, "note": note} if note is not None else said
 
 
-def _queues(tx: Tx, spec: ApplyIn) -> Iterator[Change]:
+def _queues(tx: Tx, spec: ApplyIn, caller: Caller, settings: Settings) -> Iterator[Change]:
     for name, wanted in spec.queues.items():
         with _within(f"queues.{name}"):
             check_queue(name, "name")
             old = queues.get(tx, name)
-            before = {"concurrency": old.concurrency} if old is not None else {}
-            after = {} if wanted.concurrency is msgspec.UNSET else {"concurrency": wanted.concurrency}
-            fields = _fields(before, {**before, **after})
+            before = _settings(old)
+            # What is stored is told, not what is written: 60s and 1m are the same.
+            stored = queue_actions.stored(wanted, settings)
+            stored = {field: value for field, value in stored.items() if field in Queue.__struct_fields__}
+            after = _settings(msgspec.structs.replace(old or Queue(name=name), **stored))
+            fields = _fields(before, {name: after[name] for name in after if old is not None or after[name]})
             if old is None or fields:
-                queue_actions.change(tx, name, wanted)
+                queue_actions.change(tx, name, wanted, settings, caller)
         yield Change(kind="queue", id=name, action=_action(is_new=old is None, changed=bool(fields)), fields=fields)
+
+
+def _settings(queue: Queue | None) -> dict[str, Any]:
+    """Return what was set of a queue, in plain values."""
+    shown = present.queue_settings(queue)
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(shown))
+    return found
 
 
 def _schedules(tx: Tx, spec: ApplyIn, caller: Caller, settings: Settings) -> Iterator[Change]:

@@ -14,7 +14,7 @@ from rota.errors import Conflict, Invalid
 from rota.ids import new_id
 from rota.model import NewJob, Occurrence, Schedule
 from rota.settings import Settings
-from rota.store import backfills, jobs, types, versions
+from rota.store import backfills, jobs, queues, types, versions
 from rota.store.database import Tx
 from rota.timetable import Rule, parse_instant
 
@@ -93,7 +93,8 @@ class Backfill:
         made = []
         for instant, span in found:
             if span.after not in templates:
-                templates[span.after] = job_of(span.schedule, known.get(span.schedule.type or ""), self._settings)
+                job_type = known.get(span.schedule.type or "")
+                templates[span.after] = job_of(span.schedule, job_type, self._settings, queues.defaults(tx))
             made.append(
                 msgspec.structs.replace(
                     templates[span.after],
@@ -101,7 +102,7 @@ class Backfill:
                     scheduled_for=instant,
                     origin="backfill",
                     started_by=self._caller.subject,
-                    turn_key=self._turn_key,
+                    turn_key=self._turn_key or templates[span.after].turn_key,
                 )
             )
         return made

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Literal
 
 import msgspec
 
-from rota.actions import policy
+from rota.actions import keys, policy
 from rota.actions.specs import JobDefaults, decode
 from rota.actions.targets import Target, check_target
 from rota.errors import Invalid, TooLarge, UnknownJobType
-from rota.jsontext import check_json, check_queue, check_text, check_type
-from rota.model import ANY_TYPE_LANES, JobType, NewJob
+from rota.jsontext import check_json, check_queue, check_type
+from rota.model import ANY_TYPE_LANES, ORDER, JobType, NewJob
 from rota.settings import Settings
 
 NO_ARGS = "{}"
+NOTHING_SAID: Mapping[str, str] = {}
 MAX_COMMAND_ARGS = 120_000
 """Linux passes no single text longer than 128 KiB to a program."""
 
@@ -64,15 +65,23 @@ def build(
     job_type: JobType | None,
     given: JobDefaults,
     settings: Settings,
+    queue_defaults: Mapping[str, str] = NOTHING_SAID,
 ) -> NewJob:
-    """Return the job to store; fields beyond the policy (unique key, due time …) are the caller's to set."""
+    """Return the job to store; fields beyond the policy (unique key, due time …) are the caller's to set.
+
+    ``queue_defaults`` are what queues say (JSON) for jobs which do not, and whose type does not.
+    """
     lane, checked = what_to_run(type_name, target, job_type, settings)
     timeout_us = checked.timeout_us if checked else None
     defaults = job_type.defaults if job_type else None
+    of_queue = queue_defaults.get(given.queue or _queue_of(defaults)) if queue_defaults else None
     if _said(given) == _NOTHING:
-        rules = _usual(defaults, lane, timeout_us, tuple(settings.priorities.items()))
+        rules = _usual(defaults, of_queue, lane, timeout_us, tuple(settings.priorities.items()))
     else:
-        rules = _rules(given, defaults, lane, timeout_us, settings.priorities)
+        rules = _rules(given, (defaults, of_queue), lane, timeout_us, settings.priorities)
+    concurrency_key, order_key = rules.concurrency_key, rules.order_key
+    if concurrency_key is not None or order_key is not None:
+        concurrency_key, order_key = _filled(concurrency_key, order_key, args)
     if lane == "command" and len(args.encode()) > MAX_COMMAND_ARGS:
         raise TooLarge(
             "args", f"a command gets at most {MAX_COMMAND_ARGS} bytes, in ROTA_ARGS", hint="pass a file's name"
@@ -89,10 +98,36 @@ def build(
         retry=rules.retry,
         timeout_us=rules.timeout_us,
         on_lost=rules.on_lost,
-        concurrency_key=rules.concurrency_key,
+        concurrency_key=concurrency_key,
         tags=rules.tags,
+        run_on=rules.run_on,
         expires_us=rules.expires_us,
+        turn_key=ORDER + order_key if order_key is not None else None,
     )
+
+
+def _filled(concurrency_key: str | None, order_key: str | None, args: str) -> tuple[str | None, str | None]:
+    """Return both keys with their parts from the arguments."""
+    wanted = keys.takes_args(concurrency_key, "concurrencyKey") or keys.takes_args(order_key, "orderKey")
+    decoded = msgspec.json.decode(args) if wanted else None
+    return keys.filled(concurrency_key, decoded, "concurrencyKey"), keys.filled(order_key, decoded, "orderKey")
+
+
+def check_type_defaults(job_type: JobType, settings: Settings) -> None:
+    """Check what a type says for its jobs; raises Invalid with the field that is wrong."""
+    lane, checked = what_to_run(job_type.name, None, job_type, settings)
+    timeout_us = checked.timeout_us if checked else None
+    _check_keys(_rules(JobDefaults(), (job_type.defaults,), lane, timeout_us, settings.priorities))
+
+
+def check_defaults(given: JobDefaults, settings: Settings) -> None:
+    """Check what a queue says for its jobs; raises Invalid with the field that is wrong."""
+    _check_keys(_rules(given, (), "http", None, settings.priorities))
+
+
+def _check_keys(rules: _Rules) -> None:
+    keys.takes_args(rules.concurrency_key, "concurrencyKey")
+    keys.takes_args(rules.order_key, "orderKey")
 
 
 class _Rules(msgspec.Struct, frozen=True):
@@ -105,18 +140,25 @@ class _Rules(msgspec.Struct, frozen=True):
     timeout_us: int
     on_lost: Literal["retry", "fail"]
     concurrency_key: str | None
+    """With its parts from the arguments not yet filled in, as the one below."""
+    order_key: str | None
     tags: str | None
+    run_on: str | None
     expires_us: int | None
 
 
 def _rules(
-    given: JobDefaults, defaults: str | None, lane: str, target_timeout: int | None, priorities: Mapping[str, int]
+    given: JobDefaults,
+    defaults: Sequence[str | None],
+    lane: str,
+    target_timeout: int | None,
+    priorities: Mapping[str, int],
 ) -> _Rules:
-    """Return what ``given`` says, else the type's defaults (JSON), else those of the lane."""
-    wanted = policy.merge(given, decode(defaults, JobDefaults, "defaults") if defaults is not None else None)
+    """Return what ``given`` says, else the first of the defaults (JSON), else those of the lane."""
+    wanted = given
+    for one in defaults:
+        wanted = policy.merge(wanted, decode(one, JobDefaults, "defaults") if one is not None else None)
     attempts, retry = policy.attempts_and_retry(wanted, lane)
-    if wanted.concurrency_key is not None:
-        check_text(wanted.concurrency_key, "concurrencyKey", max_length=500)
     return _Rules(
         queue=check_queue(wanted.queue) if wanted.queue is not None else policy.DEFAULT_QUEUE,
         rank=policy.priority_rank(wanted.priority, priorities),
@@ -125,7 +167,9 @@ def _rules(
         timeout_us=policy.timeout_us(wanted, lane, target_timeout),
         on_lost=wanted.on_lost or "retry",
         concurrency_key=wanted.concurrency_key,
+        order_key=wanted.order_key,
         tags=policy.check_tags(wanted.tags),
+        run_on=keys.check_labels(wanted.run_on),
         expires_us=policy.duration(wanted.expires_in, "expiresIn", minimum_us=1000),
     )
 
@@ -136,10 +180,20 @@ _NOTHING = (None,) * len(JobDefaults.__struct_fields__)
 
 @lru_cache(maxsize=1000)
 def _usual(
-    defaults: str | None, lane: str, target_timeout: int | None, priorities: tuple[tuple[str, int], ...]
+    defaults: str | None,
+    of_queue: str | None,
+    lane: str,
+    target_timeout: int | None,
+    priorities: tuple[tuple[str, int], ...],
 ) -> _Rules:
     """Return what holds for a job that says nothing of its own, as nearly all do."""
-    return _rules(JobDefaults(), defaults, lane, target_timeout, dict(priorities))
+    return _rules(JobDefaults(), (defaults, of_queue), lane, target_timeout, dict(priorities))
+
+
+@lru_cache(maxsize=1000)
+def _queue_of(defaults: str | None) -> str:
+    """Return the queue that a type names."""
+    return (decode(defaults, JobDefaults, "defaults").queue if defaults is not None else None) or policy.DEFAULT_QUEUE
 
 
 def needs_object(lane: str) -> bool:

@@ -16,7 +16,7 @@ from rota.errors import Conflict, Invalid, NotFound
 from rota.jsontext import check_name, check_text
 from rota.model import Calendar as Record
 from rota.model import Schedule
-from rota.store import calendars
+from rota.store import audit, calendars
 from rota.store.database import Tx
 from rota.timetable import Calendar, describe_calendar, parse_calendar, parse_ics, parse_instant
 from rota.timetable.events import Event
@@ -59,6 +59,9 @@ def put(tx: Tx, name: str, spec: CalendarIn, caller: Caller, document: Document 
     old = calendars.get(tx, name, lock=True)
     if old is None or (old.document, old.note) != (text, note):
         calendars.put(tx, name, text, note=note, author=caller.subject)
+        saved = known(tx, name)
+        action = "created" if old is None else "edited"
+        audit.record(tx, caller, action, "calendar", name, after={"version": saved.version}, note=note)
     return known(tx, name)
 
 
@@ -141,7 +144,7 @@ def known(tx: Tx, name: str) -> Record:
     return found
 
 
-def delete(tx: Tx, name: str) -> None:
+def delete(tx: Tx, name: str, caller: Caller) -> None:
     """Delete a calendar; raises Conflict while a schedule names it."""
     if "\0" in name or calendars.get(tx, name, lock=True) is None:
         raise NotFound(f"there is no calendar {name[:100]}")
@@ -151,6 +154,7 @@ def delete(tx: Tx, name: str) -> None:
         some = "1 schedule names" if len(users) == 1 else "schedules name"
         raise Conflict(f"{some} it: {', '.join(users[:_SHOWN])}{more}", hint="take it out of them first")
     calendars.delete(tx, name)
+    audit.record(tx, caller, "deleted", "calendar", name)
 
 
 def shown(record: Record, *, whole: bool) -> dict[str, Any]:

@@ -195,10 +195,19 @@ class Maker:
             given=defaults,
             settings=self.settings,
         )
+        if job.turn_key is not None and spec.overlap != "allow":
+            raise Invalid(
+                "overlap", "runs with an orderKey are kept in its order, not in that of the schedule", hint="say allow"
+            )
         return defaults, job
 
 
-def job_of(schedule: Schedule, job_type: JobType | None, settings: Settings) -> NewJob:
+def job_of(
+    schedule: Schedule,
+    job_type: JobType | None,
+    settings: Settings,
+    queue_defaults: Mapping[str, str] = building.NOTHING_SAID,
+) -> NewJob:
     """Build what every job of a schedule is; raises Invalid when its type or target is no longer right."""
     target = msgspec.Raw(schedule.target.encode()) if schedule.target is not None else None
     job = building.build(
@@ -209,6 +218,7 @@ def job_of(schedule: Schedule, job_type: JobType | None, settings: Settings) -> 
         job_type=job_type,
         given=_DEFAULTS.decode(schedule.job),
         settings=settings,
+        queue_defaults=queue_defaults,
     )
     job.schedule_id, job.origin = schedule.id, "schedule"
     return job

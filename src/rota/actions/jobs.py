@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from rota.actions import building
+from rota.actions import building, parents
 from rota.actions.arguments import check_fit
 from rota.actions.specs import Caller, FilterIn, JobIn, TriggerIn, given
+from rota.actions.uniqueness import set_key
 from rota.errors import Conflict, Invalid, NotFound
 from rota.executors import http_target
 from rota.executors.http_address import parse_rules
 from rota.executors.http_url import check_callback
-from rota.ids import new_id
+from rota.ids import is_id, new_id
 from rota.jsontext import check_text
-from rota.model import FINAL, STATUSES, Job, JobType, NewJob
+from rota.model import FINAL, STATUSES, Job, JobType, NewJob, shown_as
 from rota.settings import Settings
-from rota.store import jobs, reads, turns, types
+from rota.store import audit, changes, dependencies, jobs, queues, reads, replacing, turns, types, unique
 from rota.store.database import Duplicate, Tx
 from rota.timetable import parse_instant
 
@@ -26,11 +26,17 @@ MAX_BULK = 10_000
 MAX_DELAY_MS = 100 * 366 * 86_400_000
 
 
+TRIES = 5
+"""How often a unique key may be found taken and free again before the caller is told."""
+
+
 class Enqueued(msgspec.Struct, frozen=True):
     """The id of the job; ``existing`` when a job with its unique key was there already."""
 
     id: str
     existing: bool = False
+    replaced: bool = False
+    """Whether that one became what this one is."""
 
 
 def prepare(
@@ -50,17 +56,21 @@ def prepare(
     if len(specs) > MAX_BULK:
         raise Invalid("jobs", f"{len(specs)} jobs are too many at once", hint=f"at most {MAX_BULK}")
     known = {} if known is None else known
+    queue_defaults = queues.defaults(tx)
     prepared = []
     for place, spec in enumerate(specs):
         try:
             if spec.job_type is not None and spec.job_type not in known:
                 known[spec.job_type] = types.get(tx, spec.job_type) if _storable(spec.job_type) else None
-            prepared.append(_prepare(spec, known.get(spec.job_type or ""), caller, settings, fitting=fitting))
+            prepared.append(
+                _prepare(spec, known.get(spec.job_type or ""), queue_defaults, caller, settings, fitting=fitting)
+            )
         except Invalid as error:
             if len(specs) > 1:
                 error.field = f"jobs.{place}.{error.field}"
                 error.message = f"{error.field}: {error.reason}"
             raise
+    parents.resolve(tx, specs, prepared)
     return prepared
 
 
@@ -68,7 +78,15 @@ def _storable(name: str) -> bool:
     return "\0" not in name and len(name) < 1000
 
 
-def _prepare(spec: JobIn, job_type: JobType | None, caller: Caller, settings: Settings, *, fitting: bool) -> NewJob:
+def _prepare(
+    spec: JobIn,
+    job_type: JobType | None,
+    queue_defaults: Mapping[str, str],
+    caller: Caller,
+    settings: Settings,
+    *,
+    fitting: bool,
+) -> NewJob:
     takes_object = job_type is not None and building.needs_object(job_type.lane)
     args = building.check_args(given(spec.args), settings, must_be_object=takes_object)
     if not fitting:
@@ -81,15 +99,12 @@ def _prepare(spec: JobIn, job_type: JobType | None, caller: Caller, settings: Se
         job_type=job_type,
         given=spec,
         settings=settings,
+        queue_defaults=queue_defaults,
     )
-    job.run_at, job.delay_us = _when(spec)
-    if spec.unique_key is not None:
-        if not spec.unique_key:  # a variable that was not set would make one job of all
-            raise Invalid("uniqueKey", "is empty", hint="leave it out, or give a key")
-        job.unique_key = check_text(spec.unique_key, "uniqueKey", max_length=500)
-        job.unique_scope = spec.unique_scope or "active"
-    elif spec.unique_scope is not None:
-        raise Invalid("uniqueScope", "needs a uniqueKey")
+    if spec.depends_on and job.turn_key is not None:
+        raise Invalid("dependsOn", "cannot be together with an orderKey", hint="one of them says when its turn is")
+    job.run_at, job.delay_us = when(spec.run_at, spec.delay_ms)
+    set_key(job, spec)
     if spec.callback_url is not None:
         job.callback_url = _callback(spec.callback_url, job, settings)
     job.started_by = check_text(spec.started_by, "startedBy", max_length=200) if spec.started_by else caller.subject
@@ -97,14 +112,15 @@ def _prepare(spec: JobIn, job_type: JobType | None, caller: Caller, settings: Se
     return job
 
 
-def _when(spec: JobIn) -> tuple[int | None, int]:
-    if spec.delay_ms is not None and spec.run_at is not None:
+def when(run_at: str | None, delay_ms: int | None) -> tuple[int | None, int]:
+    """Return when a job starts: a time (µs UTC), None for now, and a delay (µs)."""
+    if delay_ms is not None and run_at is not None:
         raise Invalid("runAt", "delayMs and runAt exclude each other", hint="give one of them")
-    if spec.run_at is not None:
-        return parse_instant(spec.run_at, "runAt"), 0
-    if spec.delay_ms is not None and not 0 <= spec.delay_ms <= MAX_DELAY_MS:
-        raise Invalid("delayMs", f"{spec.delay_ms} is out of range", hint=f"from 0 to {MAX_DELAY_MS}")
-    return None, (spec.delay_ms or 0) * 1000
+    if run_at is not None:
+        return parse_instant(run_at, "runAt"), 0
+    if delay_ms is not None and not 0 <= delay_ms <= MAX_DELAY_MS:
+        raise Invalid("delayMs", f"{delay_ms} is out of range", hint=f"from 0 to {MAX_DELAY_MS}")
+    return None, (delay_ms or 0) * 1000
 
 
 def _callback(text: str, job: NewJob, settings: Settings) -> str:
@@ -118,23 +134,24 @@ def _callback(text: str, job: NewJob, settings: Settings) -> str:
 def store(tx: Tx, prepared: Sequence[NewJob]) -> list[Enqueued]:
     """Store prepared jobs; a job whose unique key is held gives the holder's id instead."""
     stored = set(jobs.insert(tx, prepared))
-    answers = []
-    for job in prepared:
-        if job.id in stored:
-            answers.append(Enqueued(job.id))
-        else:
-            answers.append(_stored_already(tx, job))
-    return answers
+    others = {}
+    if len(stored) < len(prepared):  # in the order of their keys, so that two requests do not wait for each other
+        refused = sorted((job for job in prepared if job.id not in stored), key=lambda job: job.unique_key or "")
+        others = {job.id: _stored_already(tx, job) for job in refused}
+    return [others[job.id] if job.id in others else Enqueued(job.id) for job in prepared]
 
 
 def _stored_already(tx: Tx, job: NewJob) -> Enqueued:
-    """Tell a repeated call from a held unique key; the holder may end between the two looks."""
-    for _ in range(3):
+    """Tell a repeated call from a held unique key; the holder may end, or its window be over, between two looks."""
+    for _ in range(TRIES):
         if jobs.existing(tx, [job.id]):
             return Enqueued(job.id)
-        holder = jobs.holder(tx, job.unique_key) if job.unique_key else None
-        if holder is not None:
-            return Enqueued(holder, existing=True)
+        if job.unique_key is not None:
+            if job.if_exists != "keep" and (replaced := replacing.replace(tx, job)) is not None:
+                return Enqueued(replaced, existing=True, replaced=True)
+            if (holder := unique.holder(tx, job.unique_key)) is not None:
+                return Enqueued(holder, existing=True)
+            unique.free(tx, job.unique_key)
         if jobs.insert(tx, [job]):
             return Enqueued(job.id)
     raise Conflict(f"the unique key {job.unique_key!r} is taken and released too quickly", hint="try again")
@@ -154,7 +171,8 @@ def trigger(tx: Tx, spec: TriggerIn, caller: Caller, settings: Settings) -> NewJ
     return job
 
 
-def _known(tx: Tx, job_id: str) -> Job:
+def known(tx: Tx, job_id: str) -> Job:
+    """Return a job, kept from changing until the transaction ends; raises NotFound."""
     job = jobs.lock(tx, job_id)
     if job is None:
         raise NotFound(f"there is no job {job_id[:100]}")
@@ -166,66 +184,59 @@ def cancel(tx: Tx, job_id: str, caller: Caller, *, force: bool = False) -> Job:
 
     With ``force`` a running one is killed, also where it was asked to stop before.
     """
-    job = _known(tx, job_id)
+    job = known(tx, job_id)
     if job.status in FINAL:
         raise Conflict(f"job {job_id} {'was' if job.status == 'cancelled' else 'has'} {job.status} already")
     if not jobs.cancel_waiting(tx, job_id, caller.subject):
         jobs.request_cancel(tx, job_id, caller.subject, mode="kill" if force else "stop")
-    return _known(tx, job_id)
+    audit.record(tx, caller, "killed" if force else "cancelled", "job", job_id, before={"status": shown_as(job.status)})
+    return known(tx, job_id)
 
 
-def retry(tx: Tx, job_id: str) -> Job:
+def retry(tx: Tx, job_id: str, caller: Caller) -> Job:
     """Make an ended job wait again, with all its attempts anew, or a scheduled one due at once.
 
     Where another job of its key is ready or runs, it waits for its turn.
     """
-    job = _known(tx, job_id)
+    job = make_wait(tx, known(tx, job_id))
+    audit.record(tx, caller, "retried", "job", job_id)
+    return job
+
+
+def make_wait(tx: Tx, job: Job) -> Job:
+    """Do what ``retry`` does, without its place in the audit."""
+    job_id = job.id
     if job.status == "running":
         raise Conflict(f"job {job_id} is running", hint="cancel it first")
     if job.status == "held":
-        active, _ = turns.ahead(tx, job.turn_key or "", job_id)
-        raise Conflict(f"job {job_id} waits for job {active} to end", hint="cancel that job, or let it end")
+        raise Conflict(f"job {job_id} waits for {_awaited(tx, job)} to end", hint="cancel that job, or let it end")
     try:
         with tx.savepoint():
             if job.status in FINAL:
                 jobs.retry(tx, job_id)
+                changes.rerank(tx, [job_id])
             else:
                 jobs.run_now(tx, job_id)
     except Duplicate:
-        holder = jobs.holder(tx, job.unique_key or "")
+        holder = unique.holder(tx, job.unique_key or "")
         raise Conflict(f"its unique key is held by job {holder}", hint="cancel that job, or let it end") from None
-    return _known(tx, job_id)
+    return known(tx, job_id)
 
 
-def delete(tx: Tx, job_id: str) -> None:
+def _awaited(tx: Tx, job: Job) -> str:
+    """Name what a held job waits for: others that it depends on, or the one whose turn it is."""
+    if waits := dependencies.waiting_for(tx, job.id, limit=1):
+        return f"batch {waits[0][0]}" if waits[0][1] == "batch" else f"job {waits[0][0]}"
+    return f"job {turns.ahead(tx, job.turn_key or '', job.id)[0]}"
+
+
+def delete(tx: Tx, job_id: str, caller: Caller) -> None:
     """Delete a job that does not run, with its history."""
-    if not jobs.delete(tx, [_known(tx, job_id).id]):
+    job = known(tx, job_id)
+    if not jobs.delete(tx, [job_id]):
         raise Conflict(f"job {job_id} is running", hint="cancel it first")
-
-
-Action = Literal["retry", "cancel", "delete"]
-AFFECTED: dict[str, tuple[str, ...]] = {
-    "retry": ("failed", "cancelled", "completed"),
-    "cancel": ("pending", "scheduled", "held", "running"),
-    "delete": ("pending", "scheduled", "held", "failed", "cancelled", "completed"),
-}
-
-
-def act(tx: Tx, action: Action, ids: Sequence[str], caller: Caller, *, force: bool = False) -> int:
-    """Do one thing to many jobs; those whose state does not allow it are left; return how many were changed."""
-    if action == "delete":
-        return jobs.delete(tx, ids)
-    changed = 0
-    for job_id in ids:
-        try:
-            if action == "cancel":
-                cancel(tx, job_id, caller, force=force)
-            else:
-                retry(tx, job_id)
-        except (Conflict, NotFound):
-            continue
-        changed += 1
-    return changed
+    gone = {"jobType": job.type, "queue": job.queue, "status": shown_as(job.status)}
+    audit.record(tx, caller, "deleted", "job", job_id, before=gone)
 
 
 def job_filter(spec: FilterIn, prefix: str = "") -> reads.JobFilter:
@@ -238,25 +249,16 @@ def job_filter(spec: FilterIn, prefix: str = "") -> reads.JobFilter:
         statuses += ["scheduled", "pending", "held"] if status == "pending" else [status]
     texts = {
         name: check_text(value, prefix + name, max_length=500)
-        for name in ("type", "queue", "schedule", "tag", "started_by", "q")
+        for name in ("type", "queue", "schedule", "tag", "started_by", "batch", "concurrency_key", "label", "q")
         if (value := getattr(spec, name)) is not None
     }
+    if spec.batch is not None and not is_id(spec.batch):
+        raise Invalid(
+            f"{prefix}batch", f"{spec.batch[:100]!r} is no id of a batch", hint="see the answer of POST /api/batches"
+        )
     return reads.JobFilter(
         statuses=tuple(dict.fromkeys(statuses)),
         since=parse_instant(spec.since, f"{prefix}since") if spec.since else None,
         until=parse_instant(spec.until, f"{prefix}until") if spec.until else None,
         **texts,
     )
-
-
-def affected(wanted: reads.JobFilter, action: Action) -> reads.JobFilter:
-    """Narrow a filter to the jobs that an action can change."""
-    if wanted.empty():
-        raise Invalid("filter", "is empty", hint="name at least one field, for example status")
-    allowed = AFFECTED[action]
-    statuses = tuple(s for s in wanted.statuses if s in allowed) if wanted.statuses else allowed
-    if not statuses:
-        raise Invalid(
-            "filter.status", f"no job of this status can be changed by {action}", hint=f"one of {', '.join(allowed)}"
-        )
-    return msgspec.structs.replace(wanted, statuses=statuses)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from rota.model import Disposition, Overlap, Schedule
+from rota.model import Disposition, NewJob, Overlap, Schedule
 
 QUEUE_CAP = 1000
 """The most runs that ``queueAll`` lets wait: behind a run that never ends they would fill the table."""
@@ -62,6 +62,11 @@ class Unended(msgspec.Struct):
 def turn_key(schedule: Schedule) -> str | None:
     """Return the key under which the runs of a schedule wait for each other; None where they may overlap."""
     return None if schedule.overlap == "allow" else f"schedule:{schedule.id}"
+
+
+def turn_of(schedule: Schedule, job: NewJob) -> str | None:
+    """Return the key under which a run waits for others: those of its schedule, else those of its order key."""
+    return turn_key(schedule) or job.turn_key
 
 
 def replaces(policy: Overlap) -> bool:

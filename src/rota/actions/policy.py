@@ -7,14 +7,15 @@ from typing import TypeVar
 
 import msgspec
 
-from rota.actions.specs import Duration, JobDefaults, RetryIn
+from rota.actions.specs import Duration, JobDefaults, RetryErrorIn, RetryIn
 from rota.durations import parse_duration
 from rota.errors import Invalid
 from rota.jsontext import check_text
-from rota.retry import CAP_US, DEFAULT, RetryPolicy
+from rota.retry import CAP_US, DEFAULT, ErrorRule, RetryPolicy
 
 T = TypeVar("T")
 MAX_ATTEMPTS = 1_000_000
+MAX_RULES = 20
 MAX_PRIORITY = 1_000_000_000
 DEFAULT_QUEUE = "default"
 HOUR_US = 3_600_000_000
@@ -79,17 +80,49 @@ def _policy(retry: RetryIn) -> RetryPolicy:
         raise Invalid("retry", "delays and backoff exclude each other", hint="give one of them")
     if retry.attempts is not None and retry.until is not None:
         raise Invalid("retry", "attempts and until exclude each other", hint="give one of them")
-    if retry.delays is not None and not 1 <= len(retry.delays) <= 100:
-        raise Invalid("retry.delays", "from 1 to 100 delays")
     cap = duration(retry.cap, "retry.cap")
-    delays = tuple(parse_duration(d, f"retry.delays.{i}") for i, d in enumerate(retry.delays or ()))
+    delays = _delays(retry.delays, "retry.delays")
+    rules = _rules(retry)
     return RetryPolicy(
         delays=delays,
         backoff=str(backoff),
         base=base,
-        cap=cap if cap is not None else max(CAP_US, *delays, base) if delays else max(CAP_US, base),
+        cap=cap if cap is not None else max(CAP_US, base, *delays, *(one for rule in rules for one in rule.delays)),
         jitter=retry.jitter if retry.jitter is not None else not delays,
         until=duration(retry.until, "retry.until"),
+        by_error=rules,
+    )
+
+
+def _delays(given: list[Duration] | None, field: str) -> tuple[int, ...]:
+    if given is not None and not 1 <= len(given) <= 100:
+        raise Invalid(field, "from 1 to 100 delays")
+    return tuple(parse_duration(delay, f"{field}.{place}") for place, delay in enumerate(given or ()))
+
+
+def _rules(retry: RetryIn) -> tuple[ErrorRule, ...]:
+    if len(retry.by_error or ()) > MAX_RULES:
+        raise Invalid("retry.byError", f"{len(retry.by_error or ())} entries are too many", hint=f"at most {MAX_RULES}")
+    return tuple(_rule(spec, f"retry.byError.{place}", retry) for place, spec in enumerate(retry.by_error or ()))
+
+
+def _rule(spec: RetryErrorIn, field: str, retry: RetryIn) -> ErrorRule:
+    error = check_text(spec.error, f"{field}.error", max_length=200).strip()
+    if not error or "*" in error[:-1]:
+        reason = "is empty" if not error else f"{error!r} has its * not at the end"
+        raise Invalid(f"{field}.error", reason, hint="for example ValueError, timeout, http-429 or http-4*")
+    if spec.action is None and spec.attempts is None and spec.delays is None:
+        raise Invalid(field, "says nothing about the error", hint="give action, attempts or delays")
+    if spec.action == "fail" and (spec.attempts is not None or spec.delays is not None):
+        raise Invalid(field, "an error that fails for good has neither attempts nor delays", hint="leave them out")
+    if spec.attempts is not None and not 1 <= spec.attempts <= MAX_ATTEMPTS:
+        raise Invalid(f"{field}.attempts", f"{spec.attempts} is out of range", hint=f"from 1 to {MAX_ATTEMPTS}")
+    return ErrorRule(
+        error=error,
+        action=spec.action,
+        attempts=spec.attempts,
+        delays=_delays(spec.delays, f"{field}.delays"),
+        jitter=retry.jitter is True,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ from rota.actions.specs import JobDefaults
 from rota.durations import format_duration
 from rota.executors import command_target, http_target
 from rota.executors.http_mask import mask_url
-from rota.model import Attempt, Job, JobType, Occurrence, Queue, Schedule, Worker, shown_as
+from rota.model import ORDER, Attempt, Job, JobType, Occurrence, Pause, Queue, Schedule, Worker, priority_of, shown_as
+from rota.store.consumers import Consumer
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,7 +50,7 @@ def job(record: Job, attempts: list[Attempt] | None = None) -> dict[str, Any]:
         "kind": "function" if record.lane in ("async", "sync") else record.lane,
         "status": shown_as(record.status),
         "queue": record.queue,
-        "priority": -record.rank,
+        "priority": priority_of(record.rank, record.priority),
         "args": raw(record.args),
         "target": target(record.target),
         "attempt": record.attempt,
@@ -66,7 +68,13 @@ def job(record: Job, attempts: list[Attempt] | None = None) -> dict[str, Any]:
         "scheduledFor": instant(record.scheduled_for),
         "timeout": format_duration(record.timeout_us) if record.timeout_us else None,
         "uniqueKey": record.unique_key,
+        "uniqueScope": record.unique_scope,
+        "dependsOn": raw(record.depends_on) or [],
+        "ifParentFailed": record.if_parent_failed,
+        "batchId": record.batch_id,
         "concurrencyKey": record.concurrency_key,
+        "orderKey": order_key(record),
+        "runOn": raw(record.run_on) or [],
         "callbackUrl": mask_url(record.callback_url) if record.callback_url else None,
         "tags": raw(record.tags) or [],
         "onLost": record.on_lost,
@@ -86,6 +94,12 @@ def job(record: Job, attempts: list[Attempt] | None = None) -> dict[str, Any]:
     if attempts is not None:
         shown["attempts"] = [attempt(one) for one in [*attempts, *_last_attempt(record, attempts)]]
     return shown
+
+
+def order_key(record: Job) -> str | None:
+    """Return the key in whose order a job runs."""
+    key = record.turn_key or ""
+    return key.removeprefix(ORDER) if key.startswith(ORDER) else None
 
 
 def _last_attempt(record: Job, attempts: list[Attempt]) -> list[Attempt]:
@@ -150,6 +164,7 @@ def schedule(record: Schedule, description: str | None = None) -> dict[str, Any]
         "calendars": raw(record.calendars) or [],
         **{name: defaults.get(name) for name in JobDefaults.__struct_encode_fields__},
         "tags": defaults.get("tags") or [],
+        "runOn": defaults.get("runOn") or [],
         "runs": record.runs,
         "nextAt": instant(record.next_at),
         "lastAt": instant(record.last_at),
@@ -184,6 +199,23 @@ def occurrence(record: Occurrence, count: int | None = None) -> dict[str, Any]:
     }
 
 
+def queue_settings(record: Queue | None) -> dict[str, Any]:
+    """Return what people set of a queue, as they may send it."""
+    if record is None:
+        return {}
+    rates = msgspec.json.decode(record.rate_limits) if record.rate_limits else []
+    kept = msgspec.json.decode(record.retention) if record.retention else {}
+    return {
+        "concurrency": record.concurrency,
+        "workerConcurrency": record.worker_concurrency,
+        "keyConcurrency": record.key_concurrency,
+        "rateLimits": [{**one, "per": format_duration(one["per"])} for one in rates],
+        "ageing": format_duration(record.ageing_us) if record.ageing_us else None,
+        "defaults": raw(record.defaults),
+        "retention": {name: "never" if us is None else format_duration(us) for name, us in kept.items()} or None,
+    }
+
+
 def queue(record: Queue, stats: list[dict[str, Any]]) -> dict[str, Any]:
     """Return a queue with what is in it: ``stats`` are its rows of ``store.queues.stats``."""
     counts = {"pending": 0, "scheduled": 0, "running": 0, "failed": 0}
@@ -192,23 +224,37 @@ def queue(record: Queue, stats: list[dict[str, Any]]) -> dict[str, Any]:
     waiting = [row["oldest"] for row in stats if row["status"] == "pending"]
     return {
         "name": record.name,
-        "concurrency": record.concurrency,
+        **queue_settings(record),
         "paused": record.paused_at is not None,
         "pausedAt": instant(record.paused_at),
         "pausedBy": record.paused_by,
         "pausedNote": record.paused_note,
+        "resumeAt": instant(record.resume_at),
+        "slowedUntil": instant(record.slowed_until),
+        "slowedBy": record.slowed_by,
         "counts": counts,
         "oldestPendingAt": instant(min(waiting)) if waiting else None,
         "stats": [
-            {"status": r["status"], "priority": -r["rank"], "count": r["n"], "oldestAt": instant(r["oldest"])}
+            {"status": r["status"], "priority": r["priority"], "count": r["n"], "oldestAt": instant(r["oldest"])}
             for r in stats
         ],
         "createdAt": instant(record.created_at),
     }
 
 
-def job_type(record: JobType) -> dict[str, Any]:
-    """Return a job type."""
+def pause(record: Pause | None) -> dict[str, Any]:
+    """Return whether something is paused, and how."""
+    return {
+        "paused": record is not None,
+        "pausedAt": instant(record.at) if record else None,
+        "pausedBy": record.author if record else None,
+        "pausedNote": record.note if record else None,
+        "resumeAt": instant(record.resume_at) if record else None,
+    }
+
+
+def job_type(record: JobType, paused: Pause | None = None) -> dict[str, Any]:
+    """Return a job type, and how it is paused."""
     return {
         "name": record.name,
         "kind": "function" if record.lane in ("async", "sync") else record.lane,
@@ -217,13 +263,15 @@ def job_type(record: JobType) -> dict[str, Any]:
         "defaults": raw(record.defaults),
         "owner": record.owner,
         "version": record.version,
+        **pause(paused),
         "createdAt": instant(record.created_at),
         "updatedAt": instant(record.updated_at),
     }
 
 
-def worker(record: Worker) -> dict[str, Any]:
-    """Return a process."""
+def worker(record: Worker, consumers: Sequence[Consumer] = ()) -> dict[str, Any]:
+    """Return a process, and what it does with its queues."""
+    detail = msgspec.json.decode(record.detail or "{}")
     return {
         "id": record.id,
         "role": record.role,
@@ -236,9 +284,21 @@ def worker(record: Worker) -> dict[str, Any]:
         "jobTypes": raw(record.types),
         "labels": raw(record.labels) or [],
         "running": record.running,
-        "loops": raw(record.detail),
+        "slots": detail.get("slots"),
+        "loops": [_loop(one) for one in detail.get("loops") or ()],
+        "loopLagMs": detail.get("loopLagMs"),
+        "consumers": [_consumer(one) for one in consumers],
         "startedAt": instant(record.started_at),
         "lastHeartbeat": instant(record.seen_at),
         "lastClaim": instant(record.claimed_at),
         "leaseUntil": instant(record.lease_until),
     }
+
+
+def _loop(told: dict[str, Any]) -> dict[str, Any]:
+    return {**told, "sleepsUntil": instant(told.get("sleepsUntil"))}
+
+
+def _consumer(one: Consumer) -> dict[str, Any]:
+    sleeping = None if one.reason is None else {"reason": one.reason, "until": instant(one.until)}
+    return {"queue": one.queue, "numRunningLoops": one.running, "sleeping": sleeping}

@@ -11,11 +11,11 @@ from rota.actions.definition import job_of
 from rota.errors import Invalid
 from rota.model import JobType, NewJob, Occurrence, Overlap, Queue, Schedule, Status, shown_as
 from rota.settings import Settings
-from rota.store import history, jobs, queues, types, vitals, workers
+from rota.store import history, jobs, queues, types, untaken, workers
 from rota.store import occurrences as ledger
 from rota.store.database import Tx
 from rota.store.history import Active
-from rota.store.vitals import Taker
+from rota.store.untaken import Taker
 from rota.timetable import Calendar, Rule
 
 LOOK_AHEAD_US = 400 * 86_400_000_000
@@ -79,7 +79,7 @@ def look(tx: Tx, schedule: Schedule, settings: Settings) -> Facts:
     job_type = types.get(tx, schedule.type) if schedule.type else None
     job, refusal = None, None
     try:
-        job = job_of(schedule, job_type, settings)
+        job = job_of(schedule, job_type, settings, queues.defaults(tx))
     except Invalid as error:
         refusal = str(error)
     return Facts(
@@ -93,7 +93,7 @@ def look(tx: Tx, schedule: Schedule, settings: Settings) -> Facts:
         queue=queues.get(tx, job.queue) if job is not None else None,
         job=job,
         refusal=refusal,
-        takers=vitals.takers_of(living),
+        takers=untaken.takers_of(living),
         calendars=calendars.named(tx, calendars.names_of(schedule)),
     )
 
@@ -174,9 +174,8 @@ def _obstacles(facts: Facts) -> list[Cause]:
         by = f" by {queue.paused_by}" if queue.paused_by else ""
         note = f" ({queue.paused_note})" if queue.paused_note else ""
         found.append(Cause("queue-paused", f"queue {queue.name} is paused{by}{note}"))
-    if job is not None and not any(one.takes(job.queue, job.lane, job.type) for one in facts.takers):
-        what = f"jobs of type {job.type}" if job.type else f"{job.lane} jobs"
-        found.append(Cause("no-worker", f"no live worker takes {what} of queue {job.queue}"))
+    if job is not None and not any(one.takes(untaken.lane_of(job)) for one in facts.takers):
+        found.append(Cause("no-worker", untaken.lacking(facts.takers, untaken.lane_of(job))))
     return found
 
 

@@ -17,8 +17,8 @@ from rota.errors import Conflict, Forbidden, Invalid, NotFound
 from rota.jsontext import check_name, check_text, same_json
 from rota.model import Schedule, ScheduleVersion, VersionAction
 from rota.settings import Settings
+from rota.store import audit, schedules, turns, types, versions
 from rota.store import occurrences as ledger
-from rota.store import schedules, turns, types, versions
 from rota.store.database import Tx
 from rota.store.versions import Repeat
 from rota.timetable import format_instant, parse_instant
@@ -207,9 +207,16 @@ def store(
             )
         )
     versions.write(tx, rows)
+    audit.record_all(tx, caller, [_done(row) for row in rows])
     for schedule_id in fired.keys() & saved.keys():
         saved[schedule_id] = Saved(schedule=known(tx, schedule_id), action=saved[schedule_id].action)
     return saved
+
+
+def _done(row: ScheduleVersion) -> audit.Done:
+    """What it was and is stands in its versions."""
+    after = {"version": row.version}
+    return audit.Done(action=row.action, noun="schedule", name=row.schedule_id, after=after, note=row.note)
 
 
 def _go_on(tx: Tx, drafts: Sequence[Draft], fired: dict[str, int]) -> None:
@@ -268,6 +275,7 @@ def delete(tx: Tx, schedule_id: str, caller: Caller) -> None:
         schedule_id=schedule_id, version=old.version + 1, action="deleted", author=caller.subject, at=now
     )
     versions.write(tx, [gone])
+    audit.record_all(tx, caller, [_done(gone)])
 
 
 def pause(tx: Tx, schedule_id: str, spec: PauseIn, caller: Caller) -> Schedule:
@@ -280,6 +288,7 @@ def pause(tx: Tx, schedule_id: str, spec: PauseIn, caller: Caller) -> Schedule:
     schedules.pause(tx, schedule_id, by=caller.subject, note=note, until=until)
     told = " ".join(part for part in (f"until {format_instant(until)}" if until is not None else None, note) if part)
     versions.repeat(tx, [Repeat(schedule_id=schedule_id, action="paused", author=caller.subject, note=told or None)])
+    audit.record(tx, caller, "paused", "schedule", schedule_id, note=told or None)
     return known(tx, schedule_id)
 
 
@@ -292,6 +301,7 @@ def resume(tx: Tx, schedule_id: str, caller: Caller) -> Schedule:
     settling.settle(tx, [Debt(old=old, fresh=None, job=None, why=f"resumed{by}", at=tx.now())])
     schedules.resume(tx, schedule_id)
     versions.repeat(tx, [Repeat(schedule_id=schedule_id, action="resumed", author=caller.subject)])
+    audit.record(tx, caller, "resumed", "schedule", schedule_id)
     return known(tx, schedule_id)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from rota.actions import calendars, rules
 from rota.actions.deciding import Decision, decide, jitter_us
-from rota.actions.overlap import turn_key
+from rota.actions.overlap import turn_of
 from rota.actions.telling import tell_of
 from rota.errors import Invalid
 from rota.model import NewJob, Occurrence, Schedule
@@ -124,7 +124,7 @@ def run_of(schedule: Schedule, job: NewJob, job_id: str, instant: int) -> NewJob
         scheduled_for=instant,
         origin="schedule",
         delay_us=jitter_us(schedule, instant),
-        turn_key=turn_key(schedule),
+        turn_key=turn_of(schedule, job),
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from rota.errors import Invalid
 from rota.jsontext import BODY, malformed
-from rota.model import AfterRun, Catchup, Overlap, Role
+from rota.model import Action, AfterRun, Catchup, IfParentFailed, Overlap, Role, Via
 
 T = TypeVar("T")
 
@@ -41,10 +41,24 @@ class Caller(msgspec.Struct, frozen=True):
 
     subject: str | None = None
     role: Role = "admin"
+    origin: Via = "python"
+    """From where."""
 
 
 class Spec(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """Base of everything sent."""
+
+
+class RetryErrorIn(Spec):
+    """What is different for some errors: the first entry that matches holds.
+
+    ``error`` is a code or a type of ``errorDetail`` (``ValueError``, ``timeout``, ``http-429``), and may end in ``*``.
+    """
+
+    error: str
+    action: Literal["retry", "fail"] | None = None
+    attempts: int | None = None
+    delays: list[Duration] | None = None
 
 
 class RetryIn(Spec):
@@ -56,6 +70,7 @@ class RetryIn(Spec):
     backoff: Literal["exponential", "linear", "fixed"] | Duration | None = None
     cap: Duration | None = None
     jitter: bool | None = None
+    by_error: list[RetryErrorIn] | None = None
 
 
 class JobDefaults(Spec):
@@ -68,6 +83,11 @@ class JobDefaults(Spec):
     timeout: Duration | None = None
     expires_in: Duration | None = None
     concurrency_key: str | None = None
+    """May take parts from the arguments: ``customer={customer.id}``."""
+    order_key: str | None = None
+    """Jobs with the same one run one after the other, in the order in which they were enqueued."""
+    run_on: list[str] | None = None
+    """Labels that a worker must have."""
     tags: list[str] | None = None
     on_lost: Literal["retry", "fail"] | None = None
 
@@ -81,7 +101,13 @@ class JobIn(JobDefaults):
     delay_ms: int | None = None
     run_at: str | None = None
     unique_key: str | None = None
-    unique_scope: Literal["waiting", "active"] | None = None
+    unique_scope: str | None = None
+    """``waiting``, ``active`` or ``window:<duration>``."""
+    if_exists: Literal["keep", "replace", "debounce"] | None = None
+    """What becomes of the waiting job that has the unique key."""
+    depends_on: list[str] | None = None
+    """Ids of jobs that must end first."""
+    if_parent_failed: IfParentFailed | None = None
     callback_url: str | None = None
     started_by: str | None = None
     origin: Literal["enqueue", "exec"] | None = None
@@ -91,6 +117,16 @@ class BulkIn(Spec):
     """Many jobs at once."""
 
     jobs: list[JobIn]
+
+
+class BatchIn(Spec):
+    """Jobs that are enqueued together, and one that goes when all of them have ended."""
+
+    jobs: list[JobIn]
+    name: str | None = None
+    callback: JobIn | None = None
+    if_failed: Literal["run", "cancel"] | None = None
+    """What becomes of the callback when one of the jobs does not complete."""
 
 
 class TriggerIn(Spec):
@@ -110,9 +146,30 @@ class FilterIn(Spec):
     schedule: str | None = None
     tag: str | None = None
     started_by: str | None = None
+    batch: str | None = None
+    concurrency_key: str | None = None
+    label: str | None = None
     since: str | None = None
     until: str | None = None
     q: str | None = None
+
+
+class EditIn(Spec):
+    """What changes of a job that does not run; what is not named stays.  null goes back to none, or to the default."""
+
+    args: msgspec.Raw = msgspec.field(default_factory=_absent)
+    queue: str | None = None
+    priority: int | str | None = None
+    delay_ms: int | None = None
+    run_at: str | None = None
+    timeout: Duration | msgspec.UnsetType | None = msgspec.UNSET
+    max_attempts: int | None = None
+    retry: RetryIn | bool | msgspec.UnsetType | None = msgspec.UNSET
+    """A policy; true has a job that has ended wait again."""
+    tags: list[str] | msgspec.UnsetType | None = msgspec.UNSET
+    concurrency_key: str | msgspec.UnsetType | None = msgspec.UNSET
+    expires_in: Duration | msgspec.UnsetType | None = msgspec.UNSET
+    note: str | None = None
 
 
 class CancelIn(Spec):
@@ -124,10 +181,15 @@ class CancelIn(Spec):
 class ActionIn(Spec):
     """One action on all jobs that match; ``dryRun`` only counts them, ``force`` kills what is cancelled and runs."""
 
-    action: Literal["retry", "cancel", "delete"]
+    action: Action
     filter: FilterIn
     dry_run: bool = False
     force: bool = False
+    queue: str | None = None
+    """Where to: of ``move``."""
+    priority: int | str | None = None
+    """Of ``reprioritise``."""
+    note: str | None = None
 
 
 class TypeIn(Spec):
@@ -183,6 +245,8 @@ class ScheduleIn(RuleIn):
     timeout: Duration | None = None
     expires_in: Duration | None = None
     concurrency_key: str | None = None
+    order_key: str | None = None
+    run_on: list[str] | None = None
     on_lost: Literal["retry", "fail"] | None = None
     tags: list[str] | None = None
     paused: bool | None = None
@@ -230,10 +294,32 @@ class PauseIn(Spec):
     until: str | None = None
 
 
+class RateLimitIn(Spec):
+    """Most starts within any time of this length: of the whole queue, or of each concurrency key in it."""
+
+    limit: int
+    per: Duration
+    scope: Literal["queue", "key"] = "queue"
+
+
+class RetentionIn(Spec):
+    """How long ended jobs are kept, ``never`` deletes none; what is missing is as the settings say."""
+
+    completed: Duration | None = None
+    failed: Duration | None = None
+    cancelled: Duration | None = None
+
+
 class QueueIn(Spec):
     """Limits of a queue; null removes one."""
 
     concurrency: int | msgspec.UnsetType | None = msgspec.UNSET
+    worker_concurrency: int | msgspec.UnsetType | None = msgspec.UNSET
+    key_concurrency: int | msgspec.UnsetType | None = msgspec.UNSET
+    rate_limits: list[RateLimitIn] | msgspec.UnsetType | None = msgspec.UNSET
+    ageing: Duration | msgspec.UnsetType | None = msgspec.UNSET
+    defaults: JobDefaults | msgspec.UnsetType | None = msgspec.UNSET
+    retention: RetentionIn | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class RangeIn(Spec):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from rota.actions.definition import job_of
-from rota.actions.overlap import turn_key
+from rota.actions.overlap import turn_of
 from rota.actions.schedules import known
 from rota.actions.specs import Caller
 from rota.errors import Conflict
 from rota.settings import Settings
-from rota.store import jobs, types
+from rota.store import jobs, queues, types
 from rota.store.database import Tx
 
 
@@ -18,10 +18,11 @@ def trigger(tx: Tx, schedule_id: str, job_id: str, caller: Caller, settings: Set
     ``job_id`` is made before the transaction, so that trying it again makes no second one.
     """
     schedule = known(tx, schedule_id)
-    job = job_of(schedule, types.get(tx, schedule.type) if schedule.type else None, settings)
+    job_type = types.get(tx, schedule.type) if schedule.type else None
+    job = job_of(schedule, job_type, settings, queues.defaults(tx))
     job.id = job_id
     job.origin = "trigger"
     job.started_by = caller.subject
-    job.turn_key = turn_key(schedule)
+    job.turn_key = turn_of(schedule, job)
     if not jobs.insert(tx, [job]) and jobs.get(tx, job_id) is None:
         raise Conflict("the job was not stored", hint="try again")

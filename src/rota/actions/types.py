@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from rota.actions import building
+from rota.actions import building, present, resolving
 from rota.actions.arguments import check_schema
-from rota.actions.specs import JobDefaults, TypeIn, given
+from rota.actions.specs import Caller, JobDefaults, TypeIn, given
 from rota.actions.targets import check_target, with_secrets_of
 from rota.errors import Conflict, Invalid, NotFound
 from rota.jsontext import check_json, check_type
 from rota.model import JobType
 from rota.settings import Settings
-from rota.store import types
+from rota.store import audit, types
 from rota.store.database import Tx
 
 MAX_SCHEMA_BYTES = 64 * 1024
+NOBODY = Caller()
 
 
-def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
+def put(tx: Tx, name: str, spec: TypeIn, settings: Settings, caller: Caller = NOBODY) -> JobType:
     """Declare a job type with a target; code declares its own and is not overwritten."""
     check_type(name, "name")
     existing = types.get(tx, name)
@@ -42,16 +45,25 @@ def put(tx: Tx, name: str, spec: TypeIn, settings: Settings) -> JobType:
         owner="api",
     )
     # Whatever is wrong in the defaults shows when a job is built of them.
-    building.build(
-        "", type_name=name, target=None, args="{}", job_type=declared, given=JobDefaults(), settings=settings
-    )
-    types.put(tx, [declared])
+    building.check_type_defaults(declared, settings)
+    types.put(tx, [resolving.with_resolved(declared, settings)])
     stored = types.get(tx, name)
     assert stored is not None
+    before = _kept(existing) if existing is not None else None
+    audit.record(
+        tx, caller, "created" if before is None else "edited", "type", name, before=before, after=_kept(stored)
+    )
     return stored
 
 
-def delete(tx: Tx, name: str) -> None:
+def _kept(record: JobType) -> dict[str, Any]:
+    """Return what the audit keeps of a type, without its secrets."""
+    shown = present.job_type(record)
+    return {field: shown[field] for field in ("target", "argsSchema", "defaults", "version")}
+
+
+def delete(tx: Tx, name: str, caller: Caller) -> None:
     """Delete a job type; jobs that wait keep their target."""
     if not types.delete(tx, name):
         raise NotFound(f"there is no job type {name[:100]}")
+    audit.record(tx, caller, "deleted", "type", name)

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from rota.actions.specs import Caller
 from rota.errors import Forbidden, Unauthorized
-from rota.model import ROLES, Role
+from rota.model import ROLES, Role, Via
 
 Source = Literal["local", "secret", "token", "signed", "trusted", "open"]
 """The local admin token, the shared secret, an API token, a signed token, the caller's own process; nothing, where
@@ -40,7 +40,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def caller(self) -> Caller:
         """The same for the actions."""
-        return Caller(self.subject, self.role or "viewer")
+        via: Via = "cli" if self.source == "trusted" else "ui" if self.by_cookie else "api"
+        return Caller(self.subject, self.role or "viewer", via)
 
     @property
     def may_name_others(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from rota.model import Role, Status
+from rota.model import IfParentFailed, Role, Status
 
 Time = Annotated[
     str,
@@ -35,6 +35,8 @@ class Enqueued(Answer):
     id: JobId
     existing: bool = False
     """True when a job with this unique key was there already; that one is meant."""
+    replaced: bool = False
+    """True when that one waited, and became what was sent, as `ifExists` asked."""
 
 
 class EnqueuedMany(Answer):
@@ -115,7 +117,13 @@ class JobOut(Answer):
     scheduled_for: Time | None
     timeout: str | None
     unique_key: str | None
+    unique_scope: str | None
+    depends_on: list[str]
+    if_parent_failed: IfParentFailed | None
+    batch_id: JobId | None
     concurrency_key: str | None
+    order_key: str | None
+    run_on: list[str]
     callback_url: str | None
     tags: list[str]
     on_lost: str
@@ -144,6 +152,7 @@ class Cause(Answer):
 
     code: str
     text: str
+    until: Time | None
 
 
 class Why(Answer):
@@ -181,17 +190,6 @@ class LogPage(Answer):
     """Ask with ``after`` this for more; None at the end of a job that has ended."""
 
 
-class ActionDone(Answer):
-    """What an action on many jobs did."""
-
-    action: str
-    dry_run: bool
-    matched: int
-    changed: int
-    done: bool
-    """False when the time for one request was over: send it again for the rest."""
-
-
 class Counts(Answer):
     """Jobs by status, each at most 10,000."""
 
@@ -210,15 +208,32 @@ class QueueStat(Answer):
     oldest_at: Time | None
 
 
+class RateLimitOut(Answer):
+    """Most starts within any time of this length."""
+
+    limit: int
+    per: str
+    scope: Literal["queue", "key"]
+
+
 class QueueOut(Answer):
     """A queue."""
 
     name: str
     concurrency: int | None
+    worker_concurrency: int | None
+    key_concurrency: int | None
+    rate_limits: list[RateLimitOut]
+    ageing: str | None
+    defaults: dict[str, Any] | None
+    retention: dict[str, str] | None
     paused: bool
     paused_at: Time | None
     paused_by: str | None
     paused_note: str | None
+    resume_at: Time | None
+    slowed_until: Time | None
+    slowed_by: str | None
     counts: Counts
     oldest_pending_at: Time | None
     stats: list[QueueStat]
@@ -237,6 +252,44 @@ class Changed(Answer):
     matched: int
     changed: int
     done: bool
+    """False when the time for one request was over: the service goes on with the operation."""
+    operation: str
+    """Id of the operation."""
+
+
+class KeyOut(Answer):
+    """A key of a queue, with what waits and runs of it."""
+
+    key: str
+    kind: Literal["concurrency", "order"]
+    waiting: int
+    running: int
+    oldest_at: Time | None
+    paused: bool
+    paused_at: Time | None
+    paused_by: str | None
+    paused_note: str | None
+    resume_at: Time | None
+    active_job_id: JobId | None
+    blocked: bool
+
+
+class KeyList(Page):
+    """Keys of a queue: the concurrency keys by name, then the order keys."""
+
+    keys: list[KeyOut]
+
+
+class KeyPause(Answer):
+    """How a concurrency key is paused: in one queue, or in all of them."""
+
+    queue: str | None
+    key: str
+    paused: bool
+    paused_at: Time | None
+    paused_by: str | None
+    paused_note: str | None
+    resume_at: Time | None
 
 
 class JobTypeOut(Answer):
@@ -249,6 +302,11 @@ class JobTypeOut(Answer):
     defaults: dict[str, Any]
     owner: str
     version: int
+    paused: bool
+    paused_at: Time | None
+    paused_by: str | None
+    paused_note: str | None
+    resume_at: Time | None
     created_at: Time
     updated_at: Time
 
@@ -257,6 +315,43 @@ class JobTypeList(Page):
     """All job types by name."""
 
     job_types: list[JobTypeOut]
+
+
+class Slots(Answer):
+    """Places for jobs of one kind."""
+
+    taken: int
+    of: int
+
+
+class LoopOut(Answer):
+    """A loop of a process."""
+
+    name: str
+    state: str
+    """`running` or `sleeping`."""
+    sleeps_until: Time | None
+    turned_ms_ago: int
+    """How long before the last heartbeat it last ended a turn."""
+    error: str | None
+
+
+class Sleeping(Answer):
+    """Why a worker takes no jobs of a queue."""
+
+    reason: Literal["empty", "full", "worker-full", "keys-full", "rate-limited", "slowed", "paused", "contended"]
+    until: Time | None
+    """When that ends by itself, where it is known."""
+
+
+class ConsumerOut(Answer):
+    """A worker and a queue that it serves."""
+
+    queue: str
+    num_running_loops: int
+    """How many jobs of the queue it runs."""
+    sleeping: Sleeping | None
+    """Why it takes no more of them; null while it does."""
 
 
 class WorkerOut(Answer):
@@ -273,7 +368,14 @@ class WorkerOut(Answer):
     job_types: list[str] | None
     labels: list[str]
     running: int
-    loops: Any
+    slots: dict[str, Slots] | None
+    """By kind of job; as its last heartbeat told."""
+    loops: list[LoopOut]
+    """What each loop of the process does, as its last heartbeat told."""
+    loop_lag_ms: int | None
+    """How late its event loop was then."""
+    consumers: list[ConsumerOut]
+    """Of a worker: what it does with each queue that it serves, those without jobs and limits left out among many."""
     started_at: Time
     last_heartbeat: Time
     last_claim: Time | None

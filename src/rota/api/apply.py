@@ -72,7 +72,8 @@ async def apply(context: Context) -> Response:
     another owner or another file are refused, and nothing is applied, unless `takeOver` is said. `prune` deletes the
     schedules that the same source declared before and declares no more. A target of its own takes an admin.
     """
-    spec, caller, settings = await context.body(ApplyIn), context.caller, context.settings
+    spec, settings = await context.body(ApplyIn), context.settings
+    caller = msgspec.structs.replace(context.caller, origin="file")
     documents = await context.service.think(lambda: applying.read(spec))
 
     def work(tx: Tx) -> list[Change]:

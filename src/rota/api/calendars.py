@@ -88,7 +88,7 @@ async def delete_calendar(context: Context) -> Response:
     name, caller = context.path("name"), context.caller
 
     def work(tx: Tx) -> None:
-        calendar_actions.delete(tx, name)
+        calendar_actions.delete(tx, name, caller)
         tx.after_commit(lambda: logs.event("calendar/removed", calendar=name, by=caller.subject))
 
     await context.write(work)

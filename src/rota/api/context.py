@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 from starlette.requests import Request
@@ -113,9 +113,17 @@ def decode_query(request: Request, kind: type[T]) -> T:
         else:
             raise Invalid(name, "is given more than once")
     try:
-        return msgspec.convert(given, kind, strict=False)
+        found = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
+    for name, became in _by_name(kind, found):
+        if name in given and became is None:  # the text null
+            raise Invalid(name, f"{given[name]!r} is no value", hint="leave it out")
+    return found
+
+
+def _by_name(kind: type, found: object) -> list[tuple[str, Any]]:
+    return [(field.encode_name, getattr(found, field.name)) for field in msgspec.structs.fields(kind)]
 
 
 def _several(kind: type) -> set[str]:

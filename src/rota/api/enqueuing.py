@@ -70,7 +70,12 @@ def _store(tx: Tx, prepared: Sequence[NewJob]) -> list[dict[str, Any]]:
     shown = []
     for job, found in zip(prepared, stored, strict=True):
         if found.existing:
-            shown.append(_existing(tx, found.id))
+            shown.append({**_existing(tx, found.id), "replaced": found.replaced})
+            if found.replaced:
+                tell_replaced(tx, found.id, job)
+        elif job.depends_on is not None:  # it may have been let go, or cancelled, at once
+            shown.append({**_existing(tx, job.id), "existing": False})
+            tell_enqueued(tx, job)
         else:
             shown.append(_accepted(job))
             tell_enqueued(tx, job)
@@ -79,7 +84,14 @@ def _store(tx: Tx, prepared: Sequence[NewJob]) -> list[dict[str, Any]]:
 
 def _accepted(job: NewJob) -> dict[str, Any]:
     status = "scheduled" if job.run_at is not None or job.delay_us else "pending"
-    return {"id": job.id, "existing": False, "jobType": job.type, "status": status, "queue": job.queue}
+    return {
+        "id": job.id,
+        "existing": False,
+        "replaced": False,
+        "jobType": job.type,
+        "status": status,
+        "queue": job.queue,
+    }
 
 
 def _existing(tx: Tx, job_id: str) -> dict[str, Any]:
@@ -87,10 +99,26 @@ def _existing(tx: Tx, job_id: str) -> dict[str, Any]:
     return {
         "id": job_id,
         "existing": True,
+        "replaced": False,
         "jobType": found.type,
         "status": shown_as(found.status),
         "queue": found.queue,
     }
+
+
+def tell_replaced(tx: Tx, job_id: str, job: NewJob) -> None:
+    """Write the line of a job that became another, once it is durable."""
+    tx.after_commit(
+        lambda: logs.event(
+            "job/replaced",
+            f"{job.type or job.lane} replaced",
+            queue=job.queue,
+            jobType=job.type,
+            jobId=job_id,
+            priority=-job.rank,
+            startedBy=job.started_by,
+        )
+    )
 
 
 def tell_enqueued(tx: Tx, job: NewJob) -> None:

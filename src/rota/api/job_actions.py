@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from starlette.responses import Response
 
-from rota import logs
-from rota.actions import jobs as job_actions
-from rota.actions.jobs import Action
+from rota.actions import operations as actions
 from rota.actions.specs import ActionIn
-from rota.api.answers import ActionDone
+from rota.api import bulk_operations
 from rota.api.context import Context
-from rota.api.operations import Operations
+from rota.api.idempotency import create_once
+from rota.api.operation_answers import ActionDone
+from rota.api.operations import IDEMPOTENCY_KEY, Operations
 from rota.api.reply import JsonReply
-from rota.errors import Invalid
-from rota.store import reads
-from rota.store.reads import JobFilter
+from rota.ids import new_id
+from rota.model import Action
+from rota.store import operations as store
+from rota.store.database import Tx
 
 operations = Operations("Jobs")
-
-TAKES_AT_MOST_S = 20.0
-BATCH = {"retry": 100, "cancel": 100, "delete": 500}
-_EVENTS = {"retry": "job/retried", "cancel": "job/cancelled", "delete": "job/deleted"}
 
 
 @operations.add(
@@ -33,43 +29,66 @@ _EVENTS = {"retry": "job/retried", "cancel": "job/cancelled", "delete": "job/del
     role="operator",
     body=ActionIn,
     example={"action": "retry", "filter": {"status": "failed", "queue": "mail"}, "dryRun": True},
+    headers=(IDEMPOTENCY_KEY,),
     answer=ActionDone,
 )
 async def act_on_jobs(context: Context) -> Response:
-    """Retry, cancel or delete all jobs that match.
+    """Retry, cancel, delete, move or reprioritise all jobs that match.
 
-    They are counted first; `dryRun` does no more than that. Where the time for one request is over before all are done,
-    `done` is false, and the same request again goes on with the rest. An empty filter is refused.
+    They are counted first; `dryRun` does no more than that. Where it takes longer than a second, `done` is false and
+    the service goes on: `operation` says how far it has come. Jobs that are made later are not meant. An empty filter
+    is refused.
     """
     spec = await context.body(ActionIn)
-    if spec.force and spec.action != "cancel":
-        raise Invalid("force", f"has no meaning for {spec.action}", hint="leave it out")
-    wanted = job_actions.affected(job_actions.job_filter(spec.filter, "filter."), spec.action)
+    found, wanted = actions.params(spec, context.settings), actions.wanted(spec)
     if spec.dry_run:
-        matched = await context.read(lambda tx: reads.count(tx, wanted))
-        return JsonReply(_shown(spec.action, matched=matched, changed=0, done=True, dry_run=True))
-    return JsonReply(await act(context, spec.action, wanted, force=spec.force))
+        total = await context.read(lambda tx: actions.count(tx, wanted))
+        return JsonReply(_shown(spec.action, total=total, dry_run=True))
+    answer, headers = await _act(context, spec, found)
+    return JsonReply(answer, 200, headers)
 
 
-async def act(context: Context, action: Action, wanted: JobFilter, *, force: bool = False) -> dict[str, Any]:
-    """Do ``action`` to the jobs wanted, batch by batch; each batch is one transaction."""
-    caller = context.caller
-    give_up = time.monotonic() + TAKES_AT_MOST_S
-    matched = await context.read(lambda tx: reads.count(tx, wanted))
-    changed, done, after = 0, False, None
-    while not done and time.monotonic() < give_up:
-        last = after
-        ids = await context.read(lambda tx: reads.ids(tx, wanted, limit=BATCH[action], after=last))  # noqa: B023
-        if ids:
-            changed += await context.write(
-                lambda tx: job_actions.act(tx, action, ids, caller, force=force)  # noqa: B023
-            )
-            after = ids[-1]
-        done = len(ids) < BATCH[action]
-    if changed:
-        logs.event(_EVENTS[action], f"{action} of {changed} jobs by filter", by=caller.subject, count=changed)
-    return _shown(action, matched=matched, changed=changed, done=done)
+async def act(context: Context, spec: ActionIn) -> dict[str, Any]:
+    """Begin an action and work on it for up to a second; what is left goes on by itself."""
+    return (await _act(context, spec, actions.params(spec, context.settings)))[0]
 
 
-def _shown(action: Action, *, matched: int, changed: int, done: bool, dry_run: bool = False) -> dict[str, Any]:
-    return {"action": action, "dryRun": dry_run, "matched": matched, "changed": changed, "done": done}
+async def _act(context: Context, spec: ActionIn, found: actions.Params) -> tuple[dict[str, Any], dict[str, str]]:
+    wanted, caller, operation_id = actions.wanted(spec), context.caller, new_id()
+    total = await context.read(lambda tx: actions.count(tx, wanted))
+    newest = await context.read(store.newest)
+
+    def begin(tx: Tx) -> dict[str, str]:
+        actions.begin(tx, operation_id, spec, found, total=total, newest=newest, caller=caller)
+        return {"id": operation_id}
+
+    made, headers = await create_once(context, begin)
+    operation = await context.read(lambda tx: actions.known(tx, made["id"]))
+    if operation.id == operation_id:
+        operation = await bulk_operations.work(context, operation)
+    return _shown(
+        operation.action,
+        total=operation.total,
+        changed=operation.changed,
+        done=operation.status != "running",
+        operation=operation.id,
+    ), headers
+
+
+def _shown(
+    action: Action,
+    *,
+    total: int,
+    changed: int = 0,
+    done: bool = True,
+    operation: str | None = None,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    return {
+        "action": action,
+        "dryRun": dry_run,
+        **bulk_operations.counted(total),
+        "changed": changed,
+        "done": done,
+        "operation": operation,
+    }

@@ -7,16 +7,18 @@ from typing import Any
 from starlette.responses import Response
 
 from rota import logs
+from rota.actions import pauses as pause_actions
 from rota.actions import present
 from rota.actions import types as type_actions
-from rota.actions.specs import TypeIn
+from rota.actions.specs import PauseIn, TypeIn
 from rota.api.answers import JobTypeList, JobTypeOut
 from rota.api.context import Context
 from rota.api.operations import Operations, Parameter
 from rota.api.paging import whole_list
 from rota.api.reply import JsonReply
 from rota.errors import NotFound
-from rota.store import types
+from rota.model import JobType
+from rota.store import pauses, types
 from rota.store.database import Tx
 
 NAME = Parameter(name="name", description="Name of the job type; it may hold `/`.", example="crawl_pending")
@@ -26,8 +28,12 @@ operations = Operations("Job types", NAME)
 @operations.add("GET", "/api/job-types", "listJobTypes", answer=JobTypeList)
 async def list_job_types(context: Context) -> Response:
     """List all job types by name."""
-    found = await context.read(types.listed)
-    return JsonReply(whole_list("jobTypes", [present.job_type(one) for one in found]))
+
+    def look(tx: Tx) -> list[dict[str, Any]]:
+        paused = {one.name: one for one in pauses.listed(tx, "type")}
+        return [present.job_type(one, paused.get(one.name)) for one in types.listed(tx)]
+
+    return JsonReply(whole_list("jobTypes", await context.read(look)))
 
 
 @operations.add("GET", "/api/job-types/{name:path}", "getJobType", answer=JobTypeOut)
@@ -39,7 +45,7 @@ async def get_job_type(context: Context) -> Response:
         found = types.get(tx, name)
         if found is None:
             raise NotFound(f"there is no job type {name[:100]}")
-        return present.job_type(found)
+        return _shown(tx, found)
 
     return JsonReply(await context.read(look))
 
@@ -65,11 +71,52 @@ async def put_job_type(context: Context) -> Response:
     name, spec, settings, caller = context.path("name"), await context.body(TypeIn), context.settings, context.caller
 
     def work(tx: Tx) -> dict[str, Any]:
-        saved = type_actions.put(tx, name, spec, settings)
+        saved = type_actions.put(tx, name, spec, settings, caller)
         tx.after_commit(lambda: logs.event("type/declared", jobType=name, by=caller.subject))
-        return present.job_type(saved)
+        return _shown(tx, saved)
 
     return JsonReply(await context.write(work))
+
+
+@operations.add(
+    "POST",
+    "/api/job-types/{name:path}/pause",
+    "pauseJobType",
+    role="operator",
+    body=PauseIn,
+    body_required=False,
+    example={"note": "the crawler is ill"},
+    answer=JobTypeOut,
+)
+async def pause_job_type(context: Context) -> Response:
+    """Let no more jobs of a type start, in whatever queue, perhaps `until` some time; those that run go on."""
+    name, spec, caller = context.path("name"), await context.optional_body(PauseIn), context.caller
+
+    def work(tx: Tx) -> dict[str, Any]:
+        found = pause_actions.pause_type(tx, name, spec, caller)
+        tx.after_commit(
+            lambda: logs.event("type/paused", jobType=name, by=caller.subject, reason=spec.note, until=spec.until)
+        )
+        return _shown(tx, found)
+
+    return JsonReply(await context.write(work))
+
+
+@operations.add("POST", "/api/job-types/{name:path}/resume", "resumeJobType", role="operator", answer=JobTypeOut)
+async def resume_job_type(context: Context) -> Response:
+    """Let jobs of a type start again."""
+    name, caller = context.path("name"), context.caller
+
+    def work(tx: Tx) -> dict[str, Any]:
+        found = pause_actions.resume_type(tx, name, caller)
+        tx.after_commit(lambda: logs.event("type/resumed", jobType=name, by=caller.subject))
+        return _shown(tx, found)
+
+    return JsonReply(await context.write(work))
+
+
+def _shown(tx: Tx, found: JobType) -> dict[str, Any]:
+    return present.job_type(found, pauses.get(tx, "type", found.name))
 
 
 @operations.add("DELETE", "/api/job-types/{name:path}", "deleteJobType", role="admin", status=204)
@@ -78,7 +125,7 @@ async def delete_job_type(context: Context) -> Response:
     name, caller = context.path("name"), context.caller
 
     def work(tx: Tx) -> None:
-        type_actions.delete(tx, name)
+        type_actions.delete(tx, name, caller)
         tx.after_commit(lambda: logs.event("type/removed", jobType=name, by=caller.subject))
 
     await context.write(work)

@@ -70,7 +70,8 @@ async def enqueue(context: Context) -> Response:
     answers, headers = await _enqueue(context, [spec])
     shown = answers[0]
     if wait_s is not None:
-        shown = {**await waiting.for_end(context, shown["id"], wait_s), "existing": shown["existing"]}
+        said = {name: shown[name] for name in ("existing", "replaced")}
+        shown = {**await waiting.for_end(context, shown["id"], wait_s), **said}
     return JsonReply(shown, 201, headers)
 
 
@@ -230,7 +231,7 @@ async def retry(context: Context) -> Response:
     job_id, caller = context.path("id"), context.caller
 
     def work(tx: Tx) -> dict[str, Any]:
-        job = job_actions.retry(tx, job_id)
+        job = job_actions.retry(tx, job_id, caller)
         tx.after_commit(
             lambda: logs.event("job/retried", jobId=job_id, jobType=job.type, queue=job.queue, by=caller.subject)
         )
@@ -245,7 +246,7 @@ async def delete(context: Context) -> Response:
     job_id, caller = context.path("id"), context.caller
 
     def work(tx: Tx) -> None:
-        job_actions.delete(tx, job_id)
+        job_actions.delete(tx, job_id, caller)
         tx.after_commit(lambda: logs.event("job/deleted", jobId=job_id, by=caller.subject))
 
     await context.write(work)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rota.errors import Invalid
 
-_LONGEST = 1000
+_LONGEST = 3000
 
 
 def encode_cursor(place: str) -> str:

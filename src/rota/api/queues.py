@@ -7,10 +7,9 @@ from typing import Any
 from starlette.responses import Response
 
 from rota import logs
-from rota.actions import jobs as job_actions
 from rota.actions import present
 from rota.actions import queues as queue_actions
-from rota.actions.specs import FilterIn, PauseIn, QueueIn
+from rota.actions.specs import ActionIn, FilterIn, PauseIn, QueueIn
 from rota.api.answers import Changed, QueueList, QueueOut
 from rota.api.context import Context
 from rota.api.job_actions import act
@@ -18,7 +17,7 @@ from rota.api.operations import Operations, Parameter
 from rota.api.paging import whole_list
 from rota.api.reply import JsonReply
 from rota.errors import NotFound
-from rota.model import Queue
+from rota.model import Action, Queue
 from rota.store import queues
 from rota.store.database import Tx
 
@@ -61,9 +60,10 @@ async def change_queue(context: Context) -> Response:
     The queue comes into being where it is not there.
     """
     name, spec, caller = context.path("name"), await context.body(QueueIn), context.caller
+    settings = context.settings
 
     def work(tx: Tx) -> dict[str, Any]:
-        queue = queue_actions.change(tx, name, spec)
+        queue = queue_actions.change(tx, name, spec, settings, caller)
         tx.after_commit(lambda: logs.event("queue/changed", queue=name, by=caller.subject))
         return _shown(queue, queues.stats(tx))
 
@@ -81,12 +81,14 @@ async def change_queue(context: Context) -> Response:
     answer=QueueOut,
 )
 async def pause_queue(context: Context) -> Response:
-    """Let no more jobs of a queue start; those that run go on."""
+    """Let no more jobs of a queue start, perhaps `until` some time; those that run go on."""
     name, spec, caller = context.path("name"), await context.optional_body(PauseIn), context.caller
 
     def work(tx: Tx) -> dict[str, Any]:
         queue = queue_actions.pause(tx, name, spec, caller)
-        tx.after_commit(lambda: logs.event("queue/paused", queue=name, by=caller.subject, reason=spec.note))
+        tx.after_commit(
+            lambda: logs.event("queue/paused", queue=name, by=caller.subject, reason=spec.note, until=spec.until)
+        )
         return _shown(queue, queues.stats(tx))
 
     return JsonReply(await context.write(work))
@@ -94,11 +96,11 @@ async def pause_queue(context: Context) -> Response:
 
 @operations.add("POST", "/api/queues/{name}/resume", "resumeQueue", role="operator", answer=QueueOut)
 async def resume_queue(context: Context) -> Response:
-    """Let jobs of a queue start again."""
+    """Let jobs of a queue start again, also where a target had asked for a pause."""
     name, caller = context.path("name"), context.caller
 
     def work(tx: Tx) -> dict[str, Any]:
-        queue = queue_actions.resume(tx, name)
+        queue = queue_actions.resume(tx, name, caller)
         tx.after_commit(lambda: logs.event("queue/resumed", queue=name, by=caller.subject))
         return _shown(queue, queues.stats(tx))
 
@@ -109,7 +111,7 @@ async def resume_queue(context: Context) -> Response:
 async def retry_failed(context: Context) -> Response:
     """Make all failed jobs of a queue wait again.
 
-    Where the time for one request is over before all are done, `done` is false, and the same request goes on.
+    Where it takes longer than a second, `done` is false, and the service goes on: see `operation`.
     """
     return JsonReply(await _act_on_failed(context, "retry"))
 
@@ -120,12 +122,11 @@ async def delete_failed(context: Context) -> Response:
     return JsonReply(await _act_on_failed(context, "delete"))
 
 
-async def _act_on_failed(context: Context, action: job_actions.Action) -> dict[str, Any]:
+async def _act_on_failed(context: Context, action: Action) -> dict[str, Any]:
     name = context.path("name")
     await context.read(lambda tx: _known(tx, name))
-    wanted = job_actions.affected(job_actions.job_filter(FilterIn(queue=name, status="failed")), action)
-    done = await act(context, action, wanted)
-    return {part: done[part] for part in ("matched", "changed", "done")}
+    done = await act(context, ActionIn(action=action, filter=FilterIn(queue=name, status="failed")))
+    return {part: done[part] for part in ("matched", "changed", "done", "operation")}
 
 
 def _known(tx: Tx, name: str) -> Queue:

@@ -44,6 +44,8 @@ class ScheduleOut(Answer):
     timeout: str | float | None
     expires_in: str | float | None
     concurrency_key: str | None
+    order_key: str | None
+    run_on: list[str]
     tags: list[str]
     on_lost: Literal["retry", "fail"] | None
     runs: int

@@ -29,6 +29,6 @@ async def why(context: Context) -> Response:
         {
             "text": found.text,
             "until": present.instant(found.until),
-            "causes": [{"code": cause.code, "text": cause.text} for cause in found.causes],
+            "causes": [{"code": cause.code, "text": cause.text, "until": None} for cause in found.causes],
         }
     )

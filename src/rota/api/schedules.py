@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from starlette.responses import Response
@@ -23,6 +23,7 @@ from rota.errors import Invalid
 from rota.model import Schedule
 from rota.store import schedules
 from rota.store.database import Tx
+from rota.store.schedules import ScheduleFilter
 
 operations = schedule_operations()
 
@@ -33,6 +34,9 @@ class ScheduleQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Which schedules."""
 
     q: Annotated[str, msgspec.Meta(description="Part of the id or of the job type.", max_length=200)] | None = None
+    owner: Annotated[Literal["code", "file", "api"], msgspec.Meta(description="Who declared it.")] | None = None
+    tag: Annotated[str, msgspec.Meta(description="Tag.", max_length=200)] | None = None
+    paused: Annotated[bool, msgspec.Meta(description="Whether it is paused.")] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=200, description="Most items to answer with.")] = 50
     cursor: Annotated[str, msgspec.Meta(description="`nextCursor` of the page before.")] | None = None
 
@@ -48,19 +52,21 @@ async def list_schedules(context: Context) -> Response:
     """List schedules in the order of their ids."""
     query = context.query(ScheduleQuery)
     after = decode_cursor(query.cursor) if query.cursor is not None else ""
-    if "\0" in (query.q or ""):
-        raise Invalid("q", "holds NUL", hint="remove it")
+    for name in ("q", "tag"):
+        if "\0" in (getattr(query, name) or ""):
+            raise Invalid(name, "holds NUL", hint="remove it")
+    wanted = ScheduleFilter(q=query.q, owner=query.owner, tag=query.tag, paused=query.paused)
 
     def look(tx: Tx) -> dict[str, Any]:
-        found = schedules.listed(tx, after=after, limit=query.limit + 1, q=query.q)
+        found = schedules.listed(tx, wanted, after=after, limit=query.limit + 1)
         page = found[: query.limit]
         return {
             "schedules": [shown(schedule) for schedule in page],
-            "total": schedules.count(tx),
+            "total": schedules.count(tx, wanted),
             "page": None,
             "limit": query.limit,
             "nextCursor": encode_cursor(page[-1].id) if len(found) > query.limit else None,
-            "totalIsEstimate": query.q is not None,
+            "totalIsEstimate": False,
         }
 
     return JsonReply(await context.read(look))

@@ -12,7 +12,7 @@ from rota.api.context import Context
 from rota.api.operations import Operations
 from rota.api.paging import whole_list
 from rota.api.reply import JsonReply
-from rota.store import history, meta, queues, schedules, types, workers
+from rota.store import consumers, history, meta, queues, schedules, types, workers
 from rota.store.database import Tx
 
 DAY_US = 86_400_000_000
@@ -22,9 +22,18 @@ operations = Operations("System")
 
 @operations.add("GET", "/api/workers", "listWorkers", answer=WorkerList)
 async def list_workers(context: Context) -> Response:
-    """List all processes that are known: workers, schedulers and apis, the living first."""
-    found = await context.read(workers.listed)
-    return JsonReply(whole_list("workers", [present.worker(one) for one in found]))
+    """List all processes that are known: workers, schedulers and apis, the living first.
+
+    `consumers` says of each queue that a worker serves how many jobs it runs, and why it sleeps: `empty`, or which
+    limit keeps it, and until when.
+    """
+
+    def look(tx: Tx) -> list[dict[str, Any]]:
+        found = workers.listed(tx)
+        queues_of = consumers.consumers(tx, found)
+        return [present.worker(one, queues_of.get(one.id, ())) for one in found]
+
+    return JsonReply(whole_list("workers", await context.read(look)))
 
 
 @operations.add("GET", "/api/stats", "getStats", answer=Stats)

@@ -21,7 +21,7 @@ from rota.durations import SECOND, parse_duration
 from rota.errors import NotFound
 from rota.ids import new_id
 from rota.jsontext import check_text
-from rota.store import tokens
+from rota.store import audit, tokens
 from rota.store.database import Tx
 
 ID = Parameter(name="id", description="Id of the token.", example="019a9d2c-7c1e-7aa0-8f5e-0c3b2a190000")
@@ -62,6 +62,8 @@ async def create_token(context: Context) -> Response:
         now = tx.now()
         ends = None if lasts is None else now + lasts
         tokens.add(tx, token_id, name, spec.role, digest_of(text), by=caller.subject, expires_at=ends)
+        made = {"name": name, "role": spec.role, "expiresAt": present.instant(ends)}
+        audit.record(tx, caller, "created", "token", token_id, after=made)
         tx.after_commit(lambda: logs.event("auth/changed", "a token was made", by=caller.subject, tokenName=name))
         return {
             "id": token_id,
@@ -87,6 +89,7 @@ async def revoke_token(context: Context) -> Response:
     def work(tx: Tx) -> None:
         if not tokens.revoke(tx, token_id):
             raise NotFound(f"there is no token {token_id[:100]} that could be ended")
+        audit.record(tx, caller, "revoked", "token", token_id)
         tx.after_commit(lambda: logs.event("auth/changed", "a token was revoked", by=caller.subject))
 
     await context.write(work)

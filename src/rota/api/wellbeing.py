@@ -78,10 +78,11 @@ def judge(found: Vitals, stall_us: int) -> Wellbeing:
     elif lag_us > max(stall_us, LEAST_STANDSTILL_US):
         stuck = f"; schedule {found.overdue} waits for the longest time" if found.overdue else ""
         problems.append(f"due instants are accounted for up to {lag_us // 1_000_000} s ago only{stuck}")
-    for lane in found.untaken:
-        if found.now - lane.since > UNTAKEN_US:
-            what = f" of type {lane.type}" if lane.type else ""
-            problems.append(f"no live worker takes {lane.lane} jobs{what} of queue {lane.queue}, and some wait")
+    problems += [
+        f"{lane.lane} jobs wait in queue {lane.queue}, and {lane.without}"
+        for lane in found.untaken
+        if found.now - lane.since > UNTAKEN_US
+    ]
     return Wellbeing(
         problems,
         present.instant(found.accounted_to),

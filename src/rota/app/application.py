@@ -7,25 +7,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
 import msgspec
 
-from rota.actions import jobs
-from rota.actions.specs import Caller, JobIn, ScheduleIn, encode, of_many
+from rota.actions import batches, jobs
+from rota.actions.specs import BatchIn, Caller, JobIn, ScheduleIn, encode, of_many
 from rota.app import asking, periodic
 from rota.app.asking import Args, ScheduleOptions, Work
 from rota.app.database import AppDatabase, AppHome, GivenDatabase, StandIn
 from rota.app.declaring import declare
 from rota.app.targets import CommandJob, HttpJob
 from rota.app.typed import Declare
+from rota.batch import Batch
 from rota.context import Context
 from rota.errors import Invalid, UnknownJobType
 from rota.handle import Job
 from rota.job import Duration, JobFunction, JobOptions, TypeOptions
 from rota.model import JobType, NewJob, VersionAction
 from rota.settings import Settings
+from rota.store import adopting
 from rota.store.database import Database, Tx
 from rota.timetable import parse_instant
 
@@ -163,16 +165,20 @@ class Rota:
     def enqueue(self, what: Runnable, args: Args = None, **options: Unpack[JobOptions]) -> Job:
         """Store a job of a declared type (by name), of a job function, of a call or a command; return it.
 
-        With ``connection`` it becomes part of the transaction that is open there, and nothing is committed here.
+        With ``connection`` it becomes part of the transaction that is open there, and nothing is committed here: one of
+        psycopg or sqlite3, or SQLAlchemy's or Django's over it.
         Raises Invalid with the field that is wrong, UnknownJobType for a type that nobody has declared.
         """
         return self._store([self._asked(what, args, options)], options.get("connection"))[0]
 
     async def aenqueue(self, what: Runnable, args: Args = None, **options: Unpack[JobOptions]) -> Job:
-        """As `enqueue`, where an event loop runs."""
-        if options.get("connection") is not None:  # it belongs to this thread
-            return self.enqueue(what, args, **options)
-        return await asyncio.to_thread(self.enqueue, what, args, **options)
+        """As `enqueue`, where an event loop runs.
+
+        ``connection`` may be one of asyncpg, aiosqlite or psycopg's asynchronous half, or SQLAlchemy's over one.
+        """
+        if options.get("connection") is None:
+            return await asyncio.to_thread(self.enqueue, what, args, **options)
+        return (await self._store_on([self._asked(what, args, options)], options["connection"]))[0]
 
     def enqueue_function(
         self, function: JobFunction[..., Any], args_json: str, /, **options: Unpack[JobOptions]
@@ -185,9 +191,10 @@ class Rota:
         self, function: JobFunction[..., Any], args_json: str, /, **options: Unpack[JobOptions]
     ) -> Job:
         """As `enqueue_function`, where an event loop runs."""
-        if options.get("connection") is not None:
-            return self.enqueue_function(function, args_json, **options)
-        return await asyncio.to_thread(self.enqueue_function, function, args_json, **options)
+        if options.get("connection") is None:
+            return await asyncio.to_thread(self.enqueue_function, function, args_json, **options)
+        asked = function, asking.job_spec(function, args_json, options)
+        return (await self._store_on([asked], options["connection"]))[0]
 
     def enqueue_many(self, items: Iterable[JobItem], *, connection: Any = None) -> list[Job]:
         """Store many jobs in one transaction, all or none.
@@ -199,9 +206,52 @@ class Rota:
 
     async def aenqueue_many(self, items: Iterable[JobItem], *, connection: Any = None) -> list[Job]:
         """As `enqueue_many`, where an event loop runs."""
-        if connection is not None:
-            return self.enqueue_many(items, connection=connection)
-        return await asyncio.to_thread(self.enqueue_many, items)
+        if connection is None:
+            return await asyncio.to_thread(self.enqueue_many, items)
+        return await self._store_on([self._item(item) for item in items], connection)
+
+    def enqueue_batch(
+        self,
+        items: Iterable[JobItem],
+        *,
+        callback: JobItem | None = None,
+        name: str | None = None,
+        if_failed: Literal["run", "cancel"] | None = None,
+        connection: Any = None,
+    ) -> Batch:
+        """Store jobs as a batch, at most 10,000, all or none; the items are those of `enqueue_many`.
+
+        ``callback`` is a job that goes when all of them have ended; with ``if_failed="cancel"`` it is cancelled where
+        one did not complete.
+        """
+        asked, last = [self._item(item) for item in items], self._item(callback) if callback is not None else None
+        spec = BatchIn(
+            jobs=[spec for _, spec in asked], name=name, callback=last[1] if last else None, if_failed=if_failed
+        )
+        orders: list[batches.Order] = []
+
+        def store(tx: Tx, known: dict[str, JobType | None], fitting: bool) -> str:
+            if not orders:
+                orders.append(batches.prepare(tx, spec, Caller(), self.settings, known, fitting=fitting))
+            if connection is not None:
+                adopting.make_queues(tx, (job.queue for job in orders[0].all()))
+            batches.store(tx, orders[0])
+            return orders[0].batch.id
+
+        return Batch(self._home, self._commit([*asked, *([last] if last else [])], connection, store))
+
+    async def aenqueue_batch(self, items: Iterable[JobItem], **given: Any) -> Batch:
+        """As `enqueue_batch`, where an event loop runs; ``connection`` as with `aenqueue`."""
+        if given.get("connection") is None:
+            return await asyncio.to_thread(self.enqueue_batch, items, **given)
+        lent = await self._home.lend(given["connection"])
+        if lent is None:
+            return self.enqueue_batch(items, **given)
+        return await lent.work(lambda: self.enqueue_batch(items, **{**given, "connection": lent}))
+
+    def get_batch(self, batch_id: str | UUID) -> Batch:
+        """Return a batch by its id; raises NotFound when there is none."""
+        return Batch(self._home, str(batch_id)).refresh()
 
     def get_job(self, job_id: str | UUID) -> Job:
         """Return a job by its id; raises NotFound when there is none."""
@@ -342,33 +392,50 @@ class Rota:
 
     def _store(self, asked: Sequence[tuple[Work | None, JobIn]], connection: Any) -> list[Job]:
         """Check and store; ids are made before, so that a repeated transaction stores nothing twice."""
+        prepared: list[NewJob] = []
+
+        def store(tx: Tx, known: dict[str, JobType | None], fitting: bool) -> list[jobs.Enqueued]:
+            if not prepared:
+                specs = [spec for _, spec in asked]
+                prepared.extend(jobs.prepare(tx, specs, Caller(), self.settings, known, fitting=fitting))
+            if connection is not None:
+                adopting.make_queues(tx, (job.queue for job in prepared))
+            return jobs.store(tx, prepared)
+
+        stored = self._commit(asked, connection, store)
+        return [Job(self._home, one.id, existing=one.existing, replaced=one.replaced) for one in stored]
+
+    def _commit(
+        self,
+        asked: Sequence[tuple[Work | None, JobIn]],
+        connection: Any,
+        store: Callable[[Tx, dict[str, JobType | None], bool], R],
+    ) -> R:
+        """Have ``store`` done where it belongs; it is given the job types that are known, and whether arguments fit."""
         home = self._home
         # A type of this program is what its own code says: nothing needs to be read, and its arguments are checked.
         known: dict[str, JobType | None] = {**declare(home, _functions([work for work, _ in asked]), connection)}
         fitting = all(isinstance(work, JobFunction) for work, _ in asked)
-        prepared: list[NewJob] = []
-
-        def store(tx: Tx) -> list[jobs.Enqueued]:
-            if not prepared:
-                specs = [spec for _, spec in asked]
-                prepared.extend(jobs.prepare(tx, specs, Caller(), home.settings, known, fitting=fitting))
-            return jobs.store(tx, prepared)
-
         try:
             if connection is not None:
                 with home.adopt(connection) as tx:
-                    stored = store(tx)
-            elif len(asked) == 1:
-                stored = home.database().run_alone(store)
-            else:
-                stored = home.database().run(store)
+                    return store(tx, known, fitting)
+            run = home.database().run_alone if len(asked) == 1 else home.database().run
+            return run(lambda tx: store(tx, known, fitting))
         except UnknownJobType as error:
             raise self._unknown(error, asked) from None
-        return [Job(home, one.id, existing=one.existing) for one in stored]
+
+    async def _store_on(self, asked: Sequence[tuple[Work | None, JobIn]], connection: Any) -> list[Job]:
+        """As `_store`, on a connection that may belong to the running event loop; else it belongs to this thread."""
+        lent = await self._home.lend(connection)
+        if lent is None:
+            return self._store(asked, connection)
+        return await lent.work(lambda: self._store(asked, lent))
 
     def _unknown(self, error: UnknownJobType, asked: Sequence[tuple[Work | None, JobIn]]) -> UnknownJobType:
         """Return the error with the type of this program that was probably meant."""
-        place = int(error.field.split(".")[1]) if error.field.startswith("jobs.") else 0
+        head, _, rest = error.field.partition(".")
+        place = int(rest.partition(".")[0]) if head == "jobs" else -1 if head == "callback" else 0
         close = get_close_matches(asked[place][1].job_type or "", self.jobs, 1)
         return UnknownJobType(error.field, error.reason, hint=f"did you mean {close[0]}?") if close else error
 

@@ -16,6 +16,7 @@ from rota.actions.specs import JobIn, ScheduleIn, convert
 from rota.app.targets import CommandJob, HttpJob
 from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid
+from rota.handle import Job
 from rota.job import Duration, JobFunction, JobOptions, Retry, TypeOptions, type_document
 from rota.jsontext import check_name
 from rota.model import AfterRun, Catchup, Overlap
@@ -52,6 +53,8 @@ class ScheduleOptions(TypedDict, total=False):
     timeout: Duration
     expires_in: Duration
     concurrency_key: str
+    order_key: str
+    run_on: Sequence[str]
     on_lost: Literal["retry", "fail"]
     tags: Sequence[str]
     paused: bool
@@ -63,6 +66,8 @@ class ScheduleOptions(TypedDict, total=False):
 _JOB_ONLY = {
     "unique_key": "uniqueKey",
     "unique_scope": "uniqueScope",
+    "if_exists": "ifExists",
+    "if_parent_failed": "ifParentFailed",
     "callback_url": "callbackUrl",
     "started_by": "startedBy",
 }
@@ -106,6 +111,8 @@ def job_spec(work: Work, args_json: str, options: JobOptions) -> JobIn:
     of_types = {name: value for name, value in options.items() if name in _OF_TYPES}
     document = type_document(cast(TypeOptions, of_types))
     document |= {field: value for name, field in _JOB_ONLY.items() if (value := options.get(name)) is not None}
+    if (depends_on := options.get("depends_on")) is not None:
+        document["dependsOn"] = _ids(depends_on)
     if (run_at := options.get("run_at")) is not None:
         document["runAt"] = _instant(run_at, "run_at")
     if (delay := options.get("delay")) is not None:
@@ -114,6 +121,13 @@ def job_spec(work: Work, args_json: str, options: JobOptions) -> JobIn:
         spec = convert(document, JobIn)
     _say_what(spec, work, args_json)
     return spec
+
+
+def _ids(given: Any) -> list[Any]:
+    """Return jobs as their ids."""
+    if isinstance(given, (str, Job)) or not isinstance(given, Sequence):
+        raise Invalid("depends_on", "must be a list of jobs, or of their ids", hint="depends_on=[job]")
+    return [one.id if isinstance(one, Job) else one for one in given]
 
 
 def mapped_spec(document: Mapping[str, Any]) -> JobIn:
@@ -164,6 +178,10 @@ def _plain(value: Any, name: str) -> Any:
     """Return what JSON can say of an option."""
     if isinstance(value, Retry):
         return value.document()
+    if isinstance(value, Job):
+        return value.id
+    if name in ("depends_on", "dependsOn") and isinstance(value, (list, tuple)):
+        return [_plain(one, "") for one in value]
     if name == "rules" and isinstance(value, Sequence) and not isinstance(value, str):
         return [_rule(one) for one in value]
     if name in _TIMES or isinstance(value, datetime):

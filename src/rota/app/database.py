@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import weakref
@@ -15,6 +16,7 @@ from rota.model import JobType
 from rota.settings import Settings, load_settings
 from rota.store import migrate
 from rota.store.database import Database, Tx
+from rota.store.lent import Lent
 from rota.store.opening import open_database
 
 
@@ -29,6 +31,9 @@ class AppHome(Home, Protocol):
 
     def adopt(self, connection: Any) -> AbstractContextManager[Tx]:
         """Work inside the caller's own transaction."""
+
+    async def lend(self, connection: Any) -> Lent | None:
+        """Return a connection of an asynchronous library as ``adopt`` takes it in a thread, None for any other."""
 
     def close(self) -> None:
         """Close the connections; the next use opens them anew."""
@@ -72,12 +77,17 @@ class AppDatabase:
     def adopt(self, connection: Any) -> Iterator[Tx]:
         with self.database().adopt(connection) as tx:
             try:
-                yield tx
+                with tx.savepoint():  # what goes wrong here must not spoil what the caller has done before
+                    yield tx
             except DatabaseError as error:
                 if "rota_" in error.message:
                     shown = self.settings.database_url.display
                     error.hint = f"the connection must be one to Rota's own database, {shown}"
                 raise
+
+    async def lend(self, connection: Any) -> Lent | None:
+        database = await asyncio.to_thread(self.database)
+        return await database.lend(connection)
 
     def before_wait(self) -> None:
         """There is nothing to do: workers work."""
@@ -128,6 +138,11 @@ class GivenDatabase:
         """Leave the caller's connection alone: it is one to another database."""
         with self._db.transaction() as tx:
             yield tx
+
+    async def lend(self, connection: Any) -> Lent | None:
+        """Leave it alone likewise."""
+        del connection
+        return None
 
     def before_wait(self) -> None:
         if self._worker is not None:

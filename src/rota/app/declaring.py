@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rota.actions.resolving import with_resolved
 from rota.app.database import AppHome
 from rota.job import JobFunction
 from rota.model import JobType
@@ -28,7 +29,7 @@ def declare(home: AppHome, functions: Sequence[JobFunction[..., Any]], connectio
 
     The worker that has the code may start later; its jobs wait for it.
     """
-    wanted = {function.name: home.declared.get(function.name) or type_of(function) for function in functions}
+    wanted = {function.name: home.declared.get(function.name) or _resolved(home, function) for function in functions}
     new = [one for name, one in wanted.items() if name not in home.declared]
     if not new:
         return wanted
@@ -45,6 +46,10 @@ def declare(home: AppHome, functions: Sequence[JobFunction[..., Any]], connectio
     return wanted
 
 
+def _resolved(home: AppHome, function: JobFunction[..., Any]) -> JobType:
+    return with_resolved(type_of(function), home.settings)
+
+
 def _alike(one: JobType, other: JobType | None) -> bool:
-    names = ("lane", "target", "args_schema", "defaults", "owner")
+    names = ("lane", "target", "args_schema", "defaults", "resolved", "owner")
     return other is not None and all(getattr(one, name) == getattr(other, name) for name in names)

@@ -154,7 +154,7 @@ def _service(db: Database, settings: Settings, found: Findings) -> None:
     with db.statement() as tx:
         accounted, now = meta.accounted_to(tx), tx.now()
         living = [worker.role for worker in workers.living(tx)]
-    counted = ", ".join(f"{living.count(role)} {role}" for role in sorted(set(living))) or "nothing runs"
+    counted = ", ".join(_counted(living.count(role), role) for role in sorted(set(living))) or "nothing runs"
     missing = [role for role in ("scheduler", "worker") if role not in living]
     if missing:
         what = counted if not living else f"{counted}, but no {' and no '.join(missing)}"
@@ -167,6 +167,10 @@ def _service(db: Database, settings: Settings, found: Findings) -> None:
     text = f"{counted}; every due instant up to {behind_s:.0f} s ago is accounted for"
     ok = behind_s <= max(LEAST_STANDSTILL_S, settings.stall_us / 1e6)
     found.add("service", ok, text, "the scheduler stands still: look at its log")
+
+
+def _counted(number: int, role: str) -> str:
+    return f"{number} {role}" if number == 1 or role == "api" else f"{number} {role}s"
 
 
 def _tokens(db: Database, found: Findings) -> None:

@@ -17,7 +17,7 @@ from rota.durations import parse_duration
 if TYPE_CHECKING:
     from rota.client import Client, Json
 
-FIELDS = {"jobType": "TYPE", "runAt": "--at", "delayMs": "--delay", "tags": "--tag"}
+FIELDS = {"jobType": "TYPE", "runAt": "--at", "delayMs": "--delay", "tags": "--tag", "dependsOn": "--after"}
 
 
 @click.command(cls=ClientCommand, fields=FIELDS)
@@ -28,6 +28,16 @@ FIELDS = {"jobType": "TYPE", "runAt": "--at", "delayMs": "--delay", "tags": "--t
 @click.option("--delay", metavar="5m", help="Start so much later.")
 @click.option("--at", metavar="TIME", help="Start at a time, with its zone: 2026-11-21T09:00:00Z.")
 @click.option("--unique-key", metavar="K", help="While a job with this key waits or runs, that one is meant.")
+@click.option("--unique-scope", metavar="SCOPE", help="Hold the key while `waiting`, `active`, or for `window:10m`.")
+@click.option("--if-exists", type=click.Choice(["keep", "replace", "debounce"]), help="What becomes of a waiting one.")
+@click.option("--after", "depends_on", metavar="ID", multiple=True, help="Wait for this job; may be repeated.")
+@click.option(
+    "--if-parent-failed", type=click.Choice(["cancel", "run", "wait"]), help="When such a job does not complete."
+)
+@click.option("--expires-in", metavar="1h", help="Cancel it when it has waited longer.")
+@click.option("--concurrency-key", metavar="K", help="Key of the queue's limits by key: `customer={customer.id}`.")
+@click.option("--order-key", metavar="K", help="One after the other with those that have the same key.")
+@click.option("--run-on", metavar="LABEL", multiple=True, help="Label that the worker must have; may be repeated.")
 @click.option("--max-attempts", type=WholeNumber(1), metavar="N", help="Most attempts.")
 @click.option("--timeout", metavar="5m", help="End an attempt after so long.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tag to find it by; may be repeated.")
@@ -45,6 +55,14 @@ def enqueue(ctx: click.Context, /, job_type: str, wait: bool, as_json: bool, **o
         queue=options["queue"],
         priority=parse_priority(options["priority"]),
         uniqueKey=options["unique_key"],
+        uniqueScope=options["unique_scope"],
+        ifExists=options["if_exists"],
+        dependsOn=options["depends_on"],
+        ifParentFailed=options["if_parent_failed"],
+        expiresIn=options["expires_in"],
+        concurrencyKey=options["concurrency_key"],
+        orderKey=options["order_key"],
+        runOn=options["run_on"],
         maxAttempts=options["max_attempts"],
         timeout=options["timeout"],
         tags=options["tags"],
@@ -52,7 +70,8 @@ def enqueue(ctx: click.Context, /, job_type: str, wait: bool, as_json: bool, **o
     with connect(ctx) as client:
         job = client.enqueue(body)
         if job.get("existing"):
-            click.echo("A job with this unique key waits or runs already; this is its id.", err=True)
+            what = "became what this one says" if job.get("replaced") else "has this unique key already"
+            click.echo(f"existing job {job['id']} {what}", err=True)
         if wait:
             job = _wait(client, job["id"])
     if as_json:

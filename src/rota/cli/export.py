@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 SCHEDULE = (
     "jobType", "target", "args", "cron", "every", "at", "rules", "seconds", "dayMatch", "timezone", "startAt", "endAt",
     "onStart", "maxRuns", "afterRun", "jitter", "overlap", "catchup", "catchupWindow", "pauseAfter", "calendars",
-    "queue", "priority", "maxAttempts", "retry", "timeout", "expiresIn", "concurrencyKey", "tags", "onLost", "paused",
-    "note",
+    "queue", "priority", "maxAttempts", "retry", "timeout", "expiresIn", "concurrencyKey", "orderKey",
+    "runOn", "tags", "onLost", "paused", "note",
 )  # fmt: skip
 CALENDAR = ("dates", "ranges", "yearly", "weekdays", "country", "subdivision", "ics", "note")
-QUEUE = ("concurrency",)
+QUEUE = (
+    "concurrency", "workerConcurrency", "keyConcurrency", "rateLimits", "ageing", "defaults", "retention",
+)  # fmt: skip
 DEFAULTS = {"timezone": "UTC", "overlap": "skip", "catchup": "latest", "afterRun": "keep"}
 
 

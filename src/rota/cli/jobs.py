@@ -3,75 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from rota.cli.command import ClientGroup, WholeNumber
 from rota.cli.connection import connect
-from rota.cli.options import given, json_option, past, yes_option
-from rota.cli.output import (
-    ago,
-    compact_json,
-    confirm,
-    details,
-    local,
-    milliseconds,
-    plural,
-    print_json,
-    print_text,
-    status,
-    table,
-)
-from rota.cli.progress import progress
+from rota.cli.job_changes import cancel, delete, edit, move, reprioritise, retry
+from rota.cli.job_filters import FIELDS, chosen, filters
+from rota.cli.options import json_option
+from rota.cli.output import ago, compact_json, details, local, milliseconds, print_json, print_text, status, table
 from rota.cli.terminal import cut, safe
 from rota.cli.waiting import Waiting
-from rota.errors import RotaError, ServiceUnavailable
 
 if TYPE_CHECKING:
     from rota.client import Client, Json
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 LONGEST_WORDS = 80
-MANY = 200
-"""Changing fewer jobs is over before a bar could be read."""
-FILTERS = (
-    click.option("--type", "type_", metavar="TYPE", help="Of this job type."),
-    click.option("--status", metavar="STATUS", help="In these statuses, divided by commas."),
-    click.option("--queue", metavar="Q", help="In this queue."),
-    click.option("--schedule", metavar="ID", help="Of this schedule."),
-    click.option("--tag", metavar="TAG", help="With this tag."),
-    click.option("--started-by", metavar="WHO", help="Started by this person."),
-    click.option("--since", metavar="TIME", help="Created then or later; `2h` is two hours ago."),
-    click.option("--until", metavar="TIME", help="Created before."),
-    click.option("-q", "--search", metavar="TEXT", help="With this text in any part of the job."),
-)  # fmt: skip
-FIELDS = {"q": "--search"}
-
-
-def filters(function: F) -> F:
-    """Add the options that choose jobs."""
-    for option in reversed(FILTERS):
-        function = option(function)
-    return function
-
-
-def chosen(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the filter of the API."""
-    return given(
-        type=options["type_"],
-        status=options["status"],
-        queue=options["queue"],
-        schedule=options["schedule"],
-        tag=options["tag"],
-        startedBy=options["started_by"],
-        since=past(options["since"], "--since"),
-        until=past(options["until"], "--until"),
-        q=options["search"],
-    )
 
 
 @click.group(cls=ClientGroup)
@@ -227,70 +177,5 @@ def why(ctx: click.Context, job_id: str, as_json: bool) -> None:
     print_json(answer) if as_json else click.echo(safe(answer["text"]))
 
 
-DONE = {"retry": "waiting again", "cancel": "cancelled", "delete": "deleted"}
-
-
-def _change(action: str, doc: str, *own: Callable[[Any], Any]) -> click.Command:
-    @click.pass_context
-    def command(ctx: click.Context, /, ids: tuple[str, ...], yes: bool, force: bool = False, **options: Any) -> None:
-        wanted = chosen(options)
-        if bool(ids) == bool(wanted):
-            raise click.UsageError("name jobs by their ids, or choose them by filters such as --status failed")
-        with connect(ctx) as client:
-            if ids:
-                _each(client, action, ids, {"force": True} if force else {})
-            else:
-                change_matching(client, action, wanted, yes=yes, force=force)
-
-    command.__doc__ = doc
-    for option in own:
-        command = option(command)
-    command = click.argument("ids", nargs=-1, metavar="[ID…]")(filters(yes_option(command)))
-    return jobs.command(action, fields=FIELDS)(command)
-
-
-def _each(client: Client, action: str, ids: tuple[str, ...], how: dict[str, bool]) -> None:
-    failed = False
-    for job_id in ids:
-        try:
-            job = getattr(client, action)(job_id, **how)
-        except ServiceUnavailable:
-            raise
-        except RotaError as error:
-            click.echo(
-                f"rota: error: {error}" if job_id in error.message else f"rota: error: {job_id}: {error}", err=True
-            )
-            failed = True
-        else:
-            stopping = job is not None and action == "cancel" and job["status"] == "running"
-            asked = "told to end at once" if how else "asked to stop"
-            click.echo(f"{job_id}  " + (asked if stopping else DONE[action]))
-    if failed:
-        sys.exit(1)
-
-
-def change_matching(client: Client, action: str, wanted: dict[str, Any], *, yes: bool, force: bool = False) -> None:
-    """Count the jobs that match, ask, and change them all, however long it takes."""
-    count = client.act(action, wanted, dry_run=True)["matched"]
-    if not count:
-        click.echo("No job matches.")
-        return
-    confirm(f"{action.capitalize()} {plural(count, 'job')}?", yes=yes)
-    changed = 0
-    with progress(count, action, quiet=count < MANY) as show:
-        while True:
-            answer = client.act(action, wanted, force=force)
-            changed += answer["changed"]
-            show(answer["changed"])
-            if answer["done"] or not answer["changed"]:
-                break
-    click.echo(f"{plural(changed, 'job')} {DONE[action]}")
-
-
-retry = _change("retry", "Make ended jobs wait again, with all their attempts anew.")
-cancel = _change(
-    "cancel",
-    "Cancel waiting jobs, and end running ones.",
-    click.option("--force", is_flag=True, help="Kill those that run, without a chance to end in good order."),
-)
-delete = _change("delete", "Delete jobs that do not run, with their history.")
+for _command in (edit, retry, cancel, delete, move, reprioritise):
+    jobs.add_command(_command)

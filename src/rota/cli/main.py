@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, Place]] = {
         "enqueue": Place("rota.cli.enqueue", "Enqueue a job of a declared type."),
         "exec": Place("rota.cli.exec", "Run a command as a job now, and stream its output."),
         "jobs": Place("rota.cli.jobs", "Look at jobs, and change them."),
+        "batches": Place("rota.cli.batches", "Jobs that are enqueued together, and how far they are."),
         "schedules": Place("rota.cli.schedules", "Look at schedules, add them, change them."),
         "queues": Place("rota.cli.queues", "Look at queues, set limits, pause them."),
         "calendars": Place("rota.cli.calendars", "Days off: times at which schedules do not fire."),

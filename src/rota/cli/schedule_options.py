@@ -54,6 +54,9 @@ JOB = (
     click.option("--max-attempts", type=WholeNumber(1), metavar="N", help="Most attempts of each run."),
     click.option("--retry", metavar="JSON", help='When to try again: {"delays": ["10s", "1m"]}.'),
     click.option("--expires-in", metavar="1h", help="Cancel a run that waits longer."),
+    click.option("--concurrency-key", metavar="K", help="Key of the queue's limits by key."),
+    click.option("--order-key", metavar="K", help="One after the other with those of the same key; --overlap allow."),
+    click.option("--run-on", multiple=True, metavar="LABEL", help="Label that the worker must have; also several."),
     click.option("--on-lost", type=click.Choice(["retry", "fail"]), help="When its worker is lost (retry)."),
     click.option("--tag", "tags", multiple=True, metavar="TAG", help="To find the jobs by; also several."),
     click.option("--note", metavar="TEXT", help="What it is for."),
@@ -79,7 +82,7 @@ RULE_FIELDS = (
 EDITABLE = (
     "jobType", "target", "args", *RULE_FIELDS, "maxRuns", "afterRun", "jitter", "overlap", "catchup", "catchupWindow",
     "pauseAfter", "calendars", "queue", "priority", "retry", "maxAttempts", "timeout", "expiresIn", "concurrencyKey",
-    "onLost", "tags", "note",
+    "orderKey", "runOn", "onLost", "tags", "note",
 )  # fmt: skip
 
 
@@ -117,6 +120,9 @@ def body(options: dict[str, Any]) -> Json:
         maxAttempts=options["max_attempts"],
         retry=_json(options, "retry"),
         expiresIn=options["expires_in"],
+        concurrencyKey=options["concurrency_key"],
+        orderKey=options["order_key"],
+        runOn=options["run_on"],
         onLost=options["on_lost"],
         tags=options["tags"],
         overlap=options["overlap"],

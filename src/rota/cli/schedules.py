@@ -40,12 +40,17 @@ def schedules() -> None:
 
 @schedules.command("list", fields={"q": "--search"})
 @click.option("-q", "--search", metavar="TEXT", help="With this text in the id or the job type.")
+@click.option("--owner", type=click.Choice(["code", "file", "api"]), help="Declared there.")
+@click.option("--tag", metavar="TAG", help="With this tag.")
+@click.option("--paused/--not-paused", default=None, help="Only the paused ones, or only the others.")
 @json_option
 @click.pass_context
-def list_(ctx: click.Context, search: str | None, as_json: bool) -> None:
+def list_(ctx: click.Context, /, search: str | None, as_json: bool, **options: Any) -> None:
     """List the schedules."""
+    paused = options.pop("paused")
+    wanted = given(q=search, paused=None if paused is None else str(paused).lower(), **options)
     with connect(ctx) as client:
-        found = list(client.schedules(q=search))
+        found = list(client.schedules(**wanted))
     if as_json:
         print_json(found)
         return
@@ -56,7 +61,7 @@ def list_(ctx: click.Context, search: str | None, as_json: bool) -> None:
     ]  # fmt: skip
     empty = "No schedules.  Add one: rota schedules add hello --every 10m --command 'echo hello'"
     headers = ("ID", "WHEN", "RUNS", "NEXT", "LAST", "OWNER")
-    table(headers, rows, empty="No schedule matches." if search else empty, wide=("WHEN", "RUNS"))
+    table(headers, rows, empty="No schedule matches." if wanted else empty, wide=("WHEN", "RUNS"))
 
 
 @schedules.command()

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -66,6 +67,25 @@ class Client(Wire):
         found: list[Json] = answer["jobs"]
         return found
 
+    def enqueue_batch(self, batch: Mapping[str, Any], *, key: str | None = None) -> Json:
+        """Enqueue jobs as a batch (``jobs, name, callback, ifFailed``); return ``{id, total, callbackId, jobs}``."""
+        found: Json = self.request("POST", "/api/batches", dict(batch), idempotency_key=key or str(uuid.uuid4()))
+        return found
+
+    def batches(self, *, limit: int | None = None) -> Iterator[Json]:
+        """Walk through the batches, the latest first."""
+        return self._list("/api/batches", "batches", {}, limit)
+
+    def batch(self, batch_id: str) -> Json:
+        """Return a batch with how far it is."""
+        found: Json = self.request("GET", path_of("/api/batches", batch_id))
+        return found
+
+    def cancel_batch(self, batch_id: str) -> Json:
+        """Cancel the jobs of a batch that have not been started; return ``{id, changed}``."""
+        found: Json = self.request("POST", path_of("/api/batches", batch_id, "cancel"), {})
+        return found
+
     def trigger(self, job_type: str, args: Any = None, *, triggered_by: str | None = None) -> Json:
         """Run a job type now."""
         body = {"jobType": job_type, "args": args, "triggeredBy": triggered_by}
@@ -79,7 +99,10 @@ class Client(Wire):
         return found
 
     def jobs(self, *, limit: int | None = None, **filters: Any) -> Iterator[Json]:
-        """Walk through the jobs that match (``type, status, queue, schedule, tag, startedBy, since, until, q``)."""
+        """Walk through the jobs that match.
+
+        By ``type, status, queue, schedule, tag, startedBy, batch, concurrencyKey, label, since, until, q``.
+        """
         return self._list("/api/jobs", "jobs", filters, limit)
 
     def cancel(self, job_id: str, *, force: bool = False) -> Json:
@@ -96,11 +119,46 @@ class Client(Wire):
         """Delete a job that does not run."""
         self.request("DELETE", path_of("/api/jobs", job_id))
 
-    def act(self, action: str, filters: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> Json:
-        """Retry, cancel or delete all jobs that match; ``dry_run`` only counts them, ``force`` kills what runs."""
-        body = {"action": action, "filter": dict(filters), "dryRun": dry_run, "force": force}
-        found: Json = self.request("POST", "/api/jobs/actions", body, timeout_s=600)
+    def edit(self, job_id: str, changes: Mapping[str, Any]) -> Json:
+        """Change a job that does not run (``args, queue, priority, …``); ``retry`` true makes it wait again."""
+        found: Json = self.request("PATCH", path_of("/api/jobs", job_id), dict(changes))
         return found
+
+    def act(
+        self, action: str, filters: Mapping[str, Any], *, dry_run: bool = False, force: bool = False, **how: Any
+    ) -> Json:
+        """Retry, cancel, delete, move (``queue``) or reprioritise (``priority``) all jobs that match.
+
+        ``dry_run`` only counts them, ``force`` kills what runs.  Where ``done`` is false the service goes on: see
+        ``operation``.
+        """
+        body = {"action": action, "filter": dict(filters), "dryRun": dry_run, "force": force, **how}
+        found: Json = self.request("POST", "/api/jobs/actions", body, idempotency_key=str(uuid.uuid4()), timeout_s=60)
+        return found
+
+    def operations(self, *, limit: int | None = None) -> Iterator[Json]:
+        """Walk through the actions on many jobs, the latest first."""
+        return self._list("/api/operations", "operations", {}, limit)
+
+    def operation(self, operation_id: str) -> Json:
+        """Return how far an action on many jobs has come."""
+        found: Json = self.request("GET", path_of("/api/operations", operation_id))
+        return found
+
+    def continue_operation(self, operation_id: str) -> Json:
+        """Go on with an action on many jobs for a second, where nobody else does; return how far it has come."""
+        path = path_of("/api/operations", operation_id, "continue")
+        found: Json = self.request("POST", path, {}, idempotency_key=str(uuid.uuid4()), timeout_s=60)
+        return found
+
+    def cancel_operation(self, operation_id: str) -> Json:
+        """End an action on many jobs before all is done."""
+        found: Json = self.request("POST", path_of("/api/operations", operation_id, "cancel"), {})
+        return found
+
+    def audit(self, *, limit: int | None = None, **filters: Any) -> Iterator[Json]:
+        """Walk through who changed what, the latest first (``noun, name, actor, action, since, until``)."""
+        return self._list("/api/audit", "entries", filters, limit)
 
     def why(self, job_id: str) -> Json:
         """Return what a job waits for."""
@@ -173,7 +231,7 @@ class Client(Wire):
     # -- schedules ----------------------------------------------------------------------------------------------------
 
     def schedules(self, **filters: Any) -> Iterator[Json]:
-        """Walk through the schedules."""
+        """Walk through the schedules that match (``q, owner, tag, paused``)."""
         return self._list("/api/schedules", "schedules", filters, None)
 
     def schedule(self, schedule_id: str) -> Json:
@@ -269,6 +327,23 @@ class Client(Wire):
     def queue_action(self, name: str, action: str, body: Mapping[str, Any] | None = None) -> Json:
         """``pause``, ``resume``, ``retry-failed`` or ``delete-failed``."""
         found: Json = self.request("POST", path_of("/api/queues", name, action), dict(body or {}), timeout_s=600)
+        return found
+
+    def keys(self, queue: str, *, limit: int | None = None) -> Iterator[Json]:
+        """Walk through the keys of a queue of which something waits or runs."""
+        return self._list(path_of("/api/queues", queue, "keys"), "keys", {}, limit)
+
+    def key_action(
+        self, key: str, action: str, body: Mapping[str, Any] | None = None, *, queue: str | None = None
+    ) -> Json:
+        """``pause`` or ``resume`` a concurrency key in a queue, or in all of them."""
+        path = "/api/keys" if queue is None else path_of("/api/queues", queue, "keys")
+        found: Json = self.request("POST", f"{path}/{quote(key, safe='')}/{action}", dict(body or {}))
+        return found
+
+    def type_action(self, name: str, action: str, body: Mapping[str, Any] | None = None) -> Json:
+        """``pause`` or ``resume`` a job type."""
+        found: Json = self.request("POST", path_of("/api/job-types", name, action), dict(body or {}))
         return found
 
     def calendars(self) -> list[Json]:

@@ -119,7 +119,7 @@ def _interruption(stop: Stop | None) -> str:
 
 
 def failed(running: Running, outcome: Outcome, now_us: int, *, name: str) -> Finished | Returned:
-    """Retry a failed attempt where an attempt is left and the failure is not permanent."""
+    """Retry a failed attempt where an attempt is left and the failure is not permanent, or as the policy says."""
     call = running.call
     if running.stop in CANCELLED:
         return Finished(
@@ -130,15 +130,15 @@ def failed(running: Running, outcome: Outcome, now_us: int, *, name: str) -> Fin
             error=_line(outcome.error),
             used=0,
         )
-    delay = None
-    if not outcome.permanent:
-        delay = retry.next_delay(
-            retry.parse(running.claimed.retry),
-            used=call.attempts_used + 1,
-            max_attempts=call.max_attempts,
-            age_us=now_us - call.created_at,
-            asked_us=outcome.delay_us,
-        )
+    delay = retry.next_delay(
+        retry.parse(running.claimed.retry),
+        used=call.attempts_used + 1,
+        max_attempts=call.max_attempts,
+        age_us=now_us - call.created_at,
+        asked_us=outcome.delay_us,
+        names=_names(outcome.detail),
+        permanent=outcome.permanent,
+    )
     if delay is not None:
         return _returned(call, name, delay_us=max(delay, 1), outcome=outcome, used=1)
     return Finished(
@@ -162,6 +162,10 @@ def _returned(call: Call, name: str, *, delay_us: int, outcome: Outcome, used: i
         error=_line(outcome.error),
         error_detail=_detail(outcome),
     )
+
+
+def _names(detail: ErrorDetail | None) -> tuple[str, ...]:
+    return () if detail is None else retry.error_names(detail.code, detail.type, detail.message)
 
 
 def _line(text: str | None) -> str | None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
 from rota import logs
+from rota.engine.claimer import Turn
 from rota.engine.loop import Loop
 from rota.engine.outage import PASSING
+from rota.engine.telling import tell_slowed
 from rota.model import LogChunk
 from rota.store import logs as log_store
-from rota.store import results
-from rota.store.database import Database
+from rota.store import results, slowing
+from rota.store.claims import Spot
+from rota.store.database import Database, Tx
 from rota.store.results import Ended, Finished, Returned
+from rota.store.slowing import Slowed
 
 GATHER_S = 0.002
 """How long the first result of a batch waits for company."""
@@ -39,8 +44,10 @@ class Batch(msgspec.Struct):
     chunks: list[LogChunk] = []
     dropped: list[tuple[str, int]] = []
     progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
-    room: bool = False
-    """Whether its ends make room in a queue with a limit."""
+    slow: list[tuple[str, int, str]] = []
+    """Queues of which a target asked for a pause: name, microseconds, who asked."""
+    room: Counter[Spot] = msgspec.field(default_factory=Counter)
+    """Where its ends make room in queues with limits, and for how many."""
 
     def add(self, ended: Ended) -> None:
         """Add an ended attempt."""
@@ -59,7 +66,7 @@ class Batch(msgspec.Struct):
 
     def empty(self) -> bool:
         """Tell whether there is nothing to write."""
-        return not (self.finished or self.returned or self.chunks or self.dropped or self.progress)
+        return not (self.finished or self.returned or self.chunks or self.dropped or self.progress or self.slow)
 
     def parts(self) -> Iterator[Batch]:
         """Return the batch as batches of one thing each: to find the one that the database refuses."""
@@ -69,6 +76,8 @@ class Batch(msgspec.Struct):
             yield Batch(self.worker, dropped=self.dropped)
         for key, value in self.progress.items():
             yield Batch(self.worker, progress={key: value})
+        if self.slow:
+            yield Batch(self.worker, slow=self.slow)
         for finished in self.finished:
             yield Batch(self.worker, finished=[finished])
         for returned in self.returned:
@@ -96,8 +105,20 @@ class Flusher(Loop):
 
     name = "flusher"
 
-    def __init__(self, db: Database, done: Callable[[Sequence[Ended], set[str], str], None]) -> None:
+    def __init__(
+        self,
+        db: Database,
+        done: Callable[[Sequence[Ended], set[str], str], None],
+        room: Callable[[], None] = lambda: None,
+        turn: Callable[[], AbstractContextManager[Turn | None]] = nullcontext,
+    ) -> None:
+        """``turn`` lends a claim for the transaction in which an end makes room in a queue with a limit.
+
+        Without one, ``room`` is called when that is durable.
+        """
         super().__init__()
+        self._room = room
+        self._turn_to_claim = turn
         self._db = db
         self._done = done
         self._lock = threading.Lock()
@@ -117,7 +138,8 @@ class Flusher(Loop):
         dropped: Sequence[tuple[str, int]] = (),
         progress: dict[tuple[str, int], tuple[float | None, str | None]] | None = None,
         *,
-        room: bool = False,
+        slow: Sequence[tuple[str, int, str]] = (),
+        room: Mapping[Spot, int] | None = None,
     ) -> None:
         """Add what is to be written under ``worker``'s lease."""
         with self._lock:
@@ -129,7 +151,8 @@ class Flusher(Loop):
                 batch.add(result)
             batch.chunks.extend(chunks)
             batch.dropped.extend(dropped)
-            batch.room = batch.room or room
+            batch.slow.extend(slow)
+            batch.room.update(room or {})
             self._log_bytes += sum(len(chunk.body) for chunk in chunks)
             if progress:
                 batch.progress.update(progress)
@@ -159,7 +182,9 @@ class Flusher(Loop):
         with self._lock:
             if not self._batches:
                 return self._pause()
-            few = self._writing is None and len(self._batches) == 1 and self._batches[0].size() < ENOUGH
+            first = self._batches[0]
+            # A job may be waiting for the end of this one: the next batch gathers while this one is written.
+            few = self._writing is None and len(self._batches) == 1 and first.size() < ENOUGH and not first.room
         if few and not self.stopping:
             time.sleep(GATHER_S)
         with self._lock:
@@ -171,6 +196,8 @@ class Flusher(Loop):
             raise
         except Exception as error:  # noqa: BLE001 - one value must not keep all results from being written
             accepted, refused = self._write_apart(batch, error)
+            if batch.room:
+                self._room()
         with self._lock:
             self._batches.popleft()
             self._writing = None
@@ -187,28 +214,40 @@ class Flusher(Loop):
         return max(0.0, min(one.due for one in self._refused) - time.monotonic()) if self._refused else IDLE_S
 
     def _write(self, batch: Batch) -> set[str]:
-        accepted: set[str] = set()
-        with self._db.transaction() as tx:
-            if batch.chunks:
-                log_store.append(tx, batch.chunks)
-            if batch.dropped:
-                log_store.drop(tx, batch.dropped)
-            if batch.progress:
-                rows: list[dict[str, object]] = [
-                    {"id": job_id, "attempt": attempt, "value": value, "note": note}
-                    for (job_id, attempt), (value, note) in batch.progress.items()
-                ]
-                results.progress(tx, batch.worker, rows)
-            if batch.finished:
-                accepted |= results.finish(tx, batch.worker, batch.finished)
-            if batch.returned:
-                accepted |= results.give_back(tx, batch.worker, batch.returned)
-                if any(returned.delay_us > 0 for returned in batch.returned):
-                    tx.hint("due")
-            if batch.room or any(returned.delay_us <= 0 for returned in batch.returned):
-                tx.hint("jobs")
+        # Not with what failed before, which may have been the claim; and slowing a queue waits for who holds it.
+        follows = batch.room and not batch.slow and not self._failures
+        slowed: list[Slowed] = []
+        with self._turn_to_claim() if follows else nullcontext() as turn, self._db.transaction() as tx:
+            accepted = self._write_in(tx, batch)
+            if turn is not None:
+                turn.claim(tx)
+            _hint(tx, batch, room=bool(batch.room) and not (turn and turn.fills(batch.room)))
+            if batch.slow:  # last, since whoever changes the queue waits for the end of this
+                slowed = slowing.slow(tx, batch.slow)
+        for one in slowed:
+            tell_slowed(one)
+        if batch.room and turn is None:
+            self._room()
         if accepted:
             self._took_at = time.monotonic()
+        return accepted
+
+    def _write_in(self, tx: Tx, batch: Batch) -> set[str]:
+        accepted: set[str] = set()
+        if batch.chunks:
+            log_store.append(tx, batch.chunks)
+        if batch.dropped:
+            log_store.drop(tx, batch.dropped)
+        if batch.progress:
+            rows: list[dict[str, object]] = [
+                {"id": job_id, "attempt": attempt, "value": value, "note": note}
+                for (job_id, attempt), (value, note) in batch.progress.items()
+            ]
+            results.progress(tx, batch.worker, rows)
+        if batch.finished:
+            accepted |= results.finish(tx, batch.worker, batch.finished)
+        if batch.returned:
+            accepted |= results.give_back(tx, batch.worker, batch.returned)
         return accepted
 
     def _write_apart(self, batch: Batch, error: Exception) -> tuple[set[str], list[Refused]]:
@@ -262,6 +301,16 @@ class Flusher(Loop):
             self._done([ended], accepted, refused.worker)
         with self._lock:
             self._refused.remove(refused)
+
+
+def _hint(tx: Tx, batch: Batch, *, room: bool) -> None:
+    """Tell others what they may do after this."""
+    if room:
+        tx.hint("room")
+    if any(returned.delay_us <= 0 for returned in batch.returned):
+        tx.hint("jobs")
+    if any(returned.delay_us > 0 for returned in batch.returned):
+        tx.hint("due")
 
 
 def _failed(ended: Ended, refusal: Exception) -> Finished:

@@ -41,8 +41,12 @@ class Lease(Loop):
         state: Callable[[], tuple[str, int, object]],
         alive: Callable[[], bool] = lambda: True,
         on_lost: Callable[[], None] = lambda: None,
+        claimed_ago: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """``state`` returns (state, running jobs, detail); ``alive`` whether the work itself still moves."""
+        """``state`` returns (state, running jobs, detail); ``alive`` whether the work itself still moves.
+
+        ``claimed_ago`` returns how long ago the last claim was that took something (µs).
+        """
         super().__init__()
         self._db = db
         self._lease_us = settings.lease_us
@@ -52,6 +56,7 @@ class Lease(Loop):
         self._state = state
         self._work_moves = alive
         self._on_lost = on_lost
+        self._claimed_ago = claimed_ago
         self._changing = threading.Lock()
         self._registered = False
         self._held_until = 0.0
@@ -102,8 +107,11 @@ class Lease(Loop):
         began, worker_id = time.monotonic(), self.record.id
         state, running, detail = self._state()
         document = msgspec.json.encode(detail).decode()
+        claimed_ago = self._claimed_ago()
         held = self._db.run_alone(
-            lambda tx: workers.renew(tx, worker_id, self._lease_us, running=running, state=state, detail=document)
+            lambda tx: workers.renew(
+                tx, worker_id, self._lease_us, running=running, state=state, detail=document, claimed_ago=claimed_ago
+            )
         )
         with self._changing:
             if held and self.record.id == worker_id:

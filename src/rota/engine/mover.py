@@ -6,12 +6,14 @@ import time
 
 from rota import logs
 from rota.engine.loop import Loop
-from rota.store import due, turns
+from rota.store import dependencies, due, turns
 from rota.store.database import Database
 from rota.store.pulse import Pulse
 
 BATCH = 1000
 POLL_S = 1.0
+SWEEPS = 20
+"""Most transactions of one sweep."""
 AGAIN_S = 0.05
 """Pause when what is due cannot be moved: somebody else holds the rows."""
 
@@ -28,6 +30,7 @@ class Mover(Loop):
         self._poll_s = poll_s
         self._sweep_at = 0.0
         self._after = ""
+        self._after_parent = dependencies.FIRST
 
     def see(self, pulse: Pulse) -> None:
         """Learn from another loop's look whether there is something to do before the next one."""
@@ -56,4 +59,13 @@ class Mover(Loop):
         if found.keys:
             self._db.run(lambda tx: turns.release(tx, found.keys))
         self._after = found.last
+        self._sweep_parents()
         self._sweep_at = time.monotonic() + POLL_S
+
+    def _sweep_parents(self) -> None:
+        """Release who waits still for jobs that have ended: as above, and what one transaction would not bear."""
+        found = self._db.read(lambda tx: dependencies.left(tx, BATCH, self._after_parent))
+        for _ in range(SWEEPS if found.ended or found.batches else 0):
+            if self._db.run(lambda tx: dependencies.release(tx, found.ended, found.batches)) < dependencies.MOST:
+                break
+        self._after_parent = found.last

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rota import logs
 from rota.actions import schedules
+from rota.actions.resolving import with_resolved
 from rota.actions.specs import Caller, ScheduleIn, decode
 from rota.engine.leases import Lease
 from rota.engine.loop import Loop
@@ -17,7 +18,7 @@ from rota.settings import Settings
 from rota.store import types, workers
 from rota.store.database import Database
 
-REFRESH_S = 5.0
+REFRESH_S = 15.0
 
 
 class Registry(Loop):
@@ -65,13 +66,16 @@ class Registry(Loop):
 
     def _write_types(self, mine: dict[str, Declared], worker: str) -> None:
         records = [
-            JobType(
-                name=one.name,
-                lane=one.lane,
-                target=None,
-                args_schema=one.args_schema,
-                defaults=one.defaults,
-                owner="code",
+            with_resolved(
+                JobType(
+                    name=one.name,
+                    lane=one.lane,
+                    target=None,
+                    args_schema=one.args_schema,
+                    defaults=one.defaults,
+                    owner="code",
+                ),
+                self._settings,
             )
             for one in mine.values()
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -11,14 +11,14 @@ from rota import logs
 from rota.actions import calendars, rules
 from rota.actions.deciding import ON_TIME_US, SERVICE, Decision, Run, decide, jitter_us
 from rota.actions.definition import job_of
-from rota.actions.overlap import turn_key
+from rota.actions.overlap import turn_of
 from rota.actions.telling import tell_of
 from rota.engine.loop import Loop
 from rota.engine.outage import PASSING
 from rota.errors import Invalid
 from rota.model import JobType, NewJob, Schedule
 from rota.settings import Settings
-from rota.store import firing, meta, pulse, types
+from rota.store import firing, meta, pulse, queues, types
 from rota.store.database import Database, Tx
 from rota.store.firing import Due
 from rota.store.pulse import Pulse
@@ -43,8 +43,8 @@ ASIDE_S = 30.0
 class Plan(msgspec.Struct, frozen=True):
     """What a version of a schedule means: when, and which job."""
 
-    made_of: tuple[int, int, int, int]
-    """Version and making of the schedule and of its type: both may be deleted and made anew."""
+    made_of: tuple[object, ...]
+    """Version and making of the schedule and of its type, since both may be deleted and made anew; what queues say."""
     rule: Rule
     job: NewJob | None
     refusal: str | None
@@ -57,6 +57,7 @@ class Around(msgspec.Struct, frozen=True):
     now: int
     types: dict[str, JobType]
     calendars: dict[str, Calendar]
+    queue_defaults: Mapping[str, str]
     accounted_to: int | None
     """Asked only when something is late."""
 
@@ -155,7 +156,7 @@ class Scheduler(Loop):
     def _is_of_today(self, schedule: Schedule, known: dict[str, JobType]) -> bool:
         """Tell whether the type of a schedule is as it was; the schedule itself is looked after by the write."""
         plan = self._plans.get(schedule.id)
-        return plan is not None and plan.made_of == _made_of(schedule, known.get(schedule.type or ""))
+        return plan is not None and plan.made_of[:-1] == _made_of(schedule, known.get(schedule.type or ""))
 
     def _look_around(self, tx: Tx, due: Sequence[Due], now: int) -> Around:
         names = {one.schedule.type for one in due if one.schedule.type}
@@ -165,6 +166,7 @@ class Scheduler(Loop):
             now=now,
             types=types.named(tx, names) if names else {},
             calendars=calendars.named(tx, calendars_named) if calendars_named else {},
+            queue_defaults=queues.defaults(tx) if due else {},
             accounted_to=meta.accounted_to(tx) if late else None,
         )
 
@@ -214,7 +216,7 @@ class Scheduler(Loop):
     def _decide(self, due: Due, around: Around) -> Decision | None:
         try:
             schedule, now = due.schedule, around.now
-            plan = self._plan(schedule, around.types.get(schedule.type or ""))
+            plan = self._plan(schedule, around)
             closed = calendars.closed(schedule, around.calendars, schedule.next_at or now, now + 1)
             down_since = around.down_since(schedule)
             return decide(due, plan.rule, now, refusal=plan.refusal, closed=closed, down_since=down_since)
@@ -230,19 +232,22 @@ class Scheduler(Loop):
             exc_info=None if isinstance(error, Invalid) else error,
         )  # fmt: skip
 
-    def _plan(self, schedule: Schedule, job_type: JobType | None) -> Plan:
-        made_of = _made_of(schedule, job_type)
+    def _plan(self, schedule: Schedule, around: Around) -> Plan:
+        job_type = around.types.get(schedule.type or "")
+        made_of = (*_made_of(schedule, job_type), around.queue_defaults)
         plan = self._plans.get(schedule.id)
         if plan is None or plan.made_of != made_of:
-            job, refusal = self._job(schedule, job_type)
+            job, refusal = self._job(schedule, job_type, around.queue_defaults)
             plan = Plan(made_of, rules.rule_of(schedule), job, refusal)
             self._plans[schedule.id] = plan
         return plan
 
-    def _job(self, schedule: Schedule, job_type: JobType | None) -> tuple[NewJob | None, str | None]:
+    def _job(
+        self, schedule: Schedule, job_type: JobType | None, queue_defaults: Mapping[str, str]
+    ) -> tuple[NewJob | None, str | None]:
         """Return the job of every run of a schedule, or why there is none."""
         try:
-            return job_of(schedule, job_type, self._settings), None
+            return job_of(schedule, job_type, self._settings, queue_defaults), None
         except Invalid as error:
             return None, str(error)
 
@@ -254,7 +259,7 @@ class Scheduler(Loop):
             id=run.job_id,
             scheduled_for=run.scheduled_for,
             delay_us=jitter_us(schedule, run.scheduled_for),
-            turn_key=turn_key(schedule),
+            turn_key=turn_of(schedule, template),
         )
 
     def _move_watermark(self, at_us: int) -> None:

@@ -3,58 +3,60 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+
+import msgspec
 
 from rota import logs
 from rota.engine.attempt import Running
 from rota.executor import Call
 from rota.store.results import Finished, Returned
+from rota.store.slowing import Slowed
+from rota.timetable import format_instant
 
 
-def tell(
-    event: str,
-    call: Call,
-    msg: str = "",
-    *,
-    level: str = "info",
-    **fields: Any,
-) -> None:
-    """Write one line about an attempt."""
-    logs.event(
-        event,
-        msg or f"{call.type or call.lane} {event.partition('/')[2]}",
-        level=level,
-        queue=call.queue,
-        jobType=call.type,
-        jobId=call.job_id,
-        attempt=call.attempt,
-        priority=call.priority,
-        scheduleId=call.schedule_id,
-        **fields,
-    )
+class Told(msgspec.Struct, omit_defaults=True, gc=False):
+    """The fields of a line about an attempt, in their order; what it has not is left out."""
+
+    queue: str = ""
+    jobType: str | None = None
+    jobId: str = ""
+    attempt: int = 0
+    priority: int | None = None
+    scheduleId: str | None = None
+    durationMs: int | None = None
+    error: str | None = None
+    delayMs: int | None = None
+
+
+def tell_started(call: Call) -> None:
+    """Write that an attempt begins."""
+    type_ = call.type
+    told = Told(call.queue, type_, call.job_id, call.attempt, call.priority, call.schedule_id)
+    logs.record("job/started", f"{type_ or call.lane} started", told)
+
+
+def tell_slowed(slowed: Slowed) -> None:
+    """Write that a queue waits because a target asked for it; where many ask, few are told."""
+    until = format_instant(slowed.until)
+    logs.event_limited(
+        f"slowed {slowed.name}", "queue/slowed", f"queue {slowed.name} calls no target until {until}",
+        level="warning", queue=slowed.name, until=until, by=slowed.by,
+    )  # fmt: skip
 
 
 def tell_end(running: Running, ended: Finished | Returned) -> None:
     """Write how an attempt ended."""
+    call, level, delay = running.claimed.call, "info", None
     duration = int((time.monotonic() - running.started) * 1000)
     if isinstance(ended, Finished):
-        level: str = "error" if ended.status == "failed" else "info"
-        tell(
-            f"job/{ended.status}",
-            running.call,
-            level=level,
-            durationMs=duration,
-            error=ended.error,
-        )
+        what = ended.status
+        if what == "failed":
+            level = "error"
     elif ended.outcome in ("failed", "timeout"):
-        delay = ended.delay_us // 1000
-        tell(
-            "job/retried",
-            running.call,
-            level="warning",
-            durationMs=duration,
-            error=ended.error,
-            delayMs=delay,
-        )
+        what, level, delay = "retried", "warning", ended.delay_us // 1000
     else:
-        tell(f"job/{ended.outcome}", running.call, durationMs=duration, error=ended.error)
+        what = ended.outcome
+    told = Told(
+        call.queue, call.type, call.job_id, call.attempt, call.priority, call.schedule_id, duration, ended.error, delay
+    )
+    logs.record(f"job/{what}", f"{call.type or call.lane} {what}", told, level)

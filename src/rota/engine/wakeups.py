@@ -42,10 +42,10 @@ class Wakeups(Loop):
                 raise
             self._pass_on(set(self._wake_by_topic))  # what was hinted at while nobody listened
         try:
-            topics = self._listener.wait(WAIT_S)
+            topics = self._db.topics(self._listener.wait(WAIT_S))
             if topics:
                 self._pass_on(topics)
-                self._pass_on(topics | self._listener.wait(AGAIN_S))
+                self._pass_on(topics | self._db.topics(self._listener.wait(AGAIN_S)))
         except (OSError, DatabaseError):
             self._close()
             raise

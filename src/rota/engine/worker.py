@@ -11,20 +11,21 @@ import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import ParamSpec
 
 import msgspec
 
 from rota import logs
 from rota.engine.attempt import Running, begin, judge
-from rota.engine.claimer import Claimer
+from rota.engine.claimer import Claimer, Turn
 from rota.engine.flusher import Flusher
 from rota.engine.leases import Lease, new_record
 from rota.engine.logbook import Logbook
 from rota.engine.loop import stop_all
 from rota.engine.registry import Registry
 from rota.engine.slots import Slots
-from rota.engine.telling import tell, tell_end
+from rota.engine.telling import tell_end, tell_started
 from rota.engine.unknown import Unknown
 from rota.engine.wakeups import Wakeups
 from rota.executor import Call, Declared, Executor, Line, Outcome, Stop
@@ -73,9 +74,10 @@ class Worker:
             state=self._describe,
             alive=self._moves,
             on_lost=self._soon(self._lease_lost),
+            claimed_ago=self._claimed_ago,
         )
         self.registry = Registry(db, settings, self.lease)
-        self.flusher = Flusher(db, self._flushed)
+        self.flusher = Flusher(db, self._flushed, room=self._make_room, turn=self._turn_to_claim)
         self.claimer = Claimer(
             db,
             settings,
@@ -86,7 +88,9 @@ class Worker:
             cancel=self._soon(self._cancel),
             held=self._soon(self._give_back_unknown),
         )
-        self.wakeups = Wakeups(db, {"jobs": [self.claimer.wake], "cancel": [self.claimer.look_for_cancels]})
+        self.wakeups = Wakeups(
+            db, {"jobs": [self.claimer.wake], "room": [self.claimer.wake], "cancel": [self.claimer.look_for_cancels]}
+        )
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -189,7 +193,7 @@ class Worker:
             elif call.lane in ANY_TYPE_LANES and call.target is None and not self.registry.knows(call.type):
                 self.done(call, NO_CODE)
             else:
-                tell("job/started", call)
+                tell_started(call)
                 by_executor.setdefault(id(self._executors[call.lane]), []).append(call)
         for executor in self._unique_executors:
             if calls := by_executor.get(id(executor)):
@@ -218,15 +222,19 @@ class Worker:
         now_us = time.time_ns() // 1000
         self.slots.release(Counter(running.call.lane for running, _ in ended))
         by_worker: dict[str, list[Finished | Returned]] = {}
+        slow: list[tuple[str, int, str]] = []
         for running, outcome in ended:
             result = self._judge(running, outcome, now_us)
             result.log_lines = self._last_lines(running)
             by_worker.setdefault(running.worker, []).append(result)
+            if outcome.slow_us is not None:
+                slow.append((running.call.queue, outcome.slow_us, outcome.slow_by or "a target"))
             tell_end(running, result)
-        room = any(running.claimed.limited for running, _ in ended)
+        room = Counter(running.claimed.room for running, _ in ended if running.claimed.room is not None)
         for worker, results in by_worker.items():
-            self.flusher.add(worker, results, room=room)
-        self.claimer.freed({running.call.lane for running, _ in ended})
+            self.flusher.add(worker, results, slow=slow, room=room)
+        if not room:  # else the flusher claims with what it writes, or has it done
+            self.claimer.freed({running.call.lane for running, _ in ended})
 
     def _judge(self, running: Running, outcome: Outcome, now_us: int) -> Finished | Returned:
         """Judge; whatever an executor reports must not keep the others that ended with it from being recorded."""
@@ -339,6 +347,13 @@ class Worker:
                     jobId=ended.id, attempt=ended.attempt, workerId=worker,
                 )  # fmt: skip
 
+    def _make_room(self) -> None:
+        """What waited for a limit may start: asked for at once, not only when the hint comes back."""
+        self.claimer.wake()
+
+    def _turn_to_claim(self) -> AbstractContextManager[Turn | None]:
+        return self.claimer.turn()
+
     def _moves(self) -> bool:
         return time.monotonic() - self._turned < self._settings.stall_us / 1e6
 
@@ -347,5 +362,11 @@ class Worker:
         detail = {
             "slots": {lane: {"taken": n, "of": self.slots.capacity[lane]} for lane, n in self.slots.taken().items()},
             "loops": [loop.describe() for loop in loops],
+            "loopLagMs": max(0, int((time.monotonic() - self._turned - HOUSEKEEPING_S) * 1000)),
+            "sleeping": self.claimer.sleeping(),
         }
         return self.state, len(self.running), detail
+
+    def _claimed_ago(self) -> int | None:
+        last = self.claimer.last_claim
+        return None if last is None else max(0, int((time.time() - last) * 1e6))

@@ -19,6 +19,7 @@ MAX_DEPTH = 64
 MAX_ERROR_CHARS = 1000
 MAX_DELAY_US = 365 * 86_400_000_000
 _HEAD_CHARS = 4096
+_MAX_KIND = 100
 
 
 class _Answer(msgspec.Struct):
@@ -53,11 +54,13 @@ def judge(result_json: str, *, max_bytes: int = MAX_RESULT_BYTES, max_depth: int
         if answer.status == "failed":
             text = _words(answer.error) or _words(answer.errors) or _words(answer.message)
             line = text or "the answer says status failed"
-            return bounded(_failed(line, result_json, permanent=True), max_bytes=max_bytes)
+            kind = _kind(answer.error) or _kind(answer.errors)
+            return bounded(_failed(line, result_json, kind, permanent=True), max_bytes=max_bytes)
         if answer.success is False:
             text = _words(answer.errors) or _words(answer.error) or _words(answer.message)
             line = text or "the answer says success false"
-            return bounded(_failed(line, result_json, permanent=False), max_bytes=max_bytes)
+            kind = _kind(answer.errors) or _kind(answer.error)
+            return bounded(_failed(line, result_json, kind, permanent=False), max_bytes=max_bytes)
     return bounded(Outcome("completed", result=result_json), max_bytes=max_bytes)
 
 
@@ -128,10 +131,18 @@ def _snoozed(delay: object) -> Outcome:
     return Outcome("snoozed", delay_us=min(int(delay * 1000), MAX_DELAY_US))
 
 
-def _failed(text: str, result: str, *, permanent: bool) -> Outcome:
+def _failed(text: str, result: str, kind: str | None, *, permanent: bool) -> Outcome:
     line = one_line(text)
-    detail = ErrorDetail("answer-failed", message=line)
+    detail = ErrorDetail("answer-failed", type=kind, message=line)
     return Outcome("failed", result=result, error=line, detail=detail, permanent=permanent)
+
+
+def _kind(value: object) -> str | None:
+    """Return the code that an ``error``, or the first of ``errors``, has beside its message."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    code = value.get("code") if isinstance(value, dict) else None
+    return one_line(str(code), _MAX_KIND) if isinstance(code, (str, int)) and not isinstance(code, bool) else None
 
 
 def _words(value: object) -> str:

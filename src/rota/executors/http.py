@@ -19,7 +19,7 @@ from rota.errors import Invalid
 from rota.executor import Call, Host, Line, Outcome, Stop, Stream
 from rota.executors.answer import one_line
 from rota.executors.http_address import AddressPolicy, parse_rules
-from rota.executors.http_answer import accepted, is_deferred, outcome_of
+from rota.executors.http_answer import SLOWS, accepted, is_deferred, outcome_of, slowing
 from rota.executors.http_body import BodyBounds
 from rota.executors.http_connect import Connections, Lookup, system_lookup
 from rota.executors.http_exchange import Answer, Exchange
@@ -175,7 +175,10 @@ class HttpExecutor:
             return None
         if not accepted(answer, target):
             self._keep(run, answer)
-        return outcome_of(answer, target, run.mask, self._options.max_kept)
+        outcome = outcome_of(answer, target, run.mask, self._options.max_kept)
+        if answer.status in SLOWS and not accepted(answer, target):
+            return slowing(outcome, answer, url, run.mask)
+        return outcome
 
     def _failed(self, run: _Run, exchange: Exchange, trouble: Trouble) -> Outcome:
         text = one_line(run.mask(trouble.text))

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import msgspec
+from yarl import URL
 
 from rota.executor import ErrorDetail, Outcome
 from rota.executors.answer import judge, one_line
@@ -22,6 +23,10 @@ RETRIED = frozenset((408, 425, 429))
 """Statuses below 500 that a second try can turn."""
 MAX_RETRY_AFTER = 86_400
 """Seconds; what a target asks for beyond that is cut."""
+SLOWS = frozenset((429, 503))
+"""Statuses that, with ``Retry-After``, speak of all calls and not of this one."""
+MAX_SLOW_US = 600_000_000
+"""A target that asks for more slows its queue for so long only: it is asked again then."""
 _DIGITS = re.compile(r"[0-9]{1,400}", re.ASCII)
 _SHORT = 200
 
@@ -78,6 +83,17 @@ def retry_after(value: str | None, now: float) -> int | None:
         except (ValueError, TypeError, OverflowError, IndexError):
             return None
     return int(min(seconds, MAX_RETRY_AFTER) * 1_000_000) if seconds > 0 else None
+
+
+def slowing(outcome: Outcome, answer: Answer, url: URL, mask: Mask) -> Outcome:
+    """Return the outcome of a rejected call, which slows the queue where the answer asks for that."""
+    asked_us = retry_after(answer.headers.get("Retry-After"), time.time())
+    if asked_us is None:
+        return outcome
+    shown = one_line(mask(str(url.with_user(None).with_query(None).with_fragment(None))), _SHORT)
+    return msgspec.structs.replace(
+        outcome, slow_us=min(asked_us, MAX_SLOW_US), slow_by=f"{shown} answered {answer.status}"
+    )
 
 
 def _rejected(answer: Answer, mask: Mask, content_type: str) -> Outcome:

@@ -14,7 +14,7 @@ from rota.executors.runner_app import trace_of
 from rota.executors.runner_frames import Work
 from rota.executors.runner_link import Link
 from rota.executors.runner_output import Output
-from rota.job import Fail, JobFunction, Retryable, Snooze
+from rota.job import Fail, JobFunction, Retryable, Snooze, error_type
 from rota.signature import encode_hook
 
 _MESSAGE_CHARS = 4096
@@ -82,9 +82,8 @@ class RunningCall:
             line, delay_us = message or name, error.delay_us
         elif isinstance(error, SystemExit):
             code, line = "system-exit", f"the function called sys.exit({error.code!r})"
-        kind = type(error)
-        where = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-        detail = ErrorDetail(code, type=where + name, message=message[:_MESSAGE_CHARS], trace=trace_of(error))
+        kind = error_type(type(error))
+        detail = ErrorDetail(code, type=kind, message=message[:_MESSAGE_CHARS], trace=trace_of(error))
         return Outcome(
             "failed", error=answer.one_line(line), detail=detail, permanent=isinstance(error, Fail), delay_us=delay_us
         )

@@ -56,14 +56,28 @@ EVENTS: dict[str, Event] = {
     "job/result-refused": Event("A result came too late: the job belongs to another attempt by now.", ("count",)),
     "job/result-lost": Event("The database takes the result of a run in no form; the run is given back after a while."),
     "job/output": Event("A line of a job's output, where `ROTA_LOG_OUTPUT` is on.", ("stream", "n")),
+    "job/edited": Event("Somebody changed a job that does not run.", ("by", "fields")),
+    "operation/started": Event(
+        "An action on all jobs that match a filter began.", ("operation", "action", "count", "by")
+    ),
+    "operation/ended": Event(
+        "Such an action is done, was cancelled or failed; `count` jobs were changed.",
+        ("operation", "action", "status", "count", "by"),
+    ),
+    "job/replaced": Event("A waiting job became what a later call with its unique key says.", ("startedBy",)),
+    # Batches
+    "batch/created": Event("Jobs were enqueued together.", ("batchId", "count", "by")),
+    "batch/cancelled": Event("What had not been started of a batch was cancelled.", ("batchId", "count", "by")),
     # Job types
     "type/declared": Event("A job type was declared, by running code or by a person.", ("by",)),
+    "type/paused": Event("A job type was paused.", ("by", "reason", "until")),
+    "type/resumed": Event("A job type was resumed; by itself in time.", ("by",)),
     "type/removed": Event("A job type was removed.", ("by",)),
     "type/no-worker": Event("Jobs of a type wait, and no live worker has its code.", ("count", "oldestMs")),
     # Schedules
     "schedule/saved": Event("A schedule was made, changed, paused or resumed.", ("by", "version", "reason")),
     "schedule/removed": Event("A schedule was deleted.", ("by",)),
-    "schedule/fired": Event("A due instant made a job.", (*_DUE, "latenessMs")),
+    "schedule/fired": Event("A due instant made a job.", _DUE),
     "schedule/skipped": Event("A due instant made no job, since an earlier run still runs.", _DUE),
     "schedule/paused": Event("A due instant made no job, since the schedule is paused.", _DUE),
     "schedule/blackout": Event("A due instant made no job, since a calendar excludes it.", _DUE),
@@ -74,13 +88,14 @@ EVENTS: dict[str, Event] = {
     "schedule/invalid": Event("A stored schedule cannot be understood; it does not fire."),
     "schedule/refused": Event("A schedule that the application declares is refused."),
     # Queues
-    "queue/paused": Event("A queue was paused.", ("by", "reason", "until")),
-    "queue/resumed": Event("A queue was resumed.", ("by",)),
+    "queue/paused": Event("A queue, or a concurrency key in it, was paused.", ("key", "by", "reason", "until")),
+    "queue/resumed": Event("A queue, or a concurrency key in it, was resumed; by itself in time.", ("key", "by")),
     "queue/changed": Event("Limits or defaults of a queue were changed.", ("by",)),
     "calendar/saved": Event("A calendar was made or changed.", ("calendar", "version", "by")),
     "calendar/removed": Event("A calendar was deleted.", ("calendar", "by")),
     "queue/rate-limited": Event("A queue waits for its rate limit.", ("until", "limit", "per")),
-    "queue/no-worker": Event("Jobs of a queue wait, and no live worker takes it.", ("count", "oldestMs")),
+    "queue/slowed": Event("A target asked for a pause: until then no HTTP job of the queue starts.", ("until", "by")),
+    "queue/no-worker": Event("Jobs of a queue wait, and no live worker takes them.", ("count", "oldestMs", "labels")),
     # Processes
     "supervisor/started": Event("`rota up` began to start its parts."),
     "supervisor/stopped": Event("All parts of `rota up` have ended."),

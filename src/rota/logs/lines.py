@@ -19,6 +19,7 @@ TIME_FIELDS = frozenset(("scheduledFor", "runAt", "until"))
 """Fields whose value may be given in microseconds UTC."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
+_encode_fast = msgspec.json.Encoder().encode
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _PLAIN = re.compile(r"[^\s\"'=]+")
 _MOST_HEADS = 1000
@@ -34,6 +35,9 @@ class Lines(Protocol):
     def line(self, now_ns: int, level: str, name: str, msg: str | None, fields: dict[str, Any]) -> str:
         """Return the line with its end; never raises."""
 
+    def record(self, now_ns: int, level: str, name: str, msg: str, fields: msgspec.Struct) -> str:
+        """As `line`, of a struct that leaves out what it has not, without times: at a third of the cost."""
+
 
 class JsonLines:
     """One JSON object a line, at about a microsecond: all that is equal in each line is encoded once."""
@@ -43,6 +47,7 @@ class JsonLines:
         self._masker = masker
         self._rename = dict(rename)
         self._stamp = (0, "")
+        self._second = (-1, "")
         self._tail = "," + _json({self._named(key): value for key, value in constant.items()})[1:-1]
         self._heads: dict[tuple[str, str], tuple[str, bool]] = {}
 
@@ -73,12 +78,33 @@ class JsonLines:
             f"{stamp}{head}{text}{self._tail},{rest[1:]}\n" if rest != "{}" else f"{stamp}{head}{text}{self._tail}}}\n"
         )
 
+    def record(self, now_ns: int, level: str, name: str, msg: str, fields: msgspec.Struct) -> str:
+        now, stamp = self._stamp
+        if now_ns // 1_000_000 != now:
+            stamp = self._new_stamp(now_ns // 1_000_000)
+        try:
+            head = self._heads[level, name][0]
+            rest = _encode_fast(fields).decode()
+            text = _encode_fast(msg).decode()
+            if self._rename or len(rest) + len(text) > LONGEST_LINE:
+                raise ValueError
+            for secret in self._masker.encoded:
+                if secret in rest or secret in text:
+                    raise ValueError
+        except Exception:  # noqa: BLE001 - the first of its kind, or one that needs care
+            return self.line(now_ns, level, name, msg, msgspec.to_builtins(fields))
+        return f"{stamp}{head}{text}{self._tail},{rest[1:]}\n"
+
     def _cleaned(self, msg: str | None, fields: dict[str, Any]) -> tuple[str, str]:
         cleaned = clean(fields, self._masker)
         return _json(clean(msg, self._masker)), _json({k: v for k, v in cleaned.items() if v is not None})
 
     def _new_stamp(self, now: int) -> str:
-        stamp = f'{{{self._key("time")}:"{timestamp(now * 1000)}"'
+        second, text = self._second
+        if now // 1000 != second:  # what follows each millisecond must be cheap
+            text = f'{{{self._key("time")}:"{timestamp(now * 1000)[:-4]}'
+            self._second = (now // 1000, text)
+        stamp = f'{text}{now % 1000:03d}Z"'
         self._stamp = (now, stamp)
         return stamp
 
@@ -125,6 +151,9 @@ class TextLines:
         if isinstance(trace, str):
             lines += ["    " + printable(part) for part in trace.rstrip().split("\n")]
         return "\n".join(lines) + "\n"
+
+    def record(self, now_ns: int, level: str, name: str, msg: str, fields: msgspec.Struct) -> str:
+        return self.line(now_ns, level, name, msg, msgspec.to_builtins(fields))
 
     def _paint(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colours else text

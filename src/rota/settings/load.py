@@ -91,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_failed_us: int | None
     retention_occurrences_us: int | None
     retention_logs_us: int | None
+    retention_audit_us: int | None
     keep_last: int
 
     limit_body: int

@@ -340,6 +340,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         _retention("ROTA_RETENTION_FAILED", "90d", "How long failed jobs are kept."),
         _retention("ROTA_RETENTION_OCCURRENCES", "400d", "How long the record of due instants is kept."),
         _retention("ROTA_RETENTION_LOGS", "14d", "How long the logs of runs are kept."),
+        _retention("ROTA_RETENTION_AUDIT", "400d", "How long the audit is kept, and operations that have ended."),
         _number(
             "ROTA_KEEP_LAST", 0, 100_000, "100", "Runs of each schedule, and its last good result, kept at any age."
         ),

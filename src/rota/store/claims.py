@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from rota.executor import Call
+from rota.model import priority_of
+from rota.store import limits, serving
 from rota.store.database import Database, Row, Tx
+from rota.store.floors import LANE, Floor, Floors
+from rota.store.floors import params as floor_params
+from rota.store.limits import Limits, Pauses, Room, Wait
+from rota.store.lines import Job
+from rota.store.picking import MOST_PARKED, Picker, Rounds, ready
+from rota.store.rings import Place
+from rota.store.serving import Request
 from rota.store.sql import batch
 
 ALIVE = """
@@ -25,57 +36,25 @@ FROM (SELECT rota_now() AS now) n
 WHERE id PICK AND EXISTS (ALIVE)
 RETURNING rank, run_at, {pg|rota_jobs.}id, attempt, lane, queue, type, target, args, timeout_us, created_at,
   scheduled_for, schedule_id, started_by, callback_url, max_attempts, attempts_used, started_at, retry, log_lines,
-  on_lost, CASE WHEN schedule_id IS NOT NULL AND lane IN ('async', 'sync') THEN
+  on_lost, priority, CASE WHEN schedule_id IS NOT NULL AND lane IN ('async', 'sync') THEN
     (SELECT p.result FROM rota_jobs p WHERE p.schedule_id = rota_jobs.schedule_id AND {GOOD}
      AND p.scheduled_for IS NOT NULL ORDER BY p.scheduled_for DESC LIMIT 1) END
 """.replace("ALIVE", ALIVE.strip()).replace("{GOOD}", GOOD)
 
-# FOREIGN is there only when other applications declare types in this database; see Request.foreign.
-READY = """
-SELECT id FROM rota_jobs WHERE status = 'pending' AND queue = QUEUE AND lane = 'LANE'
-  AND (expires_at IS NULL OR expires_at > rota_now()) FOREIGN
-ORDER BY rank, run_at, id LIMIT COUNT {pg|FOR UPDATE SKIP LOCKED}
+READY_AT_ALL = """(SELECT queue FROM rota_jobs {lite|INDEXED BY rota_jobs_ready} WHERE status = 'pending'
+   AND ring IS NULL ORDER BY queue, lane, rank LIMIT 1) IS NOT NULL"""
+
+PROBE = f"""
+SELECT EXISTS (SELECT 1 FROM rota_queues WHERE {limits.ANY} OR slowed_until > rota_now()), {serving.RINGED},
+  EXISTS (SELECT 1 FROM rota_pauses), READY
 """
 
-FOREIGN = "AND coalesce(type, '') NOT IN (SELECT f.name FROM {rows|f|foreign|name text})"
-
-# Names before the start queue come last: workers that start at different queues share them out.
-ALL_QUEUES = "rota_queues q WHERE q.paused_at IS NULL AND LIMITS ORDER BY q.name < :start, q.name"
-
-LISTED_QUEUES = """
-{rows|w|queues|name text, place bigint} JOIN rota_queues q ON q.name = w.name
-WHERE q.paused_at IS NULL AND LIMITS ORDER BY w.place
-"""
-
-# For SQLite, which would look through the whole table where much waits: from its beginning, where all has ended.
-ANY_READY = "SELECT 1 FROM rota_jobs INDEXED BY rota_jobs_ready WHERE status = 'pending' LIMIT 1"
-
-ANY_LIMIT = "SELECT 1 FROM rota_queues WHERE concurrency IS NOT NULL AND paused_at IS NULL LIMIT 1"
-
-# The row of a queue with a limit is the lock that claims from it wait in turn for; whoever finds it taken lets it be.
-LOCK_LIMITED = """
-SELECT name FROM rota_queues WHERE concurrency IS NOT NULL AND paused_at IS NULL FOR UPDATE SKIP LOCKED
-"""
-
-ROOM = """
-SELECT q.name, CASE WHEN q.concurrency IS NOT NULL THEN
-  q.concurrency - (SELECT count(*) FROM rota_jobs r WHERE r.status = 'running' AND r.queue = q.name) END
-FROM QUEUES
-"""
+# A claim that took nothing leaves only locks behind, for which nobody need wait for the disk.
+QUICKLY = "SELECT set_config('synchronous_commit', 'off', true)"
 
 
-class Request(msgspec.Struct, frozen=True):
-    """What a worker asks for."""
-
-    worker: str
-    lanes: Mapping[str, int]
-    """Free slots of each lane, all above zero."""
-    queues: tuple[str, ...] | None = None
-    """These in that order of preference; None for all, also new ones."""
-    foreign: tuple[str, ...] = ()
-    """Declared types whose code this worker does not have."""
-    start: str = ""
-    """Which queue to look at first when all are served."""
+Spot = tuple[str, str]
+"""A queue and a key in it, or none: what limits on what runs are counted by."""
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -87,118 +66,209 @@ class Claimed(msgspec.Struct, frozen=True):
     retry: str | None
     log_lines: int
     on_lost: str
-    limited: bool = False
-    """Whether its queue has a concurrency limit: then its end makes room for another."""
+    room: Spot | None = None
+    """Where its end makes room for another, if its queue has a limit on what runs."""
 
 
-def claim(db: Database, request: Request) -> list[Claimed]:
-    """Take as many ready jobs as there are slots: queue after queue, in each by priority, due time and id.
+class Found(msgspec.Struct):
+    """What a claim took, and what it learned about the jobs that it left waiting."""
 
-    Where a queue has a concurrency limit the claim is a transaction that holds the row of that queue, else one
-    statement that pays nothing for it.
+    jobs: list[Claimed]
+    waits: dict[str, Wait] = {}
+    """Why jobs of a queue were left though a slot is free, by queue."""
+    now: int = 0
+    """The database's clock (µs)."""
+    again: bool = False
+    """Whether there may be more to take at once."""
+    locked: bool = False
+    """Whether rows of queues were locked for it."""
+
+    @property
+    def until(self) -> int | None:
+        """When the first of the queues may go on (µs, by the database's clock), as far as that is known."""
+        return min((wait.until for wait in self.waits.values() if wait.until is not None), default=None)
+
+    @property
+    def contended(self) -> bool:
+        """Whether another claim held a queue with a limit for the moment."""
+        return any(wait.reason == "contended" for wait in self.waits.values())
+
+
+def claim(db: Database, request: Request, rounds: Rounds | None = None) -> list[Claimed]:
+    """Take as many ready jobs as there are slots: queue after queue, in each by priority, due time and id."""
+    return look(db, request, rounds).jobs
+
+
+def look(db: Database, request: Request, rounds: Rounds | None = None) -> Found:
+    """Claim, and tell why jobs were left waiting.
+
+    Where a queue has limits, or jobs have keys or ask for labels, or a type is paused, the claim is a transaction that
+    holds the rows of queues with limits and counts what they allow; else one statement that pays nothing for it.
     """
-    if db.dialect == "sqlite":
-        with db.statement() as tx:  # an idle poll must not take the write lock
-            if tx.row(ANY_READY) is None:
-                return []
-    else:
+    rounds = rounds or Rounds()
+    found = _look(db, request, rounds)
+    rounds.idle = not found.jobs
+    return found
+
+
+def _look(db: Database, request: Request, rounds: Rounds) -> Found:
+    # An idle poll is one statement, and on SQLite must not take the write lock.
+    ask_first = db.dialect == "sqlite" or rounds.idle
+    if ask_first or not rounds.in_turn:
         with db.statement() as tx:
-            if tx.row(ANY_LIMIT) is None:
-                return _rows_to_claimed(tx.rows(_statement(request), _params(request)))
+            limited, ringed, paused, ready = tx.rows(PROBE.replace("READY", READY_AT_ALL if ask_first else "true"))[0]
+            if not (ringed or ready):
+                return Found([])
+            if db.dialect == "postgresql" and not (limited or ringed or paused):
+                return Found(_claim_plainly(tx, request, rounds.floors))
     with db.transaction() as tx:
-        return _claim_in_turn(tx, request)
+        found = claim_in_turn(tx, request, rounds)
+        if found.locked and not found.jobs:
+            tx.run(QUICKLY)
+        return found
 
 
-def _statement(request: Request) -> str:
+def _claim_plainly(tx: Tx, request: Request, low: Floors) -> list[Claimed]:
+    """Claim by one statement; where floors left slots free, by another from the front of the index."""
+    floors, began = low.now(), time.monotonic()
+    rows = _in_order(tx.rows(_statement(request, floors), {**serving.params_of(request), **floor_params(floors)}))
+    took_s = time.monotonic() - began
+    if not floors:
+        low.begun_at_front(rows, request.lanes, took_s)
+    elif not low.begun_behind(rows, request.lanes, took_s):
+        counts = Counter(row[LANE] for row in rows)
+        left = {lane: free - counts[lane] for lane, free in request.lanes.items() if free > counts[lane]}
+        rest = msgspec.structs.replace(request, lanes=left)
+        rows += _in_order(tx.rows(_statement(rest), serving.params_of(rest))) if left else []
+    return [_claimed(*row) for row in rows]
+
+
+def _statement(request: Request, low: Mapping[str, Floor] | None = None) -> str:
     """The claim of all lanes in one statement: a lateral index scan for each queue, until the slots are filled."""
-    queues = f"SELECT q.name FROM {_queues(request)}".replace("LIMITS", "q.concurrency IS NULL")
+    queues = f"SELECT q.name FROM {serving.queues(request)}".replace("LIMITS", serving.UNLIMITED)
+    is_foreign, floors = bool(request.foreign), low or {}
+    found = {
+        lane: ready(lane, "q.name", f":n_{lane}", foreign=is_foreign, low=lane in floors) for lane in request.lanes
+    }
     parts = [
-        f"ARRAY(SELECT j.id FROM ({queues}) q CROSS JOIN LATERAL"
-        f" ({_ready(lane, 'q.name', f':n_{lane}', request)}) j LIMIT :n_{lane})"
-        for lane in request.lanes
+        f"ARRAY(SELECT j.id FROM ({queues}) q CROSS JOIN LATERAL ({text}) j LIMIT :n_{lane})"
+        for lane, text in found.items()
     ]
     return TAKE.replace("PICK", f"= ANY({' || '.join(parts)})")
 
 
-def _queues(request: Request) -> str:
-    return ALL_QUEUES if request.queues is None else LISTED_QUEUES
-
-
-def _ready(lane: str, queue: str, count: str, request: Request) -> str:
-    text = READY.replace("LANE", lane).replace("QUEUE", queue).replace("COUNT", count)
-    return text.replace("FOREIGN", FOREIGN if request.foreign else "")
-
-
-def _params(request: Request) -> dict[str, object]:
-    params: dict[str, object] = {"worker": request.worker, "start": request.start}
-    params.update({f"n_{lane}": free for lane, free in request.lanes.items()})
-    if request.queues is not None:
-        listed = dict.fromkeys(request.queues)  # a name given twice counts once
-        params["queues"] = batch([{"name": name, "place": place} for place, name in enumerate(listed)])
-    if request.foreign:
-        params["foreign"] = batch([{"name": name} for name in request.foreign])
-    return params
-
-
-def _claim_in_turn(tx: Tx, request: Request) -> list[Claimed]:
+def claim_in_turn(tx: Tx, request: Request, rounds: Rounds) -> Found:
     """Claim lane after lane, so that the room which a limited queue has left is shared by its lanes."""
-    params = _params(request)
-    limits = "true"
-    if tx.dialect == "postgresql":
-        held = tx.rows(LOCK_LIMITED)
-        params["held"] = batch([{"name": row[0]} for row in held])
-        limits = "(q.concurrency IS NULL OR q.name IN (SELECT h.name FROM {rows|h|held|name text}))"
-    room: dict[str, int | None] = dict(
-        tx.rows(ROOM.replace("QUEUES", _queues(request)).replace("LIMITS", limits), params)
+    params = serving.params_of(request)
+    state = serving.see(tx, request, params)
+    now, served, rounds.in_turn = state.now, state.served, not state.plain
+    pauses = limits.pauses(tx) if state.paused else Pauses()
+    waits, places = serving.hold(tx, state)
+    rooms = limits.rooms(tx, request.worker, now, [one.limits for one in served if one.limits.any])
+    places, unparked = _served_places(tx, places, request, pauses)
+    picker = Picker(
+        tx, lanes=request.lanes, pauses=pauses, params=params, now=now, rounds=rounds, places=places,
+        queues=[(one.limits, rooms.get(one.limits.name) or Room(), one.slowed_until) for one in served],
+        plain=any(one.plain for one in served),
+    )  # fmt: skip
+    blocked = {name for name, room in rooms.items() if room.left == 0}
+    picker.run()
+    taken = _take(tx, request.worker, [job.id for job in picker.picked])
+    keyed_rates = _record(tx, picker.picked, taken, {one.limits.name: one.limits for one in served})
+    if picker.left and tx.dialect == "postgresql":
+        tx.hint("jobs")
+    _say(tx, now, served, rooms, picker, blocked, waits)
+    spent = any(
+        room.wait is not None and room.wait.rate is not None and room.left == 0 and name not in blocked
+        for name, room in rooms.items()
     )
-    picked: list[str] = []
-    for lane, free in request.lanes.items():
-        found = _pick(tx, request, params, lane, free, room)
-        for queue, _ in found:
-            left = room[queue]
-            room[queue] = None if left is None else left - 1
-        picked += [job_id for _, job_id in found]
-    limited = {name for name, left in room.items() if left is not None}
-    taken = _take(tx, request.worker, picked)
-    return [msgspec.structs.replace(one, limited=True) if one.call.queue in limited else one for one in taken]
+    locked = tx.dialect == "postgresql" and any(one.limits.shared for one in served)
+    jobs = _with_room(taken, picker.picked, {one.limits.name for one in served if one.limits.frees})
+    rounds.idle = not jobs
+    return Found(jobs, waits, now, picker.unseen or unparked or spent or keyed_rates, locked)
 
 
-PICK_IN_TURN = """
-SELECT q.name, j.id FROM (SELECT * FROM {rows|w|open|name text, room bigint, place bigint} ORDER BY place) q
-CROSS JOIN LATERAL (READY) j LIMIT :free
-"""
+def _with_room(taken: list[Claimed], picked: Sequence[Job], frees: set[str]) -> list[Claimed]:
+    """Note where their ends will make room."""
+    if not frees:
+        return taken
+    spots = {job.id: (job.queue, job.key) for job in picked if job.queue in frees}
+    return [msgspec.structs.replace(one, room=spots.get(one.call.job_id)) for one in taken]
 
 
-def _pick(
-    tx: Tx, request: Request, params: dict[str, object], lane: str, free: int, room: dict[str, int | None]
-) -> list[tuple[str, str]]:
-    """Return (queue, job) of the next jobs of a lane."""
-    open_queues = [(name, free if left is None else min(left, free)) for name, left in room.items()]
-    open_queues = [(name, left) for name, left in open_queues if left > 0]
-    if tx.dialect == "postgresql":
-        table = [{"name": name, "room": left, "place": place} for place, (name, left) in enumerate(open_queues)]
-        sql = PICK_IN_TURN.replace("READY", _ready(lane, "q.name", "q.room", request))
-        return [(row[0], row[1]) for row in tx.rows(sql, {**params, "open": batch(table), "free": free})]
-    ready = _ready(lane, ":queue", ":count", request)
-    found: list[tuple[str, str]] = []
-    for name, left in open_queues:
-        count = min(left, free - len(found))
-        if count <= 0:
-            break
-        found += [(name, row[0]) for row in tx.rows(ready, {**params, "queue": name, "count": count})]
-    return found
+def _served_places(tx: Tx, places: Sequence[Place], request: Request, pauses: Pauses) -> tuple[list[Place], bool]:
+    """Return those that this worker serves, and whether jobs of types that were resumed wait again."""
+    found, unparked = [], 0
+    for place in places:
+        if place.lane not in request.lanes:
+            continue
+        if place.served_by(request.labels):
+            found.append(place)
+        elif place.prefix.startswith("!") and place.prefix[1:] not in pauses.types and unparked < MOST_PARKED:
+            unparked += limits.unpark_place(tx, place, MOST_PARKED - unparked)
+    return found, unparked > 0
+
+
+def _record(tx: Tx, picked: Sequence[Job], taken: Sequence[Claimed], served: Mapping[str, Limits]) -> bool:
+    """Store the starts in queues with rate limits; tell whether some count for a limit by key."""
+    counted = {name for name, one in served.items() if one.rates}
+    if not counted:
+        return False
+    keys = {job.id: job.key or None for job in picked if job.queue in counted}
+    by_key = {name for name in counted if served[name].key_rates}
+    starts: Counter[tuple[str, str | None]] = Counter()
+    for one in taken:
+        queue, job_id = one.call.queue, one.call.job_id
+        if queue in counted:
+            starts[(queue, keys[job_id] if queue in by_key else None)] += 1
+    limits.record(tx, starts)
+    return any(key is not None for _, key in starts)
+
+
+def _say(
+    tx: Tx,
+    now: int,
+    served: Sequence[serving.Served],
+    rooms: Mapping[str, Room],
+    picker: Picker,
+    blocked: set[str],
+    waits: dict[str, Wait],
+) -> None:
+    """Tell why jobs of queues were left waiting."""
+    for one in served:
+        name = one.limits.name
+        if one.slowed_until is not None and one.waiting:
+            waits[name] = Wait("slowed", one.slowed_until)
+        if name in picker.full_keys:
+            waits[name] = Wait("keys-full")
+    for (name, rate), keys in picker.limited_keys.items():
+        _wait_for_rate(waits, name, Wait("rate-limited", limits.frees_at(tx, name, rate, now, keys), rate))
+    for name in sorted(blocked):
+        wait = rooms[name].wait
+        if wait is not None and wait.rate is not None:
+            wait = Wait("rate-limited", limits.frees_at(tx, name, wait.rate, now), wait.rate)
+        if wait is not None:
+            waits[name] = wait
+
+
+def _wait_for_rate(waits: dict[str, Wait], name: str, wait: Wait) -> None:
+    """Keep the wait that ends first."""
+    known = waits.get(name)
+    if known is None or known.until is None or (wait.until is not None and wait.until < known.until):
+        waits[name] = wait
 
 
 def _take(tx: Tx, worker: str, ids: Sequence[str]) -> list[Claimed]:
     if not ids:
         return []
     sql = TAKE.replace("PICK", "{in|SELECT u.id FROM {rows|u|batch|id uuid}}")
-    return _rows_to_claimed(tx.rows(sql, {"worker": worker, "batch": batch([{"id": job_id} for job_id in ids])}))
+    rows = tx.rows(sql, {"worker": worker, "batch": batch([{"id": job_id} for job_id in ids])})
+    return [_claimed(*row) for row in _in_order(rows)]
 
 
-def _rows_to_claimed(rows: list[Row]) -> list[Claimed]:
+def _in_order(rows: list[Row]) -> list[Row]:
     rows.sort(key=lambda row: row[:3])  # RETURNING has no order
-    return [_claimed(*row) for row in rows]
+    return rows
 
 
 def _claimed(
@@ -223,10 +293,11 @@ def _claimed(
     retry: str | None,
     log_lines: int,
     on_lost: str,
+    priority: int | None,
     previous: str | None,
 ) -> Claimed:
     call = Call(
         job_id, attempt, lane, queue, type_, target, args, timeout_us, created_at, scheduled_for, schedule_id,
-        started_by, callback_url, previous, max_attempts, attempts_used, -rank,
+        started_by, callback_url, previous, max_attempts, attempts_used, priority_of(rank, priority),
     )  # fmt: skip
     return Claimed(call, started_at, run_at, retry, log_lines, on_lost)

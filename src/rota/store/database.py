@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from rota.errors import DatabaseBusy, DatabaseError, DatabaseReadOnly, DatabaseUnavailable, Invalid
 from rota.settings import DatabaseUrl
 from rota.store.sql import Dialect
 
+if TYPE_CHECKING:
+    from rota.store.lent import Lent
+
 T = TypeVar("T")
 C = TypeVar("C")
-Topic = Literal["jobs", "due", "schedules", "cancel"]
+Topic = Literal["jobs", "due", "schedules", "cancel", "room"]
 HINT_SILENCE_S = 0.002
 Params = Mapping[str, Any]
 Row = tuple[Any, ...]
@@ -28,6 +32,30 @@ RETRY_FOR_S = 3.0
 
 class Duplicate(Exception):
     """A unique index refused the row; callers turn it into what it means."""
+
+
+class Remembered:
+    """What was read a moment ago, so that not every call reads it."""
+
+    FOR_S = 0.5
+
+    def __init__(self) -> None:
+        self._value: Mapping[str, str] | None = None
+        self._until = 0.0
+
+    @property
+    def value(self) -> Mapping[str, str] | None:
+        """None where it was not read, or too long ago."""
+        return self._value if time.monotonic() < self._until else None
+
+    def keep(self, value: Mapping[str, str]) -> Mapping[str, str]:
+        """Remember a value."""
+        self._value, self._until = value, time.monotonic() + self.FOR_S
+        return value
+
+    def forget(self) -> None:
+        """Have it read the next time."""
+        self._until = 0.0
 
 
 class HintListener(Protocol):
@@ -87,6 +115,11 @@ class Tx(ABC):
             raise
         self.run("RELEASE SAVEPOINT rota_part")
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Have the statements of the block committed together, also outside of a transaction."""
+        yield
+
     def row(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
         """Return the first row, or None."""
         found = self.rows(sql, params)
@@ -132,7 +165,9 @@ class Database(ABC):
 
     def __init__(self) -> None:
         self._hinted: dict[Topic, float] = {}
+        self._sender = os.urandom(4).hex()
         self.known_queues: set[str] = set()
+        self.queue_defaults = Remembered()
         self.last_contact = 0.0
         """``time.monotonic()`` of the last statement that the database answered."""
 
@@ -149,6 +184,15 @@ class Database(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close every connection."""
+
+    def payload(self, topic: Topic) -> str:
+        """Return what is sent as a hint.  A worker that made room knows it before the hint is back with it."""
+        return f"room {self._sender}" if topic == "room" else topic
+
+    def topics(self, payloads: Iterable[str]) -> set[str]:
+        """Return the topics of received hints, without those of our own that need not come back."""
+        own = self.payload("room")
+        return {payload.partition(" ")[0] for payload in payloads if payload != own}
 
     def hints_due(self, topic: Topic) -> bool:
         """Tell whether a hint must be sent: those within ``HINT_SILENCE_S`` of the last are folded into it.
@@ -168,6 +212,14 @@ class Database(ABC):
 
         Raises Invalid for anything that is no connection of this database's driver.
         """
+
+    async def lend(self, connection: Any) -> Lent | None:
+        """Return a connection of an asynchronous library as `adopt` takes it, on the event loop that runs here.
+
+        None for any other, which belongs to its thread.
+        """
+        del connection
+        return None
 
     @abstractmethod
     def listen(self) -> HintListener:
@@ -270,23 +322,37 @@ class Pool:
 
 
 def driver_connection(given: object, kind: type[C], needed: str) -> C:
-    """Return the caller's own connection as the driver has it, also from a connection or session of SQLAlchemy.
+    """Return the caller's own connection as the driver has it, also from SQLAlchemy's or Django's over it.
 
     Raises Invalid, with what is ``needed``, for anything that is no ``kind``.
     """
+    if isinstance(given, kind):
+        return given
     found: Any = given
+    if callable(getattr(found, "ensure_connection", None)):  # of Django
+        found.ensure_connection()
+        found = found.connection
+    elif not type(given).__module__.startswith("sqlalchemy.ext.asyncio"):
+        found = _below_sqlalchemy(given)
+    if isinstance(found, kind):
+        return found
+    what = f"{type(found).__module__}.{type(found).__qualname__}".removeprefix("builtins.")
+    reason = f"is of type {what}" if found is given else f"is one over {what}"
+    if isinstance(given, str):
+        reason = "is an address, not an open connection"
+    hint = f"{needed} is needed, or SQLAlchemy's or Django's over one; an asynchronous one is for `await aenqueue(…)`"
+    raise Invalid("connection", reason, hint=hint)
+
+
+def _below_sqlalchemy(found: Any) -> Any:
+    """Return the driver's own connection, in whose transaction SQLAlchemy's stands; anything else is returned."""
     if callable(getattr(found, "get_bind", None)) and callable(getattr(found, "connection", None)):
         found = found.connection()  # a session
     if callable(getattr(found, "in_transaction", None)) and hasattr(found, "connection"):
         if not found.in_transaction():
             found.begin()  # else its commit() would have nothing to commit
         found = found.connection
-    found = getattr(found, "driver_connection", found)
-    if isinstance(found, kind):
-        return found
-    what = f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
-    reason = "is an address, not an open connection" if isinstance(given, str) else f"is of type {what}"
-    raise Invalid("connection", reason, hint=f"{needed} is needed, or SQLAlchemy's over one")
+    return getattr(found, "driver_connection", found)
 
 
 def columns(names: Sequence[str], prefix: str = "") -> str:

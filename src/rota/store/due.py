@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from rota.store import turns
+from rota.store import dependencies
 from rota.store.database import Tx
+from rota.store.unique import kept
 
 # The clock is read in a subquery of its own: PostgreSQL then reads it once and stops in the index where the due rows
 # end, where a bare rota_now() is volatile and makes it look at every row that is due later.
@@ -19,9 +20,9 @@ UPDATE rota_jobs SET status = 'pending', updated_at = rota_now() WHERE id {{in|
 
 EXPIRE = f"""
 UPDATE rota_jobs SET status = 'cancelled', reason = 'expired', error = 'it waited longer than its expiresIn',
-  error_detail = NULL, unique_hold = NULL, completed_at = rota_now(), updated_at = rota_now()
+  error_detail = NULL, unique_hold = {kept()}, completed_at = rota_now(), updated_at = rota_now()
 WHERE id {{in|SELECT id FROM rota_jobs WHERE expires_at <= {NOW} AND status IN ('pending', 'scheduled', 'held')
-  ORDER BY expires_at LIMIT :limit {{pg|FOR UPDATE SKIP LOCKED}}}} RETURNING id, turn_key
+  ORDER BY expires_at LIMIT :limit {{pg|FOR UPDATE SKIP LOCKED}}}} RETURNING {dependencies.ENDED}
 """
 
 
@@ -63,5 +64,5 @@ def move(tx: Tx, limit: int) -> set[str]:
 def expire(tx: Tx, limit: int) -> list[str]:
     """Cancel jobs that waited longer than they may; return their ids."""
     rows = tx.rows(EXPIRE, {"limit": limit})
-    turns.release(tx, (row[1] for row in rows if row[1] is not None))
+    dependencies.end(tx, [dependencies.End(*row) for row in rows])
     return [row[0] for row in rows]

@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from rota.ids import is_id
 from rota.model import Attempt, Job, NewJob
-from rota.store import turns
-from rota.store.database import Duplicate, Topic, Tx, columns
+from rota.store import ageing, dependencies, turns
+from rota.store.database import Duplicate, Row, Topic, Tx, columns
 from rota.store.sql import batch
+from rota.store.unique import kept
 
 COLUMNS = columns(Job.__struct_fields__)
 
 INSERT = """
 INSERT INTO rota_jobs (id, type, lane, target, queue, rank, status, run_at, max_attempts, retry, timeout_us, on_lost,
   args, unique_key, unique_scope, unique_hold, concurrency_key, callback_url, tags, run_on, origin, started_by,
-  schedule_id, scheduled_for, expires_at, created_at, updated_at TURN_KEY)
-SELECT u.id, u.type, u.lane, {json|u.target}, u.queue, u.rank,
+  schedule_id, scheduled_for, expires_at, created_at, updated_at, ring, priority MORE_COLUMNS)
+SELECT u.id, u.type, u.lane, {json|u.target}, u.queue, CASE WHEN n.ages THEN AGED ELSE u.rank END,
   CASE IF_HELD WHEN coalesce(u.run_at, n.now) + coalesce(u.delay_us, 0) <= n.now THEN 'pending' ELSE 'scheduled' END,
   coalesce(u.run_at, n.now) + coalesce(u.delay_us, 0), u.max_attempts, {json|u.retry}, u.timeout_us,
   coalesce(u.on_lost, 'retry'), {json|u.args},
   u.unique_key, u.unique_scope, CASE WHEN u.unique_scope IS NOT NULL THEN u.unique_key END, u.concurrency_key,
   u.callback_url, {json|u.tags}, {json|u.run_on}, coalesce(u.origin, 'enqueue'), u.started_by, u.schedule_id,
-  u.scheduled_for, n.now + u.expires_us, n.now, n.now KEY_GIVEN
-FROM (SELECT rota_now() AS now) n CROSS JOIN {rows|u|batch|id uuid, type text, lane text, target text, queue text,
+  u.scheduled_for, n.now + u.expires_us, n.now, n.now, RING, CASE WHEN n.ages THEN -u.rank END MORE_VALUES
+FROM (SELECT rota_now() AS now, EXISTS (SELECT 1 FROM rota_queues WHERE ageing_us IS NOT NULL) AS ages) n
+CROSS JOIN {rows|u|batch|id uuid, type text, lane text, target text, queue text,
   rank bigint, run_at bigint, delay_us bigint, max_attempts bigint, retry text, timeout_us bigint, on_lost text,
   args text, unique_key text, unique_scope text, concurrency_key text, callback_url text, tags text, run_on text,
-  origin text, started_by text, schedule_id text, scheduled_for bigint, expires_us bigint, turn_key text}
+  origin text, started_by text, schedule_id text, scheduled_for bigint, expires_us bigint MORE_GIVEN}
 WHERE true IN_ORDER
 ON CONFLICT DO NOTHING
 RETURNING id
 """
 
-# Whose key another job has, or one before it in the batch.
+DUE = "coalesce(u.run_at, n.now) + coalesce(u.delay_us, 0)"
+
+# Where jobs age, a waiting time of ageing_us is worth one priority: this order never changes while they wait.
+AGED = f"""coalesce((SELECT {DUE} + q.ageing_us
+  * {{pg|least}}{{lite|min}}({{pg|greatest}}{{lite|max}}(u.rank, -1000000), 1000000)
+  FROM rota_queues q WHERE q.name = u.queue AND q.ageing_us IS NOT NULL), u.rank)"""
+
+# See ``Ring``: what the claim goes round.
+RING = """CASE WHEN u.run_on IS NOT NULL OR u.concurrency_key IS NOT NULL
+  THEN coalesce(u.run_on, '') || '|' || coalesce(u.concurrency_key, '') END"""
+
+# Whose key another job has, or one before it in the batch; and who waits for other jobs.
 HELD = f"""
+  WHEN u.depends_on IS NOT NULL THEN 'held'
   WHEN u.turn_key IS NOT NULL AND (CAST(:hold AS bigint) = 1
     OR row_number() OVER (PARTITION BY u.turn_key ORDER BY u.id) > 1
     OR EXISTS (SELECT 1 FROM rota_jobs a WHERE a.turn_key = u.turn_key AND a.status IN {turns.ACTIVE})
@@ -46,12 +61,25 @@ def _filled(template: str, **parts: str) -> str:
     return template
 
 
-# Who has no key pays nothing for those who have.
-INSERT_PLAIN = _filled(INSERT, IF_HELD="", TURN_KEY="", KEY_GIVEN="", IN_ORDER="")
+# Who says nothing of turns, windows, parents and batches pays nothing for those who do.
+INSERT_PLAIN = _filled(
+    INSERT, AGED=AGED, RING=RING, IF_HELD="", MORE_COLUMNS="", MORE_VALUES="", MORE_GIVEN="", IN_ORDER=""
+)
 # In order, so that two batches with the same keys do not wait for each other.
-INSERT_IN_TURN = _filled(
-    INSERT, IF_HELD=HELD, TURN_KEY=", turn_key", KEY_GIVEN=", u.turn_key", IN_ORDER="ORDER BY u.turn_key, u.id"
+INSERT_IN_FULL = _filled(
+    INSERT,
+    AGED=AGED,
+    RING=RING,
+    IF_HELD=HELD,
+    MORE_COLUMNS=", turn_key, unique_until, depends_on, if_parent_failed, batch_id, awaited",
+    MORE_VALUES=""", u.turn_key, n.now + u.unique_for_us, {json|u.depends_on}, u.if_parent_failed, u.batch_id,
+  coalesce(u.awaited, 0)""",
+    MORE_GIVEN=""", turn_key text, unique_for_us bigint, depends_on text, if_parent_failed text, batch_id uuid,
+  awaited bigint""",
+    IN_ORDER="ORDER BY u.turn_key, u.unique_key, u.id",
 ).replace("RETURNING id", "RETURNING id, turn_key, status")
+IN_FULL = attrgetter("turn_key", "unique_for_us", "depends_on", "batch_id", "awaited")
+PLAIN = (None, None, None, None, 0)
 
 QUEUES = """
 INSERT INTO rota_queues (name, created_at)
@@ -66,13 +94,11 @@ def insert(tx: Tx, jobs: Sequence[NewJob]) -> list[str]:
     job: see ``holder``.  One whose turn has not come is stored as held: see ``turns``.  Queues come into being here;
     the database object remembers those that are known.
     """
-    known = tx.db.known_queues
-    fresh = {job.queue for job in jobs} - known
-    if fresh:
-        tx.run(QUEUES, {"batch": batch([{"name": name} for name in sorted(fresh)])})
-        tx.after_commit(lambda: known.update(fresh))
-    if any(job.turn_key is not None for job in jobs):
-        return _insert_in_turn(tx, jobs)
+    make_queues(tx, jobs)
+    if any(IN_FULL(job) != PLAIN for job in jobs):
+        return _insert_in_full(tx, jobs)
+    if len(jobs) > 1 and any(job.unique_key is not None for job in jobs):
+        jobs = sorted(jobs, key=lambda job: job.unique_key or "")  # or two batches could wait for each other
     topic: Topic = "due" if all(job.delay_us or job.run_at for job in jobs) else "jobs"
     # One row tells of itself, which saves the way to the server and back; of many each would do so.
     sql = INSERT_PLAIN + tx.hint_within(topic) if len(jobs) == 1 else INSERT_PLAIN
@@ -82,20 +108,38 @@ def insert(tx: Tx, jobs: Sequence[NewJob]) -> list[str]:
     return stored
 
 
+def make_queues(tx: Tx, jobs: Sequence[NewJob]) -> None:
+    """Let the queues of jobs come into being."""
+    known = tx.db.known_queues
+    fresh = {job.queue for job in jobs} - known
+    if fresh:
+        tx.run(QUEUES, {"batch": batch([{"name": name} for name in sorted(fresh)])})
+        tx.after_commit(lambda: known.update(fresh))
+
+
+def _insert_in_full(tx: Tx, jobs: Sequence[NewJob]) -> list[str]:
+    with tx.together():
+        states = dependencies.lock_parents(tx, jobs)
+        stored = _insert_in_turn(tx, jobs)
+        if children := [job for job in jobs if job.depends_on is not None and job.id in stored]:
+            dependencies.hold(tx, children, states)
+    return stored
+
+
 def _insert_in_turn(tx: Tx, jobs: Sequence[NewJob]) -> list[str]:
-    rows = tx.rows(INSERT_IN_TURN, {"batch": batch(jobs), "hold": 0})
+    rows = tx.rows(INSERT_IN_FULL, {"batch": batch(jobs), "hold": 0})
     stored = {row[0] for row in rows}
     # The index refused those whose key somebody else took in the same moment: they wait their turn.
     refused = [job for job in jobs if job.turn_key is not None and job.id not in stored]
     if refused:
-        rows += tx.rows(INSERT_IN_TURN, {"batch": batch(refused), "hold": 1})
+        rows += tx.rows(INSERT_IN_FULL, {"batch": batch(refused), "hold": 1})
     states = {row[2] for row in rows}
     if "pending" in states:
         tx.hint("jobs")
     if "scheduled" in states:
         tx.hint("due")
     if "held" in states:
-        turns.settle(tx, {row[1] for row in rows if row[2] == "held"})
+        turns.settle(tx, {row[1] for row in rows if row[2] == "held" and row[1] is not None})
     return [row[0] for row in rows]
 
 
@@ -108,12 +152,6 @@ def existing(tx: Tx, ids: Sequence[str]) -> set[str]:
 def _ids(ids: Iterable[str]) -> dict[str, str]:
     """The parameter of a statement over ids; a malformed one is simply unknown."""
     return {"batch": batch([{"id": job_id} for job_id in ids if is_id(job_id)])}
-
-
-def holder(tx: Tx, unique_key: str) -> str | None:
-    """Return the id of the job that holds a unique key."""
-    found: str | None = tx.value("SELECT id FROM rota_jobs WHERE unique_hold = :key", {"key": unique_key})
-    return found
 
 
 def get(tx: Tx, job_id: str) -> Job | None:
@@ -137,16 +175,18 @@ def attempts(tx: Tx, job_id: str) -> list[Attempt]:
     return [Attempt(*row) for row in tx.rows(sql, {"id": job_id})]
 
 
+CANCEL_WAITING = f"""
+UPDATE rota_jobs SET status = 'cancelled', completed_at = rota_now(), updated_at = rota_now(),
+  unique_hold = {kept()}, cancel_requested_at = rota_now(), cancel_requested_by = :by, error = NULL,
+  error_detail = NULL, reason = 'cancelled'
+WHERE id = :id AND status IN ('pending', 'scheduled', 'held') RETURNING {dependencies.ENDED}
+"""
+
+
 def cancel_waiting(tx: Tx, job_id: str, by: str | None) -> bool:
     """Cancel a job that does not run; tell whether it was so."""
-    sql = """
-    UPDATE rota_jobs SET status = 'cancelled', completed_at = rota_now(), updated_at = rota_now(), unique_hold = NULL,
-      cancel_requested_at = rota_now(), cancel_requested_by = :by, error = NULL, error_detail = NULL,
-      reason = 'cancelled'
-    WHERE id = :id AND status IN ('pending', 'scheduled', 'held') RETURNING turn_key
-    """
-    rows = tx.rows(sql, {"id": job_id, "by": by})
-    turns.release(tx, (row[0] for row in rows if row[0] is not None))
+    rows = tx.rows(CANCEL_WAITING, {"id": job_id, "by": by})
+    dependencies.end(tx, [dependencies.End(*row) for row in rows])
     return len(rows) == 1
 
 
@@ -173,11 +213,18 @@ RETRY = f"""
 UPDATE rota_jobs SET status = CASE WHEN turn_key IS NOT NULL AND (CAST(:hold AS bigint) = 1 OR EXISTS (
     SELECT 1 FROM rota_jobs a WHERE a.turn_key = rota_jobs.turn_key AND a.status IN {turns.ACTIVE}))
   THEN 'held' ELSE 'pending' END,
+  {ageing.RANKED_NOW},
   run_at = rota_now(), attempts_used = 0, lost_count = 0, completed_at = NULL, worker_id = NULL, result = NULL,
   result_truncated = NULL, progress = NULL, progress_note = NULL, reason = NULL, cancel_requested_at = NULL,
   cancel_requested_by = NULL, cancel_mode = NULL, expires_at = NULL, updated_at = rota_now(),
-  unique_hold = CASE WHEN unique_scope IS NOT NULL THEN unique_key END
+  unique_hold = CASE WHEN unique_until IS NOT NULL THEN unique_hold WHEN unique_scope IS NOT NULL THEN unique_key END
 WHERE id = :id AND status IN ('completed', 'failed', 'cancelled') RETURNING status, turn_key
+"""
+
+# A job whose window is over need not stand in the way.
+FREE_FOR = """
+UPDATE rota_jobs SET unique_hold = NULL WHERE unique_until <= rota_now() AND unique_hold =
+  (SELECT r.unique_key FROM rota_jobs r WHERE r.id = :id AND r.unique_scope IS NOT NULL AND r.unique_until IS NULL)
 """
 
 
@@ -192,6 +239,7 @@ def retry(tx: Tx, job_id: str) -> bool:
         with tx.savepoint():
             rows = tx.rows(RETRY, {"id": job_id, "hold": 0})
     except Duplicate:  # of its unique key, or another job of its turns became active in this moment
+        tx.run(FREE_FOR, {"id": job_id})
         rows = tx.rows(RETRY, {"id": job_id, "hold": 1})
     if rows and rows[0][0] == "held":
         turns.settle(tx, [rows[0][1]])
@@ -201,23 +249,40 @@ def retry(tx: Tx, job_id: str) -> bool:
 def run_now(tx: Tx, job_id: str) -> bool:
     """Make a scheduled job due; tell whether it was one."""
     tx.hint("jobs")
-    sql = """
-    UPDATE rota_jobs SET status = 'pending', run_at = rota_now(), updated_at = rota_now()
+    sql = f"""
+    UPDATE rota_jobs SET status = 'pending', {ageing.RANKED_NOW}, run_at = rota_now(), updated_at = rota_now()
     WHERE id = :id AND status = 'scheduled'
     """
     return tx.run(sql, {"id": job_id}) == 1
 
 
-def delete(tx: Tx, ids: Sequence[str]) -> int:
-    """Delete jobs that do not run, with their attempts and logs; return how many."""
+IDLE = ("scheduled", "pending", "held", "completed", "failed", "cancelled")
+
+
+def delete(tx: Tx, ids: Sequence[str], states: Iterable[str] = IDLE) -> int:
+    """Delete jobs that are in one of these states still, with their attempts and logs; return how many.
+
+    Whoever looked them up in another transaction says in which states: one that was retried meanwhile is to run.
+    """
     those = "{in|SELECT u.id FROM {rows|u|batch|id uuid}}"
-    sql = f"DELETE FROM rota_jobs WHERE id {those} AND status <> 'running' RETURNING id, turn_key, completed_at"
+    still = ", ".join(f"'{state}'" for state in states if state in IDLE)
+    sql = f"""
+    DELETE FROM rota_jobs WHERE id {those} AND {{lite|+}}status{{pg| || ''}} IN ({still})
+    RETURNING {dependencies.ENDED}, batch_id, completed_at
+    """
     gone = tx.rows(sql, _ids(ids))
     history = _ids(row[0] for row in gone)
     tx.run(f"DELETE FROM rota_attempts WHERE job_id {those}", history)
     tx.run(f"DELETE FROM rota_logs WHERE job_id {those}", history)
-    turns.release(tx, (key for _, key, ended_at in gone if key is not None and ended_at is None))
+    dependencies.end(tx, [_deleted(row) for row in gone if row[1] != "completed" and (row[3] or row[6] is None)])
     return len(gone)
+
+
+def _deleted(row: Row) -> dependencies.End:
+    """Tell what follows from a deletion: who waits for a job that failed hears now that it never completes."""
+    job_id, _, turn_key, awaited, waited, batch_id, ended_at = row
+    waits = ended_at is None
+    return dependencies.End(job_id, "deleted", turn_key if waits else None, awaited, waits and bool(waited), batch_id)
 
 
 def states(tx: Tx, ids: Sequence[str]) -> dict[str, str]:

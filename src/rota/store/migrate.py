@@ -7,6 +7,7 @@ from importlib import resources
 import msgspec
 
 from rota.errors import SchemaMismatch
+from rota.store import functions
 from rota.store.database import Database, Tx
 from rota.store.sql import Dialect, render
 
@@ -75,10 +76,11 @@ def check(tx: Tx) -> None:
 def migrate(db: Database) -> list[str]:
     """Bring the schema up to date; return the names of what was applied.
 
-    Any number of processes may start at once: one migrates, the others wait for it and find the work done.
+    Any number of processes may start at once: one migrates, the others wait for it and find the work done.  Functions
+    of another version's text are made anew, since they have no number.
     """
     with db.statement() as tx:
-        if version(tx) == newest():
+        if version(tx) == newest() and not functions.to_replace(tx):
             return []
     with db.transaction() as tx:
         if db.dialect == "postgresql":
@@ -89,18 +91,25 @@ def migrate(db: Database) -> list[str]:
             check(tx)
         applied = [migration for migration in migrations() if migration.number > found]
         if not applied:
-            return []
+            return [_replace_functions(tx)] if functions.to_replace(tx) else []
         if db.dialect == "postgresql":
             tx.script(CLOCK)
         for migration in applied:
             tx.script(migration.script)
         _make_view(tx)
+        if db.dialect == "postgresql":
+            tx.script(functions.script())
         tx.run(
             "INSERT INTO rota_meta (key, value) VALUES ('schema_version', :version)"
             " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             {"version": str(applied[-1].number)},
         )
     return [migration.name for migration in applied]
+
+
+def _replace_functions(tx: Tx) -> str:
+    tx.script(functions.script())
+    return "rota_enqueue"
 
 
 def _make_schema(tx: Tx, schema: str | None) -> None:
@@ -120,6 +129,8 @@ def script(dialect: Dialect, after: int = 0, view: str = "scheduled_jobs") -> st
     ]
     if after < newest():
         parts.append(view_sql(dialect, view))
+        if dialect == "postgresql":
+            parts.append(functions.script())
         parts.append(f"INSERT INTO rota_meta (key, value) VALUES ('view', '{view}') ON CONFLICT DO NOTHING;")
     parts.append(
         f"INSERT INTO rota_meta (key, value) VALUES ('schema_version', '{newest()}')"

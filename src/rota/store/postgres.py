@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import AdaptContext
 from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
@@ -26,6 +27,21 @@ from rota.errors import (
 from rota.settings import DatabaseUrl
 from rota.store.bell import Bell
 from rota.store.database import NO_PARAMS, Database, Duplicate, Params, Pool, Row, Topic, Tx, driver_connection
+from rota.store.lent import (
+    AlchemyPort,
+    Answer,
+    AsyncpgPort,
+    Lent,
+    LentTx,
+    Port,
+    alchemy,
+    closed,
+    elsewhere,
+    is_a,
+    named,
+    no_transaction,
+    positional,
+)
 from rota.store.sql import render
 
 T = TypeVar("T")
@@ -67,6 +83,11 @@ KINDS: tuple[tuple[str, type[DatabaseError]], ...] = (
     ("54", DatabaseRefused),
 )
 HOME = "SELECT c.relnamespace::regnamespace::text FROM pg_class c WHERE c.oid = to_regclass('rota_jobs')"
+HERE = f"""
+SELECT current_setting('search_path'), ({HOME}), concat_ws(' ', pg_postmaster_start_time(), current_database(),
+  to_regclass(CAST(:home AS text) || '.rota_jobs')::oid)
+"""
+"""The search path, the schema in which it finds our tables, and which tables they are: by server, database, number."""
 UNIQUE_VIOLATION = "23505"
 REFUSALS = (
     "authentication failed",
@@ -80,17 +101,33 @@ REFUSALS = (
 
 def translate(error: psycopg.Error) -> Exception:
     """Return our own error for one of psycopg's."""
-    text = " ".join(str(error).split()) or type(error).__name__
     state = error.sqlstate or ""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if not state and isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+        return DatabaseUnavailable(f"PostgreSQL: {text}")
+    if not state and isinstance(error, psycopg.DataError):
+        return DatabaseRefused(f"PostgreSQL: {text}")
+    return _by_state(state, text)
+
+
+def translate_any(error: Exception) -> Exception:
+    """Return our own error for one of whatever library a connection is of."""
+    if not isinstance(error, psycopg.Error):
+        error = getattr(error, "orig", None) or error  # as SQLAlchemy wraps it
+    if isinstance(error, psycopg.Error):
+        return translate(error)
+    if not getattr(error, "sqlstate", None) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return _by_state(getattr(error, "sqlstate", None) or "", text)
+
+
+def _by_state(state: str, text: str) -> Exception:
     if state == UNIQUE_VIOLATION:
         return Duplicate(text)
     for prefix, kind in KINDS:
         if state.startswith(prefix):
             return kind(f"PostgreSQL: {text}")
-    if not state and isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
-        return DatabaseUnavailable(f"PostgreSQL: {text}")
-    if isinstance(error, psycopg.DataError):
-        return DatabaseRefused(f"PostgreSQL: {text}")
     return DatabaseError(f"PostgreSQL: {text}")
 
 
@@ -134,7 +171,21 @@ class PostgresTx(Tx):
         return f", pg_notify('{CHANNEL}', '{topic}')" if self.db.hints_due(topic) else ""
 
     def _send_hint(self, topic: Topic) -> None:
-        self.run("SELECT pg_notify(:channel, :topic)", {"channel": CHANNEL, "topic": topic})
+        self.run("SELECT pg_notify(:channel, :topic)", {"channel": CHANNEL, "topic": self.db.payload(topic)})
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        if not self.connection.autocommit or self.connection.info.transaction_status != TransactionStatus.IDLE:
+            yield
+            return
+        self.run("BEGIN")
+        try:
+            yield
+        except BaseException:
+            with suppress(DatabaseError):  # the connection is gone: the cause says more
+                self.run("ROLLBACK")
+            raise
+        self.commit()
 
     def script(self, sql: str) -> None:
         try:
@@ -144,16 +195,67 @@ class PostgresTx(Tx):
             raise translate(error) from error
 
 
-class AdoptedTx(PostgresTx):
+class NotifiesAlways(Tx):
+    """A transaction that somebody else commits: when, nobody here knows, so no hint of it is folded into another."""
+
+    def hint(self, topic: Topic) -> None:
+        self.run("SELECT pg_notify(:channel, :topic)", {"channel": CHANNEL, "topic": topic})
+
+    def hint_within(self, topic: Topic) -> str:
+        return f", pg_notify('{CHANNEL}', '{topic}')"
+
+
+class AdoptedTx(NotifiesAlways, PostgresTx):
     """Statements on a connection that belongs to the caller, whose row factory and loaders stay as they are."""
 
+    @property
+    def stands_alone(self) -> bool:
+        return self.connection.info.transaction_status == TransactionStatus.IDLE
+
     def _cursor(self) -> psycopg.Cursor[Row]:
-        cursor = self.connection.cursor(row_factory=tuple_row)
+        # Not the connection's own factory, which may put values into the text.
+        cursor = psycopg.Cursor(self.connection, row_factory=tuple_row)
         register_loaders(cursor)
         return cursor
 
 
-def register_loaders(context: psycopg.Connection[Any] | psycopg.Cursor[Any]) -> None:
+class LentPostgresTx(NotifiesAlways, LentTx):
+    """The same on a connection of an asynchronous library."""
+
+    def _send_hint(self, topic: Topic) -> None:
+        raise NotImplementedError("it notifies always")
+
+
+class AsyncPsycopgPort:
+    """An asynchronous connection of psycopg."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        if connection.closed:
+            raise closed()
+        self._connection = connection
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.info.transaction_status != TransactionStatus.IDLE
+
+    @property
+    def stands_alone(self) -> bool:
+        return not self.in_transaction
+
+    async def execute(self, text: str, params: Params, *, returns: bool) -> Answer:
+        try:
+            async with psycopg.AsyncCursor(self._connection, row_factory=tuple_row) as cursor:
+                register_loaders(cursor)
+                await cursor.execute(text.encode(), params)
+                names = [column.name for column in cursor.description or ()]
+                return Answer(names, await cursor.fetchall() if names else [], cursor.rowcount)
+        except psycopg.Error as error:
+            raise translate(error) from error
+        except UnicodeEncodeError as error:
+            raise DatabaseRefused(f"PostgreSQL: {error}") from error
+
+
+def register_loaders(context: AdaptContext) -> None:
     """Make ids and JSON come back as text there."""
     for kind in ("uuid", "json", "jsonb"):
         context.adapters.register_loader(kind, TextLoader)
@@ -170,6 +272,13 @@ def _not_connected(error: psycopg.Error) -> DatabaseUnavailable:
     if any(refusal in text for refusal in REFUSALS):
         return DatabaseUnusable(f"PostgreSQL: {text}", hint="look at user, password and name in ROTA_DATABASE_URL")
     return DatabaseUnavailable(f"PostgreSQL: {text}")
+
+
+class Home(NamedTuple):
+    """The schema of our tables, quoted as SQL needs it, and what tells them from all others."""
+
+    schema: str
+    identity: str
 
 
 class PostgresDatabase(Database):
@@ -189,8 +298,8 @@ class PostgresDatabase(Database):
             # Of several hosts only the primary serves; a standby would be read-only for as long as we stay with it.
             self._arguments.setdefault("target_session_attrs", "read-write")
         self._search_path = sql.Identifier(url.schema).as_string() if url.schema else None
-        self._home: str | None = None
-        """The schema in which our tables are, quoted as SQL needs it; found when first needed."""
+        self._home: Home | None = None
+        """Where our tables are; found when first needed."""
         self._pool = Pool(self.connect, POOL_SIZE, usable=_usable)
 
     def connect(self) -> psycopg.Connection[Row]:
@@ -254,35 +363,62 @@ class PostgresDatabase(Database):
     def run_alone(self, work: Callable[[Tx], T]) -> T:
         return self._again(self.statement, work)
 
+    async def lend(self, connection: Any) -> Lent | None:
+        over, found = await alchemy(connection)
+        port: Port
+        if isinstance(found, psycopg.AsyncConnection):
+            port = AsyncPsycopgPort(found)
+        elif is_a(found, "asyncpg", "Connection", "PoolConnectionProxy"):
+            port = AsyncpgPort(found, translate_any)
+        else:
+            return None
+        if over is not None:
+            written = positional if isinstance(port, AsyncpgPort) else named
+            port = AlchemyPort(over, port, written, translate_any)
+        return Lent(port)
+
     @contextmanager
     def adopt(self, connection: Any) -> Iterator[Tx]:
         """Work inside the caller's own open transaction on the caller's own connection.
 
         What ``after_commit`` was given is never called: nobody here learns whether the caller commits.
         """
-        found = driver_connection(connection, psycopg.Connection, "a connection of psycopg (version 3)")
-        tx = AdoptedTx(self, found)
+        tx: AdoptedTx | LentPostgresTx
+        if isinstance(connection, Lent):
+            tx = LentPostgresTx(self, connection)
+        else:
+            found = driver_connection(connection, psycopg.Connection, "a connection of psycopg (version 3)")
+            if found.closed:
+                raise closed()
+            tx = AdoptedTx(self, found)
         with self._on_our_path(tx):
             yield tx
 
     @contextmanager
-    def _on_our_path(self, tx: AdoptedTx) -> Iterator[None]:
+    def _on_our_path(self, tx: AdoptedTx | LentPostgresTx) -> Iterator[None]:
         """Have our tables found, whatever the caller's own search path is, which is put back afterwards."""
-        if self._home is None:
-            self._home = self.read(lambda own: own.value(HOME))
-        before, home = tx.rows(f"SELECT current_setting('search_path'), ({HOME})")[0]
-        if self._home in (home, None):
+        ours = self._home or self._find_home()
+        before, here, identity = tx.rows(HERE, {"home": ours.schema})[0]
+        if tx.stands_alone:
+            raise no_transaction()
+        if identity != ours.identity and identity != self._find_home().identity:
+            raise elsewhere(self.url.display)
+        if ours.schema == here:
             yield
             return
-        # Where each statement commits for itself, what is set for the transaction alone would be gone at once.
-        is_alone = tx.connection.autocommit and tx.connection.info.transaction_status == TransactionStatus.IDLE
-        put = "SELECT set_config('search_path', :path, :local)"
-        tx.run(put, {"path": self._home, "local": not is_alone})
+        put = "SELECT set_config('search_path', :path, true)"
+        tx.rows(put, {"path": ours.schema})
         try:
             yield
         finally:
-            if not tx.connection.closed and tx.connection.info.transaction_status != TransactionStatus.INERROR:
-                tx.run(put, {"path": before, "local": not is_alone})
+            with suppress(DatabaseError):  # the transaction has failed, or the connection is gone: that is told already
+                tx.rows(put, {"path": before})
+
+    def _find_home(self) -> Home:
+        """Look where our tables are; anew where they may have moved."""
+        schema = self.read(lambda own: own.value(HOME))
+        self._home = Home(schema, self.read(lambda own: own.rows(HERE, {"home": schema}))[0][2])
+        return self._home
 
     def listen(self) -> Listener:
         if self.url.pooled:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from rota.store import due
+from rota.store import ageing, due, operations, pauses, queues
 from rota.store.database import Tx
 
 LOOK = f"""
 SELECT rota_now(), (SELECT min(next_at) FROM rota_schedules WHERE next_at IS NOT NULL), {due.SEEN},
-  EXISTS (SELECT 1 FROM rota_workers WHERE state IN ('running', 'draining') AND lease_until < {due.NOW})
+  EXISTS (SELECT 1 FROM rota_workers WHERE state IN ('running', 'draining') AND lease_until < {due.NOW}),
+  {operations.WAITING}, EXISTS ({queues.OVER}) OR EXISTS ({pauses.OVER}) OR EXISTS ({ageing.BEGUN})
 """
 
 
@@ -27,9 +28,13 @@ class Pulse(msgspec.Struct, frozen=True):
     """A job waits for its turn."""
     silent: bool
     """The lease of a process ran out."""
+    operation: bool
+    """An operation was left that is not done."""
+    upkeep: bool
+    """A pause is over, or jobs are to be ranked anew."""
 
 
 def look(tx: Tx) -> Pulse:
     """Return what there is to do: one statement that goes by its indexes."""
-    ((now, next_at, next_job, expired, held, silent),) = tx.rows(LOOK)
-    return Pulse(now, next_at, next_job, bool(expired), bool(held), bool(silent))
+    ((now, next_at, next_job, *found),) = tx.rows(LOOK)
+    return Pulse(now, next_at, next_job, *map(bool, found))

@@ -2,70 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rota.model import Queue
-from rota.store.database import Tx, columns
+from rota.store import ageing
+from rota.store.database import Tx
 
-COLUMNS = columns(Queue.__struct_fields__)
-SETTABLE = ("concurrency", "key_concurrency", "rate_limits", "defaults", "retention")
-_JSON = {"rate_limits", "defaults", "retention"}
+SETTABLE = (
+    "concurrency", "worker_concurrency", "key_concurrency", "rate_limits", "ageing_us", "defaults", "resolved",
+    "retention",
+)  # fmt: skip
+_JSON = {"rate_limits", "defaults", "resolved", "retention"}
+
+# A pause, and a slowing, whose time is over is none.
+_OVER = dict.fromkeys(("paused_at", "paused_by", "paused_note", "resume_at"), "resume_at")
+_OVER |= dict.fromkeys(("slowed_until", "slowed_by"), "slowed_until")
+COLUMNS = ", ".join(
+    f"CASE WHEN {_OVER[name]} <= n.now THEN NULL ELSE {name} END" if name in _OVER else name
+    for name in Queue.__struct_fields__
+)
+READ = f"SELECT {COLUMNS} FROM rota_queues CROSS JOIN (SELECT rota_now() AS now) n"
 
 
 def get(tx: Tx, name: str) -> Queue | None:
     """Return a queue, or None."""
-    row = tx.row(f"SELECT {COLUMNS} FROM rota_queues WHERE name = :name", {"name": name})
+    row = tx.row(f"{READ} WHERE name = :name", {"name": name})
     return Queue(**dict(zip(Queue.__struct_fields__, row, strict=True))) if row else None
 
 
 def listed(tx: Tx) -> list[Queue]:
     """Return all queues by name."""
-    rows = tx.rows(f"SELECT {COLUMNS} FROM rota_queues ORDER BY name")
+    rows = tx.rows(f"{READ} ORDER BY name")
     return [Queue(**dict(zip(Queue.__struct_fields__, row, strict=True))) for row in rows]
 
 
 def change(tx: Tx, name: str, values: dict[str, Any]) -> None:
-    """Set the given limits of a queue, which comes into being where it is not there."""
+    """Set the given limits of a queue, which comes into being where it is not there.
+
+    Where its ageing changes, its waiting jobs are ranked anew: see ``ageing``.
+    """
     tx.run(
         "INSERT INTO rota_queues (name, created_at) VALUES (:name, rota_now()) ON CONFLICT DO NOTHING", {"name": name}
     )
     tx.hint("jobs")
+    aged = tx.value("SELECT ageing_us FROM rota_queues WHERE name = :name", {"name": name})
     for column in SETTABLE:
         if column in values:
             value = "{json|:value}" if column in _JSON else ":value"
             tx.run(
                 f"UPDATE rota_queues SET {column} = {value} WHERE name = :name", {"name": name, "value": values[column]}
             )
+    if values.get("ageing_us", aged) != aged:
+        ageing.begin(tx, name)
+    tx.after_commit(tx.db.queue_defaults.forget)
 
 
-def pause(tx: Tx, name: str, *, by: str | None, note: str | None) -> bool:
-    """Stop claims from a queue; what runs goes on."""
+def pause(tx: Tx, name: str, *, by: str | None, note: str | None, resume_at: int | None = None) -> bool:
+    """Stop claims from a queue, until ``resume_at`` where it is given; what runs goes on."""
     sql = """
-    UPDATE rota_queues SET paused_at = coalesce(paused_at, rota_now()), paused_by = :by, paused_note = :note
+    UPDATE rota_queues SET paused_at = CASE WHEN resume_at <= rota_now() THEN rota_now()
+      ELSE coalesce(paused_at, rota_now()) END, paused_by = :by, paused_note = :note, resume_at = :resume_at
     WHERE name = :name
     """
-    return tx.run(sql, {"name": name, "by": by, "note": note}) == 1
+    return tx.run(sql, {"name": name, "by": by, "note": note, "resume_at": resume_at}) == 1
+
+
+RESUME = """
+UPDATE rota_queues SET paused_at = NULL, paused_by = NULL, paused_note = NULL, resume_at = NULL, slowed_until = NULL,
+  slowed_by = NULL
+"""
 
 
 def resume(tx: Tx, name: str) -> bool:
-    """Let claims go on."""
+    """Let claims go on, also where a target had asked for a pause."""
     tx.hint("jobs")
-    sql = "UPDATE rota_queues SET paused_at = NULL, paused_by = NULL, paused_note = NULL WHERE name = :name"
-    return tx.run(sql, {"name": name}) == 1
+    return tx.run(f"{RESUME} WHERE name = :name", {"name": name}) == 1
+
+
+OVER = "SELECT 1 FROM rota_queues WHERE resume_at <= (SELECT rota_now())"
+
+
+def resume_in_time(tx: Tx) -> list[str]:
+    """End the pauses whose time is over; return the queues."""
+    sql = """
+    UPDATE rota_queues SET paused_at = NULL, paused_by = NULL, paused_note = NULL, resume_at = NULL
+    WHERE resume_at <= rota_now() RETURNING name
+    """
+    found = [row[0] for row in tx.rows(sql)]
+    if found:
+        tx.hint("jobs")
+    return found
+
+
+def defaults(tx: Tx) -> Mapping[str, str]:
+    """Return the defaults (JSON) of the queues that have any, as they were within the last half second."""
+    found = tx.db.queue_defaults.value
+    if found is None:
+        sql = "SELECT name, CAST(defaults AS text) FROM rota_queues WHERE defaults IS NOT NULL"
+        found = tx.db.queue_defaults.keep(dict(tx.rows(sql)))
+    return found
+
+
+def retentions(tx: Tx) -> dict[str, str]:
+    """Return what is said of retention (JSON) by the queues that say anything."""
+    return dict(tx.rows("SELECT name, CAST(retention AS text) FROM rota_queues WHERE retention IS NOT NULL"))
 
 
 COUNT_CAP = 10_000
 
 COUNT = """
-SELECT queue, 'STATUS' AS status, rank, count(*) AS n,
+SELECT queue, 'STATUS' AS status, priority, count(*) AS n,
   min(CASE WHEN status = 'running' THEN started_at ELSE run_at END) AS oldest
-FROM (SELECT queue, status, rank, run_at, started_at FROM rota_jobs WHERE status = 'STATUS' WHICH LIMIT :cap) j
-GROUP BY queue, rank
+FROM (SELECT queue, status, coalesce(priority, -rank) AS priority, run_at, started_at FROM rota_jobs
+  WHERE status = 'STATUS' WHICH LIMIT :cap) j
+GROUP BY queue, priority
 """
 
 
 def stats(tx: Tx) -> list[dict[str, Any]]:
-    """Return rows {queue, status, rank, n, oldest} of the jobs that wait or run, and of the failed ones.
+    """Return rows {queue, status, priority, n, oldest} of the jobs that wait or run, and of the failed ones.
 
     Counts are capped, since a page must not wait for a million rows: of each queue's pending jobs the first
     COUNT_CAP are counted, of the scheduled ones the COUNT_CAP due next, of the failed ones the latest COUNT_CAP.
@@ -75,15 +131,16 @@ def stats(tx: Tx) -> list[dict[str, Any]]:
     found += _count(tx, "failed", "ORDER BY id DESC")
     pending = _count(tx, "held", "")
     for (name,) in tx.rows("SELECT name FROM rota_queues ORDER BY name"):
-        pending += _count(tx, "pending", "AND queue = :queue", queue=name)
+        for ring in ("IS NULL", "IS NOT NULL"):  # each has its own index
+            pending += _count(tx, "pending", f"AND queue = :queue AND ring {ring}", queue=name)
     return found + _together(pending)
 
 
 def _together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row for what is pending of each queue and rank."""
+    """One row for what is pending of each queue and priority, the highest first."""
     sums: dict[tuple[str, int], dict[str, Any]] = {}
     for row in rows:
-        one = sums.setdefault((row["queue"], row["rank"]), {**row, "status": "pending", "n": 0})
+        one = sums.setdefault((row["queue"], -row["priority"]), {**row, "status": "pending", "n": 0})
         one["n"] += row["n"]
         one["oldest"] = min(one["oldest"], row["oldest"])
     return [sums[key] for key in sorted(sums)]

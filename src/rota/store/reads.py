@@ -29,6 +29,9 @@ class JobFilter(msgspec.Struct, kw_only=True, omit_defaults=True):
     schedule: str | None = None
     tag: str | None = None
     started_by: str | None = None
+    batch: str | None = None
+    concurrency_key: str | None = None
+    label: str | None = None
     since: int | None = None
     until: int | None = None
     q: str | None = None
@@ -69,22 +72,29 @@ class _Condition:
 
 WAITING = frozenset(("scheduled", "pending", "held", "running"))
 
+# Those that are ready stand in two indexes.
+BRANCHES = {"pending": ("status = 'pending' AND ring IS NULL", "status = 'pending' AND ring IS NOT NULL")}
 
-def _condition(wanted: JobFilter, statuses: Sequence[str]) -> _Condition:
+EQUAL = {
+    "type": "+type",
+    "queue": "queue",
+    "schedule": "+schedule_id",
+    "started_by": "started_by",
+    "batch": "batch_id",
+    "concurrency_key": "+concurrency_key",
+}
+"""The columns of filters; + stands for the sign."""
+
+
+def _condition(wanted: JobFilter, status: str | None = None, branch: str | None = None) -> _Condition:
     """Build the condition; only what is asked for stands in it, so that the partial indexes serve."""
-    found = _Condition(few=len(statuses) == 1 and statuses[0] in WAITING)
+    found = _Condition(few=status in WAITING)
     sign = found.sign
-    if statuses:
-        literals = ", ".join(f"'{status}'" for status in statuses)
-        found.add(f"status IN ({literals})" if len(statuses) > 1 else f"status = {literals}")
-    if wanted.type is not None:
-        found.add(f"{sign}type = :type", type=wanted.type)
-    if wanted.queue is not None:
-        found.add("queue = :queue", queue=wanted.queue)
-    if wanted.schedule is not None:
-        found.add(f"{sign}schedule_id = :schedule", schedule=wanted.schedule)
-    if wanted.started_by is not None:
-        found.add("started_by = :started_by", started_by=wanted.started_by)
+    if branch is not None:
+        found.add(branch)
+    for name, column in EQUAL.items():
+        if (value := getattr(wanted, name)) is not None:
+            found.add(f"{column.replace('+', sign)} = :{name}", **{name: value})
     if wanted.since is not None:
         found.add(f"{sign}id >= :first_id", first_id=least_id(wanted.since - CLOCKS_APART_US))
         found.add("created_at >= :since", since=wanted.since)
@@ -92,13 +102,18 @@ def _condition(wanted: JobFilter, statuses: Sequence[str]) -> _Condition:
         found.add(f"{sign}id < :last_id", last_id=least_id(wanted.until + CLOCKS_APART_US))
         found.add("created_at < :until", until=wanted.until)
     if wanted.tag is not None:
-        each = "{pg|json_array_elements_text(tags) AS t(value)}{lite|json_each(tags) AS t}"
-        found.add(f"EXISTS (SELECT 1 FROM {each} WHERE t.value = :tag)", tag=wanted.tag)
+        found.add(HAS.format(names="tags", wanted="tag"), tag=wanted.tag)
+    if wanted.label is not None:
+        found.add("run_on IS NOT NULL")
+        found.add(HAS.format(names="run_on", wanted="label"), label=wanted.label)
     if wanted.q is not None:
         found.add("(" + " OR ".join(f"lower({text}) LIKE :q ESCAPE '\\'" for text in SEARCHED) + ")")
         found.params["q"] = containing(wanted.q)
     return found
 
+
+HAS = """EXISTS (SELECT 1 FROM {{pg|json_array_elements_text({names}) AS t(value)}}{{lite|json_each({names}) AS t}}
+  WHERE t.value = :{wanted})"""
 
 # Of a target only what everybody is shown: who could search its headers would learn a secret letter by letter.
 SEARCHED = (
@@ -111,10 +126,15 @@ SEARCHED = (
 
 
 def _by_status(wanted: JobFilter) -> list[_Condition]:
-    """One condition for each status, since each has its own index."""
+    """One condition for each status, since each has its own index, or two."""
     if unknown := set(wanted.statuses) - set(STATES):
         raise Invalid("status", f"{min(unknown)!r} is unknown", hint=f"one of {', '.join(STATES)}")
-    return [_condition(wanted, [status]) for status in dict.fromkeys(wanted.statuses)] or [_condition(wanted, [])]
+    found = [
+        _condition(wanted, status, branch)
+        for status in dict.fromkeys(wanted.statuses)
+        for branch in BRANCHES.get(status, (f"status = '{status}'",))
+    ]
+    return found or [_condition(wanted)]
 
 
 def jobs(tx: Tx, wanted: JobFilter, *, limit: int, cursor: str | None = None, page: int = 1) -> JobPage:
@@ -122,7 +142,8 @@ def jobs(tx: Tx, wanted: JobFilter, *, limit: int, cursor: str | None = None, pa
     if cursor is not None and not is_id(cursor):
         raise Invalid("cursor", f"{cursor[:100]!r} is none", hint="take nextCursor of the page before")
     conditions = _by_status(wanted)
-    total = _count_up_to(tx, conditions, COUNT_CAP + 1)
+    counts = _counts_up_to(tx, conditions, COUNT_CAP + 1)
+    total = sum(counts)
     offset = 0 if cursor is not None else (page - 1) * limit
     params = {
         **conditions[0].params,
@@ -132,8 +153,8 @@ def jobs(tx: Tx, wanted: JobFilter, *, limit: int, cursor: str | None = None, pa
         "deep": offset + limit + 1,
     }
     latest = [
-        _latest(condition, "" if cursor is None else f" AND {condition.sign}id < :cursor", sort=total <= COUNT_CAP)
-        for condition in conditions
+        _latest(condition, "" if cursor is None else f" AND {condition.sign}id < :cursor", sort=count <= COUNT_CAP)
+        for condition, count in zip(conditions, counts, strict=True)
     ]
     sql = f"""
     SELECT {LIST_COLUMNS} FROM rota_jobs
@@ -153,15 +174,15 @@ def _latest(condition: _Condition, beyond: str, *, sort: bool) -> str:
     return f"SELECT * FROM (SELECT id FROM rota_jobs WHERE {condition}{beyond} ORDER BY {order} LIMIT :deep) l"
 
 
-def _count_up_to(tx: Tx, conditions: Sequence[_Condition], most: int) -> int:
+def _counts_up_to(tx: Tx, conditions: Sequence[_Condition], most: int) -> list[int]:
     # In the order of the list, so by its index: the table itself may begin with pages that retention emptied.
     parts = [
-        f"SELECT * FROM (SELECT 1 FROM rota_jobs WHERE {condition} {'' if condition.sign else 'ORDER BY id DESC'}"
-        " LIMIT :most) c"
-        for condition in conditions
+        f"SELECT count(*), {place} FROM (SELECT 1 FROM rota_jobs WHERE {condition}"
+        f" {'' if condition.sign else 'ORDER BY id DESC'} LIMIT :most) c{place}"
+        for place, condition in enumerate(conditions)
     ]
-    sql = f"SELECT count(*) FROM ({' UNION ALL '.join(parts)}) u"
-    return min(most, int(tx.rows(sql, {**conditions[0].params, "most": most}, fresh=True)[0][0]))
+    rows = tx.rows(" UNION ALL ".join(parts), {**conditions[0].params, "most": most}, fresh=True)
+    return [int(count) for count, _ in sorted(rows, key=lambda row: row[1])]
 
 
 def ids(tx: Tx, wanted: JobFilter, *, limit: int, after: str | None = None) -> list[str]:
@@ -177,8 +198,10 @@ def ids(tx: Tx, wanted: JobFilter, *, limit: int, after: str | None = None) -> l
     return [row[0] for row in tx.rows(sql, params, fresh=True)]
 
 
-def count(tx: Tx, wanted: JobFilter) -> int:
-    """Return how many jobs are wanted, exactly."""
+def count(tx: Tx, wanted: JobFilter, *, most: int | None = None) -> int:
+    """Return how many jobs are wanted, exactly, or at most ``most``."""
+    if most is not None:
+        return min(most, sum(_counts_up_to(tx, _by_status(wanted), most)))
     total = 0
     for condition in _by_status(wanted):
         sql = f"SELECT count(*) FROM rota_jobs WHERE {condition}"

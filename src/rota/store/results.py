@@ -6,27 +6,31 @@ from collections.abc import Sequence
 
 import msgspec
 
-from rota.store import turns
-from rota.store.database import Tx
+from rota.store import dependencies, turns
+from rota.store.database import Row, Tx
 from rota.store.sql import batch
+from rota.store.unique import kept
 
 LOST_LIMIT = 5
 """A job lost this often fails: it may be what kills the workers."""
 
-# No index may serve these two conditions: the statistics say that nothing runs, so the planners would go through all
-# that runs once for each row of the batch, 83-256 ms for 500 instead of some milliseconds by the primary key.
-RUNNING = "{lite|+}j.status{pg| || ''} = 'running'"
-FENCE = f"j.id = u.id AND j.attempt = u.attempt AND {{lite|+}}j.worker_id = :worker AND {RUNNING}"
+# No index may serve these conditions: the statistics say that nothing runs, so the planners would go through all that
+# runs once for each row of the batch, 83-256 ms for 500 instead of some milliseconds by the primary key.  PostgreSQL
+# takes a CASE for true of every other row: of one that it thinks rare it reads a small table, once more for each row.
+RUNNING = "{pg|CASE WHEN j.status = 'running' THEN true ELSE false END}{lite|+j.status = 'running'}"
+HELD = """{pg|CASE WHEN j.worker_id = :worker AND j.status = 'running' THEN true ELSE false END}
+  {lite|+j.worker_id = :worker AND +j.status = 'running'}"""
+FENCE = f"j.id = u.id AND j.attempt = u.attempt AND {HELD}"
 
 FINISH = f"""
 UPDATE rota_jobs AS j SET status = u.status, result = {{json|u.result}}, result_truncated = u.truncated,
   error = u.error, error_detail = {{json|u.error_detail}}, reason = u.reason,
-  attempts_used = j.attempts_used + coalesce(u.used, 1), completed_at = n.now, updated_at = n.now, unique_hold = NULL,
-  log_lines = coalesce(u.log_lines, 0)
+  attempts_used = j.attempts_used + coalesce(u.used, 1), completed_at = n.now, updated_at = n.now,
+  unique_hold = {kept("n.now")}, log_lines = coalesce(u.log_lines, 0)
 FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, status text, result text,
   truncated bigint, error text, error_detail text, reason text, used bigint, log_lines bigint}}
 WHERE {FENCE}
-RETURNING {{pg|j.}}id, {{pg|j.}}turn_key
+RETURNING {{pg|j.}}id, {{pg|j.}}status, {{pg|j.}}turn_key, {{pg|j.}}awaited
 """
 
 # Whoever asked for the end of a run wanted no other one: the job that comes back is cancelled.
@@ -37,7 +41,7 @@ UPDATE rota_jobs AS j SET
   status = CASE WHEN {CANCELLED} THEN 'cancelled' WHEN u.delay_us > 0 THEN 'scheduled' ELSE 'pending' END,
   run_at = CASE WHEN u.delay_us > 0 THEN n.now + u.delay_us ELSE j.run_at END,
   completed_at = CASE WHEN {CANCELLED} THEN n.now END, worker_id = CASE WHEN {CANCELLED} THEN j.worker_id END,
-  unique_hold = CASE WHEN {CANCELLED} THEN NULL ELSE j.unique_hold END,
+  unique_hold = CASE WHEN {CANCELLED} THEN {kept("n.now")} ELSE j.unique_hold END,
   reason = CASE WHEN {CANCELLED} THEN 'cancelled' ELSE u.outcome END,
   error = u.error, error_detail = {{json|u.error_detail}}, attempts_used = j.attempts_used + coalesce(u.used, 0),
   updated_at = n.now, log_lines = coalesce(u.log_lines, 0), progress = NULL, progress_note = NULL
@@ -45,7 +49,8 @@ FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, outco
   error text, error_detail text, used bigint, log_lines bigint}}
 WHERE {FENCE}
 RETURNING {{pg|j.}}id, {{pg|j.}}attempt, {{pg|j.}}reason, {{pg|j.}}started_at,
-  {{pg|j.}}updated_at, {{pg|j.}}error, {{pg|j.}}error_detail, {{pg|j.}}status, {{pg|j.}}turn_key
+  {{pg|j.}}updated_at, {{pg|j.}}error, {{pg|j.}}error_detail, {{pg|j.}}status, {{pg|j.}}turn_key,
+  {{pg|j.}}awaited
 """
 
 ATTEMPTS = """
@@ -67,12 +72,12 @@ LOSE = f"""
 UPDATE rota_jobs AS j SET status = u.status, reason = u.reason, error = u.error, lost_count = j.lost_count + 1,
   completed_at = CASE WHEN u.status = 'pending' THEN NULL ELSE n.now END, updated_at = n.now,
   worker_id = CASE WHEN u.status = 'pending' THEN NULL ELSE j.worker_id END,
-  unique_hold = CASE WHEN u.status = 'pending' THEN j.unique_hold END, error_detail = NULL,
+  unique_hold = CASE WHEN u.status = 'pending' THEN j.unique_hold ELSE {kept("n.now")} END, error_detail = NULL,
   log_lines = coalesce((SELECT max(l.first_line + l.lines - 1) FROM rota_logs l WHERE l.job_id = j.id), j.log_lines)
 FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, status text, reason text,
   error text}}
 WHERE j.id = u.id AND j.attempt = u.attempt AND {RUNNING}
-RETURNING {{pg|j.}}id, {{pg|j.}}status, {{pg|j.}}turn_key
+RETURNING {{pg|j.}}id, {{pg|j.}}status, {{pg|j.}}turn_key, {{pg|j.}}awaited
 """
 
 
@@ -136,7 +141,7 @@ def finish(tx: Tx, worker: str, ended: Sequence[Finished]) -> set[str]:
     What the same worker recorded of the same attempt before is accepted again, and not written twice.
     """
     rows = tx.rows(FINISH, {"worker": worker, "batch": batch(_in_order(ended))})
-    turns.release(tx, (row[1] for row in rows if row[1] is not None))
+    _end(tx, rows)
     return _with_earlier(tx, FINISHED_BEFORE, worker, ended, {row[0] for row in rows})
 
 
@@ -146,8 +151,14 @@ def give_back(tx: Tx, worker: str, ended: Sequence[Returned]) -> set[str]:
     names = ("job_id", "attempt", "outcome", "started_at", "ended_at", "error", "error_detail")
     waiting = [row[:7] for row in rows if row[7] != "cancelled"]  # the last start of an ended job is in its own row
     _record(tx, [{**dict(zip(names, row, strict=True)), "worker_id": worker} for row in waiting])
-    turns.release(tx, (row[8] for row in rows if row[7] == "cancelled" and row[8] is not None))
+    _end(tx, [(row[0], *row[7:]) for row in rows if row[7] == "cancelled"])
     return _with_earlier(tx, RETURNED_BEFORE, worker, ended, {row[0] for row in rows})
+
+
+def _end(tx: Tx, rows: Sequence[Row]) -> None:
+    """Let go who waits for the ended jobs, given as (id, status, turn, awaited); most of them nobody waits for."""
+    if concerned := [dependencies.End(*row) for row in rows if row[2] is not None or row[3]]:
+        dependencies.end(tx, concerned)
 
 
 def _in_order(ended: Sequence[Finished | Returned]) -> list[Finished | Returned]:
@@ -182,7 +193,7 @@ def lose(tx: Tx) -> list[Lost]:
     rows = tx.rows(LOSE, {"batch": batch(fates)})
     done = {row[0] for row in rows}
     _record(tx, [row for row in ended if row["job_id"] in done])
-    turns.release(tx, (row[2] for row in rows if row[1] != "pending" and row[2] is not None))
+    _end(tx, [row for row in rows if row[1] != "pending"])
     return [job for job in lost if job.id in done]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rota.model import ScheduleVersion
+import msgspec
+
+from rota.model import FINAL, ScheduleVersion
 from rota.store import jobs, versions
 from rota.store.database import Row, Tx
 from rota.store.sql import batch
@@ -12,13 +14,18 @@ from rota.store.sql import batch
 # Runs of schedules, triggers, exec and backfills are history; plain queue jobs are traffic.  Each kind is a range of
 # the index, or the traffic's short retention would walk over the whole history each time.  The next page begins after
 # the last row of the one before: what stays at any age may be more than what goes.
+TRAFFIC = ("enqueue",)
+RUNS = ("schedule", "trigger", "exec", "backfill")
+
+# Who holds a unique key for some time is found by it, so it stays until then.
 CANDIDATES = """
-SELECT id, schedule_id, scheduled_for, completed_at FROM rota_jobs WHERE status = 'STATUS' AND origin = :origin
-  AND completed_at < :before AND (completed_at, id) > (:after_at, :after_id)
-  AND status IN ('completed', 'failed', 'cancelled')
+SELECT id, schedule_id, scheduled_for, completed_at, queue, coalesce(unique_until, 0) FROM rota_jobs
+WHERE status = 'STATUS' AND origin = :origin AND completed_at < :before
+  AND (completed_at, id) > (:after_at, :after_id) AND status IN ('completed', 'failed', 'cancelled')
 ORDER BY completed_at, id LIMIT :window
 """
-FIRST = (-1 << 63, "00000000-0000-0000-0000-000000000000")
+Place = tuple[int, str]
+FIRST: Place = (-1 << 63, "00000000-0000-0000-0000-000000000000")
 
 # From which instant on a schedule's runs stay, and which was its last good one, whose result the next run is given.
 KEPT = """
@@ -32,23 +39,58 @@ FROM {rows|w|schedules|id text} JOIN rota_schedules s ON s.id = w.id
 WINDOW = 1000
 
 
-def old_jobs(tx: Tx, *, before: int, failed: bool, runs: bool, keep_last: int, limit: int) -> list[str]:
-    """Return ended jobs older than ``before`` (µs UTC), but the last ``keep_last`` runs of each schedule (at least
-    one), and its last good one.  A schedule that was deleted keeps none.
+MOST_WINDOWS = 50
+"""Read by one look: what stays may be millions of rows."""
+
+
+class Which(msgspec.Struct, frozen=True, kw_only=True):
+    """Which ended jobs."""
+
+    before: int
+    """Ended before this, µs UTC."""
+    status: str
+    origins: tuple[str, ...] = TRAFFIC + RUNS
+    queues: frozenset[str] | None = None
+    """Only those of these; None for all."""
+    but: frozenset[str] = frozenset()
+    """Not those of these."""
+
+    def has(self, queue: str) -> bool:
+        """Tell whether the jobs of a queue are meant."""
+        return queue not in self.but and (self.queues is None or queue in self.queues)
+
+
+class Old(msgspec.Struct):
+    """Jobs that may go."""
+
+    ids: list[str]
+    more: bool
+    """Whether not all was looked at."""
+
+
+def old_jobs(tx: Tx, which: Which, *, keep_last: int, limit: int, places: dict[str, Place] | None = None) -> Old:
+    """Return ended jobs, but the last ``keep_last`` runs of each schedule (at least one), and its last good one.
+
+    A schedule that was deleted keeps none.  ``places`` says by origin up to where nothing is to go, as earlier looks
+    for the same found: that is not looked at again.
     """
     found: list[str] = []
-    kept = _Kept(tx, keep_last)
-    for status in ("failed",) if failed else ("completed", "cancelled"):
-        for origin in ("schedule", "trigger", "exec", "backfill") if runs else ("enqueue",):
-            sql, (at, last), more = CANDIDATES.replace("STATUS", status), FIRST, True
-            while more and len(found) < limit:
-                params = {"origin": origin, "before": before, "window": WINDOW, "after_at": at, "after_id": last}
-                rows = tx.rows(sql, params)
-                found += kept.without(rows)
-                more = len(rows) == WINDOW
-                if more:
-                    at, last = rows[-1][3], rows[-1][0]
-    return found[:limit]
+    places = {} if places is None else places
+    kept, left, now = _Kept(tx, keep_last), MOST_WINDOWS, tx.now()
+    sql = CANDIDATES.replace("STATUS", which.status)
+    for origin in which.origins:
+        (at, last), more = places.get(origin, FIRST), True
+        while more and len(found) < limit and left:
+            params = {"origin": origin, "before": which.before, "window": WINDOW, "after_at": at, "after_id": last}
+            rows, left = tx.rows(sql, params), left - 1
+            going = kept.without([row for row in rows if which.has(row[4]) and row[5] <= now])
+            more = len(rows) == WINDOW
+            if rows and (more or going):
+                at, last = rows[-1][3], rows[-1][0]
+            if more and not found and not going:
+                places[origin] = (at, last)
+            found += going
+    return Old(found[:limit], more=not left)
 
 
 class _Kept:
@@ -77,8 +119,8 @@ NEVER = (1 << 63, 0)
 
 
 def delete_jobs(tx: Tx, ids: list[str]) -> int:
-    """Delete ended jobs with their attempts and logs."""
-    return jobs.delete(tx, ids) if ids else 0
+    """Delete jobs that have ended still, with their attempts and logs."""
+    return jobs.delete(tx, ids, FINAL) if ids else 0
 
 
 def delete_occurrences(tx: Tx, before: int, limit: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, get_args
 
+import msgspec
 from msgspec.structs import FieldInfo, fields
 
 from rota.model import Schedule
@@ -113,21 +114,51 @@ def read_schedule(row: Sequence[Any]) -> Schedule:
     return Schedule(**dict(zip(Schedule.__struct_fields__, row, strict=True)))
 
 
-def listed(tx: Tx, *, after: str = "", limit: int = 200, q: str | None = None) -> list[Schedule]:
-    """Return schedules in the order of their ids, those after ``after``, whose id or type contains ``q``."""
-    sql = f"""
-    SELECT {COLUMNS} FROM rota_schedules WHERE id > :after
-      AND (CAST(:q AS text) IS NULL OR lower(id) LIKE :q ESCAPE '\\' OR lower(coalesce(type, '')) LIKE :q ESCAPE '\\')
-    ORDER BY id LIMIT :limit
-    """
-    return [
-        read_schedule(row) for row in tx.rows(sql, {"after": after, "limit": limit, "q": containing(q) if q else None})
-    ]
+class ScheduleFilter(msgspec.Struct, kw_only=True, frozen=True):
+    """Which schedules; every field narrows."""
+
+    q: str | None = None
+    """Part of the id or the type."""
+    owner: str | None = None
+    tag: str | None = None
+    paused: bool | None = None
 
 
-def count(tx: Tx) -> int:
+EVERY_ONE = ScheduleFilter()
+
+TAGGED = """
+EXISTS (SELECT 1 FROM {pg|json_array_elements_text(job->'tags') AS t(value)}{lite|json_each(job, '$.tags') AS t}
+  WHERE t.value = :tag)
+"""
+
+
+def _narrowed(wanted: ScheduleFilter) -> tuple[str, dict[str, Any]]:
+    parts, params = ["true"], {}
+    if wanted.q:
+        parts.append("(lower(id) LIKE :q ESCAPE '\\' OR lower(coalesce(type, '')) LIKE :q ESCAPE '\\')")
+        params["q"] = containing(wanted.q)
+    if wanted.owner is not None:
+        parts.append("owner = :owner")
+        params["owner"] = wanted.owner
+    if wanted.tag is not None:
+        parts.append(TAGGED)
+        params["tag"] = wanted.tag
+    if wanted.paused is not None:
+        parts.append(f"paused_at IS {'NOT ' if wanted.paused else ''}NULL")
+    return " AND ".join(parts), params
+
+
+def listed(tx: Tx, wanted: ScheduleFilter = EVERY_ONE, *, after: str = "", limit: int = 200) -> list[Schedule]:
+    """Return schedules in the order of their ids, those after ``after``."""
+    condition, params = _narrowed(wanted)
+    sql = f"SELECT {COLUMNS} FROM rota_schedules WHERE id > :after AND {condition} ORDER BY id LIMIT :limit"
+    return [read_schedule(row) for row in tx.rows(sql, {"after": after, "limit": limit, **params})]
+
+
+def count(tx: Tx, wanted: ScheduleFilter = EVERY_ONE) -> int:
     """Return how many schedules there are."""
-    return int(tx.value("SELECT count(*) FROM rota_schedules"))
+    condition, params = _narrowed(wanted)
+    return int(tx.value(f"SELECT count(*) FROM rota_schedules WHERE {condition}", params))
 
 
 def delete(tx: Tx, schedule_id: str) -> bool:

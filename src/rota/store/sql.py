@@ -62,7 +62,8 @@ def _rows(alias: str, parameter: str, columns: str, *, postgres: bool) -> str:
         typed = ", ".join(f"{name} {kind}" for name, kind in names)
         return f"json_to_recordset(CAST(:{parameter} AS json)) AS {alias}({typed})"
     fields = ", ".join(f"value->>'{name}' AS {name}" for name, _ in names)
-    return f"(SELECT {fields} FROM json_each(:{parameter})) AS {alias}"
+    # The limit keeps SQLite from putting the fields in place of their names, and looking into the JSON for each use.
+    return f"(SELECT {fields} FROM json_each(:{parameter}) LIMIT -1) AS {alias}"
 
 
 def containing(text: str) -> str:

@@ -21,7 +21,7 @@ from rota.errors import (
     DatabaseRefused,
     DatabaseUnavailable,
     DatabaseUnusable,
-    RotaError,
+    Invalid,
 )
 from rota.settings import DatabaseUrl
 from rota.store.database import (
@@ -36,6 +36,19 @@ from rota.store.database import (
     Tx,
     driver_connection,
 )
+from rota.store.lent import (
+    AlchemyPort,
+    Answer,
+    Lent,
+    LentTx,
+    Port,
+    alchemy,
+    closed,
+    elsewhere,
+    is_a,
+    named,
+    no_transaction,
+)
 from rota.store.sql import render
 from rota.store.wake import Wake
 
@@ -45,6 +58,8 @@ LOOK_AGAIN_S = (0.0002, 0.0015)
 """Least and longest pause between two looks at that lock.  SQLite's own busy handler waits longer each time, up to
 100 ms: whoever waits longest then gets the lock last, seconds later (docs/decisions/0006-waiting-on-sqlite.md)."""
 POOL_SIZE = 32
+LEGACY = -1
+"""``sqlite3.LEGACY_TRANSACTION_CONTROL``: the module begins a transaction before the first change."""
 _PASSING = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EINTR))
 """What may be in the way of opening a file for a while, though nothing is wrong with the file."""
 SETUP = (
@@ -77,6 +92,16 @@ def translate(error: sqlite3.Error) -> Exception:
         if name.startswith(prefix):
             return kind(f"SQLite: {text}")
     return DatabaseError(f"SQLite: {text}")
+
+
+def translate_any(error: Exception) -> Exception:
+    """Return our own error for one of whatever library a connection is of."""
+    found = getattr(error, "orig", None) or error  # as SQLAlchemy wraps it
+    if isinstance(found, sqlite3.Error):
+        return translate(found)
+    if isinstance(found, (OverflowError, UnicodeEncodeError)):
+        return DatabaseRefused(f"SQLite: {found}")
+    return DatabaseError(f"SQLite: {found}")
 
 
 def _look_again() -> None:
@@ -134,11 +159,63 @@ class SqliteTx(Tx):
         return self._execute(sql, params).rowcount
 
     def _send_hint(self, topic: Topic) -> None:
-        self.after_commit(lambda: self._wake.send(topic))
+        self.after_commit(lambda: self._wake.send(self.db.payload(topic)))
 
     def script(self, sql: str) -> None:
         for statement in _statements(render(sql, "sqlite")):
             self.run(statement)
+
+
+class KeepsHints(Tx):
+    """A transaction that somebody else commits: nobody here knows when, so polling finds what is in it."""
+
+    def hint(self, topic: Topic) -> None:
+        del topic
+
+
+class AdoptedTx(KeepsHints, SqliteTx):
+    """Statements on a connection that belongs to the caller."""
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.connection.in_transaction
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether each statement commits for itself; from Python 3.12 on there are two ways to say so."""
+        mode = getattr(self.connection, "autocommit", LEGACY)
+        return mode is True or (mode == LEGACY and self.connection.isolation_level is None)
+
+
+class LentSqliteTx(KeepsHints, LentTx):
+    """The same on a connection of aiosqlite."""
+
+    def _send_hint(self, topic: Topic) -> None:
+        raise NotImplementedError("it keeps its hints")
+
+
+class AiosqlitePort:
+    """A connection of aiosqlite."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    @property
+    def in_transaction(self) -> bool:
+        return bool(self._connection.in_transaction)
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether each statement commits for itself."""
+        return self._connection.isolation_level is None
+
+    async def execute(self, text: str, params: Params, *, returns: bool) -> Answer:
+        try:
+            async with self._connection.execute(text, params) as cursor:
+                names = [column[0] for column in cursor.description or ()]
+                return Answer(names, [tuple(row) for row in await cursor.fetchall()] if names else [], cursor.rowcount)
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            raise translate_any(error) from error
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -247,18 +324,51 @@ class SqliteDatabase(Database):
             self.last_contact = time.monotonic()
         tx.committed()
 
+    async def lend(self, connection: Any) -> Lent | None:
+        over, found = await alchemy(connection)
+        if not is_a(found, "aiosqlite", "Connection"):
+            return None
+        port: Port = AiosqlitePort(found)
+        try:
+            await found.create_function("rota_now", 0, self._clock)
+        except (sqlite3.Error, ValueError) as error:  # a ValueError says that there is no connection any more
+            raise closed() from error
+        return Lent(port if over is None else AlchemyPort(over, port, named, translate_any))
+
     @contextmanager
     def adopt(self, connection: Any) -> Iterator[Tx]:
         """Work inside the caller's own open transaction on the caller's own connection.
 
         What ``after_commit`` was given is never called: nobody here learns whether the caller commits.
         """
-        found = driver_connection(connection, sqlite3.Connection, "a connection of sqlite3")
+        tx: AdoptedTx | LentSqliteTx
+        if isinstance(connection, Lent):
+            tx = LentSqliteTx(self, connection)
+        else:
+            found = driver_connection(connection, sqlite3.Connection, "a connection of sqlite3")
+            try:
+                found.create_function("rota_now", 0, self._clock)
+            except sqlite3.ProgrammingError as error:
+                raise Invalid(
+                    "connection", f"cannot be used: {error}", hint="give an open one, of this thread"
+                ) from None
+            tx = AdoptedTx(self, found)
+        self._check_home(tx)
+        if not tx.in_transaction:
+            if tx.stands_alone:
+                raise no_transaction()
+            # As the module itself does before the first change; but a savepoint of ours must not be what begins it.
+            tx.run("BEGIN IMMEDIATE")
+        yield tx
+
+    def _check_home(self, tx: Tx) -> None:
+        path = next((row[2] for row in tx.rows("PRAGMA database_list") if row[1] == "main"), "")
         try:
-            found.create_function("rota_now", 0, self._clock)
-        except sqlite3.Error as error:
-            raise RotaError(f"this connection cannot be used: {error}") from error
-        yield SqliteTx(self, found)
+            is_ours = os.path.samefile(path, self.path)
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            raise elsewhere(self.url.display)
 
     def listen(self) -> HintListener:
         return self.wake.listen()

@@ -12,6 +12,7 @@ import msgspec
 
 from rota.store.database import Duplicate, Tx
 from rota.store.sql import batch
+from rota.store.unique import kept
 
 ACTIVE = "('scheduled', 'pending', 'running')"
 KEYS = "{rows|u|batch|key text}"
@@ -45,12 +46,14 @@ SELECT n.id, n.key FROM (
 ) n WHERE n.id IS NOT NULL
 """
 
+# One that waits for other jobs keeps its place: those behind it wait too, until ``dependencies`` calls this again.
 # The update locks the row and looks at its status again: of two who release it, one finds it gone.  No index may serve
 # the status: PostgreSQL would go through all that are held, since few are as it thinks.
 GO = """
 UPDATE rota_jobs SET status = CASE WHEN run_at <= rota_now() THEN 'pending' ELSE 'scheduled' END,
   updated_at = rota_now()
 WHERE id {in|SELECT u.id FROM {rows|u|batch|id uuid}} AND {lite|+}status{pg| || ''} = 'held'
+  AND NOT EXISTS (SELECT 1 FROM rota_dependencies d WHERE d.child_id = rota_jobs.id)
 RETURNING id, turn_key, status
 """
 
@@ -156,11 +159,11 @@ SELECT id, turn_key, status FROM rota_jobs WHERE id {{in|
   AND status{{pg| || ''}} IN ('scheduled', 'pending', 'running', 'held') ORDER BY {{lite|+}}id {{pg|FOR UPDATE}}
 """
 
-REPLACE = """
+REPLACE = f"""
 UPDATE rota_jobs SET status = 'cancelled', reason = 'replaced', error = :error, error_detail = NULL,
-  unique_hold = NULL, cancel_requested_at = rota_now(), cancel_requested_by = :by, cancel_mode = :mode,
+  unique_hold = {kept()}, cancel_requested_at = rota_now(), cancel_requested_by = :by, cancel_mode = :mode,
   completed_at = rota_now(), updated_at = rota_now()
-WHERE id {in|SELECT u.id FROM {rows|u|batch|id uuid}}
+WHERE id {{in|SELECT u.id FROM {{rows|u|batch|id uuid}}}}
 """
 
 # Who asked first is kept; of the modes the harder one.
@@ -178,7 +181,8 @@ def clear(
 ) -> list[Cleared]:
     """Make way for another job of each key: cancel what has not been started, ask what runs to end.
 
-    Return what was done, in the order of ids.  ``error`` is told of those that are cancelled.
+    Return what was done, in the order of ids.  ``error`` is told of those that are cancelled.  Who depends on one of
+    them hears of it by the sweep.
     """
     wanted = _keys(keys)
     found = tx.rows(LOCK_ALL, {"batch": batch(wanted)}) if wanted else []

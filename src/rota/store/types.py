@@ -11,17 +11,20 @@ from rota.store.sql import batch
 COLUMNS = columns(JobType.__struct_fields__)
 
 PUT = """
-INSERT INTO rota_types (name, lane, target, args_schema, defaults, links, owner, version, created_at, updated_at)
-SELECT u.name, u.lane, {json|u.target}, {json|u.args_schema}, {json|u.defaults}, {json|u.links}, u.owner, 1,
-  rota_now(), rota_now()
-FROM {rows|u|batch|name text, lane text, target text, args_schema text, defaults text, links text, owner text}
+INSERT INTO rota_types (name, lane, target, args_schema, defaults, resolved, links, owner, version, created_at,
+  updated_at)
+SELECT u.name, u.lane, {json|u.target}, {json|u.args_schema}, {json|u.defaults}, {json|u.resolved}, {json|u.links},
+  u.owner, 1, rota_now(), rota_now()
+FROM {rows|u|batch|name text, lane text, target text, args_schema text, defaults text, resolved text, links text,
+  owner text}
 WHERE true
 ON CONFLICT (name) DO UPDATE SET lane = excluded.lane, target = excluded.target, args_schema = excluded.args_schema,
-  defaults = excluded.defaults, links = excluded.links, owner = excluded.owner, version = rota_types.version + 1,
-  updated_at = excluded.updated_at
+  defaults = excluded.defaults, resolved = excluded.resolved, links = excluded.links, owner = excluded.owner,
+  version = rota_types.version + 1, updated_at = excluded.updated_at
 WHERE rota_types.lane <> excluded.lane OR CAST(rota_types.defaults AS text) <> CAST(excluded.defaults AS text)
   OR coalesce(CAST(rota_types.target AS text), '') <> coalesce(CAST(excluded.target AS text), '')
   OR coalesce(CAST(rota_types.args_schema AS text), '') <> coalesce(CAST(excluded.args_schema AS text), '')
+  OR coalesce(CAST(rota_types.resolved AS text), '') <> coalesce(CAST(excluded.resolved AS text), '')
   OR coalesce(CAST(rota_types.links AS text), '') <> coalesce(CAST(excluded.links AS text), '')
   OR rota_types.owner <> excluded.owner
 RETURNING name

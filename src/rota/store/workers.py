@@ -21,14 +21,27 @@ def register(tx: Tx, worker: Worker, lease_us: int) -> None:
     tx.run(sql, {**msgspec.structs.asdict(worker), "lease": lease_us})
 
 
-def renew(tx: Tx, worker_id: str, lease_us: int, *, running: int, state: str, detail: str | None) -> bool:
-    """Renew the lease by the database's clock; False when it ran out and another process took the jobs."""
+def renew(
+    tx: Tx,
+    worker_id: str,
+    lease_us: int,
+    *,
+    running: int,
+    state: str,
+    detail: str | None,
+    claimed_ago: int | None = None,
+) -> bool:
+    """Renew the lease by the database's clock; False when it ran out and another process took the jobs.
+
+    ``claimed_ago`` is how long ago the last claim was that took something (µs).
+    """
     sql = """
     UPDATE rota_workers SET lease_until = rota_now() + :lease, seen_at = rota_now(), running = :running, state = :state,
-      detail = {json|:detail}
+      detail = {json|:detail}, claimed_at = coalesce(rota_now() - CAST(:claimed_ago AS bigint), claimed_at)
     WHERE id = :id AND state IN ('running', 'draining')
     """
     params = {"id": worker_id, "lease": lease_us, "running": running, "state": state, "detail": detail}
+    params["claimed_ago"] = claimed_ago
     return tx.run(sql, params) == 1
 
 

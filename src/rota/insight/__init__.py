@@ -1,0 +1,1 @@
+"""Insight: sentences on what happens and why, made from what the store knows."""
