@@ -21,7 +21,11 @@ from benchmarks import (
     drain,
     enqueue,
     http_jobs,
+    idle,
+    keys,
+    large_table,
     lateness,
+    peers_beside,
     pickup,
     schedules_scale,
     table,
@@ -39,34 +43,42 @@ class Benchmark(msgspec.Struct, frozen=True):
 
     run: Callable[[Session], Iterator[Figure]]
     databases: tuple[str, ...] = DATABASES
+    long: bool = False
+    """Whether it takes so long that it runs only when it is named, or with ``--full``."""
 
 
 ALL = {
     "drain": Benchmark(drain.run),
+    "keys": Benchmark(keys.run),
     "enqueue": Benchmark(enqueue.run),
     "api": Benchmark(api.run),
     "pickup": Benchmark(pickup.run),
+    "idle": Benchmark(idle.run),
     "lateness": Benchmark(lateness.run),
     "declaring": Benchmark(declaring.run),
     "schedules": Benchmark(schedules_scale.run),
     "http": Benchmark(http_jobs.run),
     "commands": Benchmark(commands.run, ("",)),
+    "peers": Benchmark(peers_beside.run, ("postgresql",)),
     "timetable": Benchmark(timetable.run, ("",)),
+    "large": Benchmark(large_table.run, ("postgresql",), long=True),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Rota beside raw loops.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)} (all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)} (all but large)")
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
     parser.add_argument("--quick", action="store_true", help="little of everything: to see that it works")
+    parser.add_argument("--full", action="store_true", help="also what takes half an hour: the large table")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results.json", metavar="FILE")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(ALL)
     if unknown:
         parser.error(f"no benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
-    chosen = {name: ALL[name] for name in options.names or ALL}
+    usual = [name for name, each in ALL.items() if options.full or not each.long]
+    chosen = {name: ALL[name] for name in options.names or usual}
     allowed = {"", *(DATABASES if options.database == "both" else [options.database])}
     needed = {kind for each in chosen.values() for kind in each.databases} & allowed
     began = time.monotonic()

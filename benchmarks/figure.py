@@ -51,6 +51,8 @@ class Figure(msgspec.Struct, kw_only=True):
     raw_name: str | None = None
     rounds: list[Round] = []
     goals: Goals = Goals()
+    note: str = ""
+    """Why there is nothing, where it could not be measured."""
 
     @property
     def ratio(self) -> float | None:

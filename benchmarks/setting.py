@@ -15,13 +15,11 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import app
-from rota.actions import queues
-from rota.actions.specs import Caller, PauseIn, QueueIn
 from rota.ids import new_id
 from rota.model import JobType, NewJob
 from rota.settings import Settings, load_settings
 from rota.store import jobs, migrate, types
-from rota.store.database import Database
+from rota.store.database import Database, Tx
 from rota.store.opening import open_database
 from tests.support import procs
 
@@ -117,15 +115,25 @@ def fill(
         tx.run("ANALYZE" if bench.kind == "sqlite" else "VACUUM ANALYZE rota_jobs")
 
 
+PAUSE = """
+INSERT INTO rota_queues (name, created_at, paused_at) VALUES (:name, rota_now(), rota_now())
+ON CONFLICT (name) DO UPDATE SET paused_at = rota_now()
+"""
+
+
 def pause(bench: Bench, queue: str = QUEUE) -> None:
     """Keep workers from a queue, which comes into being where it is not there."""
-    bench.db.run(lambda tx: queues.change(tx, queue, QueueIn()))
-    bench.db.run(lambda tx: queues.pause(tx, queue, PauseIn(), Caller()))
+    bench.db.run(lambda tx: tx.run(PAUSE, {"name": queue}))
 
 
 def resume(bench: Bench, queue: str = QUEUE) -> None:
     """Let workers take from a queue."""
-    bench.db.run(lambda tx: queues.resume(tx, queue))
+
+    def action(tx: Tx) -> None:
+        tx.run("UPDATE rota_queues SET paused_at = NULL WHERE name = :name", {"name": queue})
+        tx.hint("jobs")
+
+    bench.db.run(action)
 
 
 @contextlib.contextmanager

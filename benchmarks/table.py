@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.figure import Figure, number
 
-NAME, DATABASE, VALUE, RAW, RATIO = 48, 10, 15, 15, 18
+NAME, DATABASE, VALUE, RAW, RATIO = 50, 10, 15, 15, 18
 
 
 def print_head() -> None:
@@ -32,6 +32,9 @@ def print_line(figure: Figure) -> None:
     """Print a figure."""
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    if figure.note:
+        print(f"{figure.name:{NAME}} {figure.database:{DATABASE}} {figure.note}", flush=True)
+        return
     value = f"{number(figure.value)} {figure.unit}"
     raw = f"{number(figure.raw)} {figure.unit}" if figure.raw else ""
     goal = figure.goals.texts(figure.unit)
