@@ -67,6 +67,8 @@ class NewJob(msgspec.Struct, kw_only=True, omit_defaults=True):
     delay_us: int = 0
     retry: str | None = None
     timeout_us: int | None = None
+    silence_us: int | None = None
+    """The longest silence that a run may keep."""
     on_lost: Literal["retry", "fail"] = "retry"
     unique_key: str | None = None
     unique_scope: str | None = None
@@ -113,6 +115,10 @@ class Job(msgspec.Struct, kw_only=True):
     max_attempts: int
     retry: str | None
     timeout_us: int | None
+    silence_us: int | None
+    answer_by: int | None
+    """Set while it runs without a worker: its target answers later, until then."""
+    silent_by: int | None
     on_lost: str
     args: str
     result: str | None
@@ -140,6 +146,9 @@ class Job(msgspec.Struct, kw_only=True):
     log_lines: int
     progress: float | None
     progress_note: str | None
+    checkpoint: str | None
+    exchange: str | None
+    """The request to the target and its answer, secrets masked (JSON)."""
     cancel_requested_at: int | None
     cancel_requested_by: str | None
     cancel_mode: str | None

@@ -28,9 +28,7 @@ class Leftovers:
 
     def _now(self) -> list[str]:
         threads = [f"thread {thread.name}" for thread in _threads() - self._threads]
-        children = {pid: procs.command(pid) for pid in procs.own_children() - self._children}
-        # Python's own helper of `multiprocessing`, which lives as long as the process.
-        processes = [f"process {pid} {text}" for pid, text in children.items() if "resource_tracker" not in text]
+        processes = [f"process {pid} {procs.command(pid)}" for pid in procs.own_children() - self._children]
         return sorted(threads) + sorted(processes)
 
 

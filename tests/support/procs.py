@@ -28,11 +28,16 @@ def children(pid: int) -> set[int]:
 
 
 def own_children() -> set[int]:
-    """The living children of this process; cheap on Linux, where each thread lists its own."""
+    """The living children of this process but for Python's helper of `multiprocessing`, which lives as long as it.
+
+    Cheap on Linux, where each thread lists its own.
+    """
     if not LINUX:
-        return children(os.getpid())
-    lists = [task.joinpath("children") for task in Path("/proc/self/task").iterdir()]
-    return {int(pid) for file in lists for pid in _read(file).split() if alive(int(pid))}
+        found = children(os.getpid())
+    else:
+        lists = [task.joinpath("children") for task in Path("/proc/self/task").iterdir()]
+        found = {int(pid) for file in lists for pid in _read(file).split() if alive(int(pid))}
+    return {pid for pid in found if "multiprocessing.resource_tracker" not in command(pid)}
 
 
 def descendants(pid: int) -> set[int]:
