@@ -24,7 +24,8 @@ from typing import Any, cast
 import msgspec
 
 from rota.actions import schedules
-from rota.actions.specs import Caller, ScheduleIn, decode
+from rota.actions.decoding import decode
+from rota.actions.specs import Caller, ScheduleIn
 from rota.app import Rota, type_of
 from rota.durations import parse_duration
 from rota.engine.attempt import begin, judge

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from rota.actions import jobs as actions
-from rota.actions.specs import JobIn, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import JobIn
 from tests.chaos.conftest import Figures
 from tests.engine.scheduling import settings_of
 from tests.engine.working import ANN

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rota.actions import schedules as actions
-from rota.actions.specs import Caller, PauseIn, ScheduleIn, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import Caller, PauseIn, ScheduleIn
 from rota.engine.scheduler import AGAIN_S, Scheduler
 from rota.model import Job, JobType, Occurrence, Schedule
 from rota.settings import Settings, load_settings

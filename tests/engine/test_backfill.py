@@ -8,7 +8,8 @@ import pytest
 
 from rota.actions import schedules as actions
 from rota.actions.backfill import Backfill, Filled
-from rota.actions.specs import BackfillIn, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import BackfillIn
 from rota.engine.scheduler import Scheduler
 from rota.errors import DatabaseUnavailable, Invalid, NotFound
 from rota.settings import Settings

@@ -14,7 +14,8 @@ import pytest
 
 from rota import Rota
 from rota.actions import schedules as actions
-from rota.actions.specs import Caller, PauseIn, ScheduleIn, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import Caller, PauseIn, ScheduleIn
 from rota.app.declaring import type_of
 from rota.engine.leases import Lease
 from rota.engine.registry import Registry

@@ -21,7 +21,8 @@ from rota.actions import jobs as actions
 from rota.actions import queues as queue_actions
 from rota.actions import resolving
 from rota.actions import types as type_actions
-from rota.actions.specs import Caller, JobIn, QueueIn, TypeIn, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import Caller, JobIn, QueueIn, TypeIn
 from rota.errors import Invalid
 from rota.model import JobType
 from rota.settings import Settings, load_settings

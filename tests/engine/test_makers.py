@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from rota.actions import schedules as actions
-from rota.actions.specs import Caller, ScheduleIn, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import Caller, ScheduleIn
 from rota.settings import Settings
 from rota.store import schedules, versions
 from rota.store.database import Database

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rota.actions import calendars
-from rota.actions.specs import CalendarIn, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import CalendarIn
 from rota.engine.scheduler import Scheduler
 from rota.settings import Settings
 from rota.store import meta

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rota.actions import schedules as actions
-from rota.actions.specs import Caller, ScheduleIn, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import Caller, ScheduleIn
 from rota.engine import scheduler as engine
 from rota.engine.scheduler import POLL_S, Scheduler
 from rota.settings import load_settings

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rota.actions import jobs as actions
-from rota.actions.specs import Caller, JobIn, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import Caller, JobIn
 from rota.engine.janitor import Janitor
 from rota.engine.loading import load_executors
 from rota.engine.loop import Loop, stop_all

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from rota.actions import calendars
-from rota.actions.specs import CalendarIn, Caller, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import CalendarIn, Caller
 from rota.errors import Conflict, Invalid, NotFound
 from rota.store import calendars as store
 from rota.store import schedules

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rota.actions.decoding import convert
 from rota.actions.policy import attempts_and_retry
-from rota.actions.specs import JobDefaults, RetryIn, convert
+from rota.actions.specs import JobDefaults, RetryIn
 from rota.errors import Invalid
 from rota.job import OnError, Retry, error_type
 from rota.retry import DEFAULT, ErrorRule, RetryPolicy, delay_us, error_names, next_delay, parse, rule_for

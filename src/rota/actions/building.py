@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 
 from rota.actions import keys, policy
-from rota.actions.specs import JobDefaults, decode
+from rota.actions.decoding import decode
+from rota.actions.specs import JobDefaults
 from rota.actions.targets import Target, check_target
 from rota.errors import Invalid, TooLarge, UnknownJobType
 from rota.jsontext import check_json, check_queue, check_type

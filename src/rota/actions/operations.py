@@ -13,8 +13,9 @@ import msgspec
 
 from rota import logs
 from rota.actions import policy
+from rota.actions.decoding import decode
 from rota.actions.jobs import job_filter
-from rota.actions.specs import ActionIn, Caller, FilterIn, decode
+from rota.actions.specs import ActionIn, Caller, FilterIn
 from rota.errors import Conflict, Invalid, NotFound
 from rota.jsontext import check_queue, check_text
 from rota.model import Action, Operation

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import msgspec
 
 from rota.actions import building, keys, policy
-from rota.actions.specs import JobDefaults, decode
+from rota.actions.decoding import decode
+from rota.actions.specs import JobDefaults
 from rota.errors import RotaError
 from rota.model import JobType
 from rota.settings import Settings

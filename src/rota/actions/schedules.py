@@ -8,10 +8,11 @@ import msgspec
 
 from rota import logs
 from rota.actions import calendars, ownership, rules, settling
+from rota.actions.decoding import of_many
 from rota.actions.definition import Draft, Maker, document, same_definition
 from rota.actions.overlap import turn_key
 from rota.actions.settling import Debt
-from rota.actions.specs import Caller, PauseIn, PreviewIn, ScheduleIn, given, of_many
+from rota.actions.specs import Caller, PauseIn, PreviewIn, ScheduleIn, given
 from rota.actions.targets import with_secrets_of
 from rota.errors import Conflict, Forbidden, Invalid, NotFound
 from rota.jsontext import check_name, check_text, same_json

@@ -9,7 +9,8 @@ from typing import Any, TypeVar, get_args, get_origin
 import msgspec
 from starlette.requests import Request
 
-from rota.actions.specs import Caller, decode
+from rota.actions.decoding import decode
+from rota.actions.specs import Caller
 from rota.api.access import Identity
 from rota.api.bodies import read_body
 from rota.api.gate import IDENTITY

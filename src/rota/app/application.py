@@ -13,7 +13,8 @@ from uuid import UUID
 import msgspec
 
 from rota.actions import batches, jobs
-from rota.actions.specs import BatchIn, Caller, JobIn, ScheduleIn, encode, of_many
+from rota.actions.decoding import encode, of_many
+from rota.actions.specs import BatchIn, Caller, JobIn, ScheduleIn
 from rota.app import asking, periodic
 from rota.app.asking import Args, ScheduleOptions, Work
 from rota.app.database import AppDatabase, AppHome, GivenDatabase, StandIn

@@ -12,7 +12,8 @@ from typing import Any, Literal, TypedDict, cast
 import msgspec
 
 from rota.actions import policy, rules
-from rota.actions.specs import JobIn, ScheduleIn, convert
+from rota.actions.decoding import convert
+from rota.actions.specs import JobIn, ScheduleIn
 from rota.app.targets import CommandJob, HttpJob
 from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from rota import logs
 from rota.actions import schedules
+from rota.actions.decoding import decode
 from rota.actions.resolving import with_resolved
-from rota.actions.specs import Caller, ScheduleIn, decode
+from rota.actions.specs import Caller, ScheduleIn
 from rota.engine.leases import Lease
 from rota.engine.loop import Loop
 from rota.errors import RotaError
