@@ -9,8 +9,8 @@ from starlette.responses import Response
 from rota import logs
 from rota.actions import job_edits
 from rota.actions.specs import EditIn
-from rota.api.answers import JobDetail
 from rota.api.context import Context
+from rota.api.job_answers import JobDetail
 from rota.api.job_view import detail, known_job
 from rota.api.jobs import ID
 from rota.api.operations import Operations

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from rota.api.answers import LogPage
 from rota.api.context import Context
+from rota.api.job_answers import LogPage
 from rota.api.job_view import known_job
 from rota.api.jobs import ID
 from rota.api.log_stream import PAGE_LINES, LogStream, is_over, read_lines, shown_line

@@ -11,8 +11,8 @@ from rota.actions import pauses as pause_actions
 from rota.actions import present
 from rota.actions import types as type_actions
 from rota.actions.specs import PauseIn, TypeIn
-from rota.api.answers import JobTypeList, JobTypeOut
 from rota.api.context import Context
+from rota.api.job_answers import JobTypeList, JobTypeOut
 from rota.api.operations import Operations, Parameter
 from rota.api.paging import whole_list
 from rota.api.reply import JsonReply

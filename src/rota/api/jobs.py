@@ -13,10 +13,10 @@ from rota.actions import jobs as job_actions
 from rota.actions import present
 from rota.actions.specs import BulkIn, CancelIn, FilterIn, JobIn, TriggerIn
 from rota.api import rights, waiting
-from rota.api.answers import Enqueued, EnqueuedMany, JobDetail, JobList, Triggered, Why
 from rota.api.context import Context
 from rota.api.enqueuing import MOST_SHARED, Order, tell_enqueued
 from rota.api.idempotency import HEADER, create_once
+from rota.api.job_answers import Enqueued, EnqueuedMany, JobDetail, JobList, Triggered, Why
 from rota.api.job_view import detail, known_job
 from rota.api.operations import IDEMPOTENCY_KEY, Operations, Parameter
 from rota.api.reply import JsonReply

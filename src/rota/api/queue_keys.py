@@ -11,10 +11,10 @@ from rota import logs
 from rota.actions import pauses as pause_actions
 from rota.actions import present
 from rota.actions.specs import PauseIn
-from rota.api.answers import KeyList, KeyPause
 from rota.api.context import Context
 from rota.api.operations import Operations, Parameter
 from rota.api.paging import decode_cursor, encode_cursor
+from rota.api.queue_answers import KeyList, KeyPause
 from rota.api.reply import JsonReply
 from rota.errors import Invalid, NotFound
 from rota.model import Pause

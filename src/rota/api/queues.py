@@ -10,11 +10,11 @@ from rota import logs
 from rota.actions import present
 from rota.actions import queues as queue_actions
 from rota.actions.specs import ActionIn, FilterIn, PauseIn, QueueIn
-from rota.api.answers import Changed, QueueList, QueueOut
 from rota.api.context import Context
 from rota.api.job_actions import act
 from rota.api.operations import Operations, Parameter
 from rota.api.paging import whole_list
+from rota.api.queue_answers import Changed, QueueList, QueueOut
 from rota.api.reply import JsonReply
 from rota.errors import NotFound
 from rota.model import Action, Queue

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import msgspec
 
 from rota.actions.specs import OneRuleIn, RetryIn
-from rota.api.answers import Answer, JobId, Page, Time, Triggered, Why
+from rota.api.answers import Answer, JobId, Page, Time
+from rota.api.job_answers import Triggered, Why
 from rota.model import AfterRun, Catchup, Disposition, Overlap, VersionAction
 
 

@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from rota.actions import present, schedule_why
 from rota.actions import schedules as schedule_actions
-from rota.api.answers import Why
 from rota.api.context import Context
+from rota.api.job_answers import Why
 from rota.api.reply import JsonReply
 from rota.api.schedule_view import schedule_operations
 
