@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
@@ -106,6 +106,20 @@ class Wire:
                     return _decode(answer)
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, 2.0)
+
+    def pages(self, path: str, items: str, params: Mapping[str, Any], limit: int | None) -> Iterator[Json]:
+        """Walk through a list page by page, at most ``limit`` items."""
+        left = limit
+        cursor: str | None = None
+        while left is None or left > 0:
+            size = 200 if left is None else min(200, left)
+            page = self.request("GET", path, params={**params, "limit": size, "cursor": cursor})
+            yield from page[items]
+            cursor = page.get("nextCursor")
+            if cursor is None:
+                return
+            if left is not None:
+                left -= len(page[items])
 
     def _request(
         self,
