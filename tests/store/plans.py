@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql as pg_sql
 
 from rota.store.database import Params
-from rota.store.postgres import PostgresTx
+from rota.store.postgres_tx import PostgresTx
 from rota.store.sql import render
 from rota.store.sqlite import SqliteTx
 
