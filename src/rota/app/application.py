@@ -19,8 +19,8 @@ from rota.app import asking, periodic
 from rota.app.asking import Args, ScheduleOptions, Work
 from rota.app.database import AppDatabase, AppHome, GivenDatabase, StandIn
 from rota.app.declaring import declare
-from rota.app.targets import CommandJob, HttpJob
 from rota.app.typed import Declare
+from rota.app.works import Runnable, Works
 from rota.batch import Batch
 from rota.context import Context
 from rota.errors import Invalid, UnknownJobType
@@ -38,12 +38,11 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Runnable = Work | Callable[..., Any]
 JobItem = Runnable | tuple[Any, ...] | Mapping[str, Any]
 """Of ``enqueue_many``: what to run, or a tuple (what, args, options), or a document as REST takes it."""
 
 
-class Rota:
+class Rota(Works):
     """An application: its job functions, its declared schedules, and a way into the database.
 
     Nothing is connected before the first job is enqueued; the schema is brought up to date then.  Any thread may use
@@ -53,8 +52,7 @@ class Rota:
 
     def __init__(self, database_url: str | None = None, *, settings: Settings | None = None) -> None:
         """``database_url`` takes the place of ROTA_DATABASE_URL, ``settings`` of all settings."""
-        self.jobs: dict[str, JobFunction[..., Any]] = {}
-        """The job functions by the names of their types."""
+        super().__init__()
         self.schedules: list[str] = []
         """Declared schedules (JSON documents); a worker that loads this application writes them."""
         self._schedule_ids: dict[str, str] = {}
@@ -114,52 +112,6 @@ class Rota:
             raise Invalid("id", f"a schedule {id} is declared already", hint="give another id")
         if document not in self.schedules:
             self.schedules.append(document)
-
-    def job_request(
-        self,
-        url: str | None = None,
-        *,
-        service: str | None = None,
-        path: str | None = None,
-        method: str = "POST",
-        headers: Mapping[str, str] | None = None,
-        body: Any = None,
-        answer: str | None = None,
-        expect: Sequence[int] | None = None,
-        auth: Mapping[str, Any] | None = None,
-        timeout: Duration | None = None,
-        redirects: int | None = None,
-    ) -> HttpJob:
-        """Return a job that calls an address: ``url``, or ``path`` of a ``service`` that the settings name."""
-        return HttpJob(
-            url=url,
-            service=service,
-            path=path,
-            method=method,
-            headers=headers,
-            body=body,
-            answer=answer,
-            expect=expect,
-            auth=auth,
-            timeout=timeout,
-            redirects=redirects,
-        )
-
-    def command(
-        self,
-        command: str | Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        stdin: str | None = None,
-        user: str | None = None,
-        exit_codes: Mapping[int, str] | None = None,
-        limits: Mapping[str, Any] | None = None,
-    ) -> CommandJob:
-        """Return a job that runs a command: a list of arguments, or one text for the shell."""
-        return CommandJob(
-            command=command, env=env, cwd=cwd, stdin=stdin, user=user, exit_codes=exit_codes, limits=limits
-        )
 
     # -- enqueueing ---------------------------------------------------------------------------------------------------
 
@@ -346,33 +298,6 @@ class Rota:
         self._home.close()
 
     # -- from what is asked to what is stored -------------------------------------------------------------------------
-
-    def _work(self, what: Runnable, args: Args) -> tuple[Work, str]:
-        """Return what is to run and its checked arguments."""
-        if what == self.job_request:  # func=rota.job_request, args=[url]
-            return self._requested(args), "{}"
-        if isinstance(what, (HttpJob, CommandJob)):
-            return what, asking.checked_args(None, args)
-        function = self._function(what)
-        return function or cast(str, what), asking.checked_args(function, args)
-
-    def _requested(self, args: Args) -> HttpJob:
-        try:
-            return self.job_request(**args) if isinstance(args, Mapping) else self.job_request(*(args or ()))
-        except TypeError as error:
-            raise Invalid("args", str(error), hint='for example ["https://example.com/hook"]') from None
-
-    def _function(self, what: Runnable) -> JobFunction[..., Any] | None:
-        """Return the job function that is meant; None for a type that other code declares."""
-        if isinstance(what, JobFunction):
-            return what
-        if isinstance(what, str):
-            return self.jobs.get(what)
-        for function in self.jobs.values():
-            if function.function is what:
-                return function
-        name = getattr(what, "__qualname__", repr(what))
-        raise Invalid("func", f"{name} is no job of this application", hint="decorate it with @rota.job")
 
     def _asked(self, what: Runnable, args: Args, options: JobOptions) -> tuple[Work, JobIn]:
         work, checked = self._work(what, args)
