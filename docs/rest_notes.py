@@ -184,6 +184,7 @@ ANSWERED = {
     "error": "One line on why the last attempt failed.",
     "Problem.error": "The same as `detail`.",
     "errorDetail": "More of it, see [errors](errors.md#a-failed-attempt).",
+    "exchange": "Of an HTTP job: its last request and the answer to it, without secrets.",
     "reason": "Why the job stands where it stands: `failed`, `timeout`, `lost`, `snoozed`, `interrupted`, `cancelled`, "
     "`expired`, `replaced`, `parent-failed`.",
     "OccurrenceOut.reason": "In words.",

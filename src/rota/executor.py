@@ -81,6 +81,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
+    exchange: str | None = None
+    """What was sent to the target and what came back (JSON text), bounded, without secrets."""
     """One line of output: microseconds UTC, stream, text without its newline."""
 
     at: int

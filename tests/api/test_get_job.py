@@ -40,6 +40,23 @@ async def test_shows_every_attempt(api: Api, client: httpx.AsyncClient) -> None:
     assert (found["attempt"], found["attemptsUsed"], found["eta"]) == (2, 2, None)
 
 
+async def test_shows_the_exchange_of_the_last_attempt_that_had_one(api: Api, client: httpx.AsyncClient) -> None:
+    worker = builders.register(api.db)
+    claimed = builders.run_one(api.db, worker)
+    path = f"/api/jobs/{claimed.call.job_id}"
+    assert good(await client.get(path))["exchange"] is None
+    builders.give_back(api.db, worker, claimed, error="first", used=1, exchange='{"request":{"url":"a"},"answer":null}')
+    assert good(await client.get(path))["exchange"]["request"]["url"] == "a"
+    (again,) = builders.claim(api.db, worker)
+    builders.give_back(api.db, worker, again, outcome="interrupted")
+    assert good(await client.get(path))["exchange"]["request"]["url"] == "a"
+    (again,) = builders.claim(api.db, worker)
+    builders.end(api.db, worker, again, exchange='{"request":{"url":"b"},"answer":null}')
+    assert good(await client.get(path))["exchange"]["request"]["url"] == "b"
+    (listed,) = good(await client.get("/api/jobs"))["jobs"]
+    assert "exchange" not in listed
+
+
 @pytest.mark.parametrize("job_id", [UNKNOWN_ID, "x", "%00", "..", "%ff", "a" * 600, UNKNOWN_ID.upper()])
 @pytest.mark.parametrize("part", ["", "/why", "/logs", "/logs/raw", "/logs/stream"])
 async def test_an_unknown_or_malformed_id_is_not_found(admin: httpx.AsyncClient, job_id: str, part: str) -> None:

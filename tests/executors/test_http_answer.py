@@ -37,7 +37,7 @@ async def outcome_of(handler: Handler, **fields: Any) -> Outcome:
 
 async def test_the_json_body_is_the_result_byte_for_byte() -> None:
     outcome = await outcome_of(answering('{ "b": 1.10, "a": "é" }'))
-    assert outcome == Outcome("completed", result='{ "b": 1.10, "a": "é" }')
+    assert (outcome.kind, outcome.result) == ("completed", '{ "b": 1.10, "a": "é" }')
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_the_delay_that_a_target_asks_for_is_passed_on() -> None:
 )
 async def test_an_answer_may_be_compressed_all_the_same(encoding: str, packed: bytes) -> None:
     outcome = await outcome_of(answering(packed, headers=(f"Content-Encoding: {encoding}",)))
-    assert outcome == Outcome("completed", result='{"a": 1}')
+    assert (outcome.kind, outcome.result) == ("completed", '{"a": 1}')
 
 
 async def test_an_unknown_compression_never_repeats_finished_work() -> None:

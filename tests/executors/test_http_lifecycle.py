@@ -61,7 +61,7 @@ async def test_a_deferred_call_runs_until_it_is_completed() -> None:
         await rota.host.wait_text(call, "the target has taken the work; it has 10s to report the end")
         assert rota.host.order == []
         assert rota.executor.complete(call.job_id, 1, Outcome("completed", result="7"))
-        assert rota.host.outcome(call) == Outcome("completed", result="7")
+        assert rota.host.outcome(call).result == "7"
         assert not rota.executor.complete(call.job_id, 1, Outcome("completed", result="8"))
     assert rota.host.reports[call.job_id, 1] == 1
 
@@ -93,7 +93,7 @@ async def test_a_report_may_overtake_the_answer() -> None:
         assert rota.host.order == []
         reported.set()
         (outcome,) = await rota.host.wait_done(1)
-    assert outcome == Outcome("completed", result="7")
+    assert outcome.result == "7"
 
 
 async def test_a_plain_202_is_success() -> None:
@@ -101,4 +101,4 @@ async def test_a_plain_202_is_success() -> None:
         reply(writer, '{"queued": 3}', status="202 Accepted")
 
     async with serve(plain) as server, running() as rota:
-        assert await rota.call(http_call(server.url)) == Outcome("completed", result='{"queued": 3}')
+        assert (await rota.call(http_call(server.url))).result == '{"queued": 3}'

@@ -125,10 +125,44 @@ class JobDetail(JobOut):
     eta: None
     why: Why
 
+class RequestOut(Answer):
+    """A request to a target, without its secrets."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str | None
+    body_bytes: int
+    truncated: bool
+
+
+class AnswerOut(Answer):
+    """The answer of a target, without secrets."""
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    body: str
+    body_bytes: int
+    truncated: bool
+    duration_ms: int
+
+
+class ExchangeOut(Answer):
+    """What was sent to an HTTP target last, and what came back."""
+
+    request: RequestOut
+    answer: AnswerOut | None
+    """None where no whole answer came."""
+
+
 
 class Cause(Answer):
     """One reason why a job waits."""
 
+    checkpoint: Any
+    """What its runs last stored for the next attempt."""
+    exchange: ExchangeOut | None
     code: str
     text: str
     until: Time | None

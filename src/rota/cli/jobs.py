@@ -11,6 +11,7 @@ import msgspec
 
 from rota.cli.command import ClientGroup, WholeNumber
 from rota.cli.connection import connect
+from rota.cli.exchange import exchanged
 from rota.cli.job_changes import cancel, delete, edit, move, reprioritise, retry
 from rota.cli.job_filters import FIELDS, chosen, filters
 from rota.cli.options import json_option
@@ -101,6 +102,7 @@ def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
             ("arguments", compact_json(job["args"])),
             ("target", compact_json(job["target"])),
             ("result", compact_json(job["result"])),
+            *exchanged(job["exchange"]),
             ("error", job["error"]),
         ]
     )

@@ -227,6 +227,8 @@ class Worker:
             result = self._judge(running, outcome, now_us)
             result.log_lines = self._last_lines(running)
             by_worker.setdefault(running.worker, []).append(result)
+            self._last_checkpoint(running)
+            result.exchange = outcome.exchange
             if outcome.slow_us is not None:
                 slow.append((running.call.queue, outcome.slow_us, outcome.slow_by or "a target"))
             tell_end(running, result)

@@ -23,6 +23,7 @@ from rota.executors.http_answer import SLOWS, accepted, is_deferred, outcome_of,
 from rota.executors.http_body import BodyBounds
 from rota.executors.http_connect import Connections, Lookup, system_lookup
 from rota.executors.http_exchange import Answer, Exchange
+from rota.executors.http_kept import kept
 from rota.executors.http_mask import Mask
 from rota.executors.http_request import build_request
 from rota.executors.http_target import HttpTarget, parse_target
@@ -62,7 +63,7 @@ class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
 class _Run:
     """A call that has no outcome yet."""
 
-    __slots__ = ("call", "deferred", "early", "mask", "started", "task", "timer")
+    __slots__ = ("call", "deferred", "early", "exchange", "mask", "started", "task", "timer")
 
     def __init__(self, call: Call, now: float) -> None:
         self.call = call
@@ -70,6 +71,7 @@ class _Run:
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.mask = Mask()
+        self.exchange: Exchange | None = None
         self.deferred = False
         self.early: Outcome | None = None
         """Reported by the target's own call while its answer was still on its way."""
@@ -150,7 +152,7 @@ class HttpExecutor:
         return target, target.address(self._options.services)
 
     async def _execute(self, run: _Run, connections: Connections) -> None:
-        exchange = Exchange(connections, bounds=self._bounds, say=lambda text: self._say(run, text))
+        exchange = run.exchange = Exchange(connections, bounds=self._bounds, say=lambda text: self._say(run, text))
         try:
             outcome = await self._exchange(run, exchange)
         except Exception as error:  # noqa: BLE001 - whatever happens is the outcome of this one call
@@ -216,7 +218,7 @@ class HttpExecutor:
         if run.timer is not None:
             run.timer.cancel()
         if self._host is not None:
-            self._host.done(run.call, outcome)
+            self._host.done(run.call, _with_exchange(outcome, run))
         if run.task is not None and run.task is not asyncio.current_task():
             run.task.cancel()
 
@@ -233,6 +235,13 @@ class HttpExecutor:
         if self._host is not None and (run.call.job_id, run.call.attempt) in self._runs:
             at = time.time_ns() // 1000
             self._host.lines(run.call, [Line(at, stream, text) for text in texts])
+
+
+def _with_exchange(outcome: Outcome, run: _Run) -> Outcome:
+    exchange = run.exchange
+    if exchange is None or exchange.request is None:
+        return outcome
+    return msgspec.structs.replace(outcome, exchange=kept(exchange.request, exchange.answer, run.mask))
 
 
 def _limit(call: Call, target: HttpTarget, otherwise: int) -> int:

@@ -55,6 +55,10 @@ class Exchange:
         self._say = say
         self._reader: BodyReader | None = None
         self._started = time.monotonic()
+        self.request: Request | None = None
+        """What was sent last."""
+        self.answer: Answer | None = None
+        """What came back for it."""
         self.title = ""
         """Method and address of the hop that runs, fit to be shown."""
 
@@ -85,6 +89,7 @@ class Exchange:
     async def _hop(self, request: Request, *, follow: bool, expect: frozenset[int]) -> Answer:
         self._started = time.monotonic()
         self._reader = None
+        self.request, self.answer = request, None
         self.title = f"{request.method} {mask_url(str(request.url))}"
         session, seen = await self._connections.prepare(request.url)
         try:
@@ -112,7 +117,8 @@ class Exchange:
         where = response.headers.get("Location") if response.status in REDIRECTS else None
         to = f", to {one_line(mask_url(where), 500)}" if where else ""
         self._say(f"{self.title} → {response.status} in {ms} ms, {body.size} bytes{more}{to}")
-        return Answer(response.status, response.reason or "", response.headers, body, ms)
+        self.answer = Answer(response.status, response.reason or "", response.headers, body, ms)
+        return self.answer
 
 
 def redirected(request: Request, status: int, location: str) -> Request:
