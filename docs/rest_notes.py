@@ -17,6 +17,7 @@ SENT = {
     "maxAttempts": "Most attempts: 1 for commands, 4 otherwise.",
     "retry": "When a failed attempt is tried again.",
     "timeout": "Longest time of an attempt: 30 s for HTTP, else 1 h; with the target's own the smaller holds.",
+    "silence": "Longest time without a sign of life (a line of its log, progress, a heartbeat); then the attempt ends.",
     "expiresIn": "How long the job may wait; then it is cancelled.",
     "TokenIn.expiresIn": "How long it is valid; for ever when not given.",
     "concurrencyKey": "Jobs of a queue with the same key share its `keyConcurrency` and its rate limits by key. "
@@ -116,6 +117,7 @@ SENT = {
     "EditIn.args": "New arguments; those of its target or type must still be able to take them.",
     "EditIn.delayMs": "Start so many milliseconds from now.",
     "EditIn.retry": "A policy; or `true`: a job that has ended waits again, with all its attempts.",
+    "EditIn.silence": "Longest time without a sign of life; `null` for none.",
     "EditIn.timeout": "Longest time of an attempt; `null` for that of its kind.",
     "EditIn.concurrencyKey": "A key, which may take parts from the arguments; `null` for none. It does not follow "
     "later edits of the arguments.",
@@ -182,9 +184,9 @@ ANSWERED = {
     "result": "What the job returned.",
     "resultTruncated": "Present when the result was too large: its length; `result` then holds its head.",
     "error": "One line on why the last attempt failed.",
+    "exchange": "Of an HTTP job: its last request and the answer to it, without secrets.",
     "Problem.error": "The same as `detail`.",
     "errorDetail": "More of it, see [errors](errors.md#a-failed-attempt).",
-    "exchange": "Of an HTTP job: its last request and the answer to it, without secrets.",
     "reason": "Why the job stands where it stands: `failed`, `timeout`, `lost`, `snoozed`, `interrupted`, `cancelled`, "
     "`expired`, `replaced`, `parent-failed`.",
     "OccurrenceOut.reason": "In words.",

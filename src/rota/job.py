@@ -132,6 +132,7 @@ class TypeOptions(TypedDict, total=False):
     retry: Retry | Mapping[str, Any]
     max_attempts: int
     timeout: Duration
+    silence: Duration
     expires_in: Duration
     concurrency_key: str
     order_key: str
@@ -272,6 +273,7 @@ def type_document(options: TypeOptions) -> dict[str, Any]:
         retry=retry.document() if isinstance(retry, Retry) else retry,
         maxAttempts=options.get("max_attempts"),
         timeout=_duration("timeout", options.get("timeout")),
+        silence=_duration("silence", options.get("silence")),
         expiresIn=_duration("expires_in", options.get("expires_in")),
         concurrencyKey=options.get("concurrency_key"),
         orderKey=options.get("order_key"),

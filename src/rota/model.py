@@ -117,8 +117,9 @@ class Job(msgspec.Struct, kw_only=True):
     timeout_us: int | None
     silence_us: int | None
     answer_by: int | None
-    """Set while it runs without a worker: its target answers later, until then."""
+    """When the time of this run is over, where that was told: by who answers later, or asked for more time."""
     silent_by: int | None
+    """By when it must give its next sign of life, where that is not its worker's to know."""
     on_lost: str
     args: str
     result: str | None
@@ -157,6 +158,11 @@ class Job(msgspec.Struct, kw_only=True):
     started_at: int | None
     completed_at: int | None
     updated_at: int
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether it runs without a worker: its target has taken it, and answers later."""
+        return self.status == "running" and self.worker_id is None and self.answer_by is not None
 
 
 def priority_of(rank: int, priority: int | None) -> int:

@@ -35,7 +35,7 @@ HTTP = {"kind": "http", "url": "https://example.com/hook", "timeout": "5s"}
 TYPES: dict[str, dict[str, Any]] = {
     "plain": {},
     "full": {
-        "queue": "full", "priority": "high", "maxAttempts": 7, "timeout": "90s", "expiresIn": "1h",
+        "queue": "full", "priority": "high", "maxAttempts": 7, "timeout": "90s", "silence": "30s", "expiresIn": "1h",
         "retry": {"delays": ["10s", "1m"], "attempts": 3}, "concurrencyKey": "customer={customer.id}",
         "tags": ["a", "é \"b\""], "onLost": "fail", "runOn": ["gpu", "eu", "gpu"],
     },
@@ -49,7 +49,7 @@ TARGETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "slow call": (HTTP, {"timeout": "2s", "queue": "aged"}),
 }
 SAID = {
-    "priority": 4, "tags": ["q"], "retry": {"until": "2h"}, "maxAttempts": 2, "timeout": "3s", "expiresIn": "2d",
+    "priority": 4, "tags": ["q"], "retry": {"until": "2h"}, "maxAttempts": 2, "timeout": "3s", "silence": "2s", "expiresIn": "2d",
     "concurrencyKey": "q-{n}", "onLost": "fail", "runOn": ["host"],
 }  # fmt: skip
 ARGS = {"customer": {"id": 7, "tags": ["x", "y"]}, "n": "Ω"}

@@ -98,6 +98,7 @@ def build(
         max_attempts=rules.max_attempts,
         retry=rules.retry,
         timeout_us=rules.timeout_us,
+        silence_us=rules.silence_us,
         on_lost=rules.on_lost,
         concurrency_key=concurrency_key,
         tags=rules.tags,
@@ -139,6 +140,7 @@ class _Rules(msgspec.Struct, frozen=True):
     max_attempts: int
     retry: str | None
     timeout_us: int
+    silence_us: int | None
     on_lost: Literal["retry", "fail"]
     concurrency_key: str | None
     """With its parts from the arguments not yet filled in, as the one below."""
@@ -166,6 +168,7 @@ def _rules(
         max_attempts=attempts,
         retry=retry,
         timeout_us=policy.timeout_us(wanted, lane, target_timeout),
+        silence_us=policy.silence_us(wanted.silence),
         on_lost=wanted.on_lost or "retry",
         concurrency_key=wanted.concurrency_key,
         order_key=wanted.order_key,

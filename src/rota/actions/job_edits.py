@@ -60,12 +60,15 @@ def _values(tx: Tx, job: Job, spec: EditIn, settings: Settings) -> dict[str, Any
     args = job.args
     if (document := given(spec.args)) is not None:
         args = values["args"] = _args(tx, job, document, settings)
+        values["checkpoint"] = None  # it is one of the work with the other arguments
     if spec.queue is not None:
         values["queue"] = check_queue(spec.queue)
     if spec.priority is not None:
         values["rank"] = policy.priority_rank(spec.priority, settings.priorities)
     if spec.timeout is not msgspec.UNSET:
         values["timeout_us"] = policy.timeout_us(JobDefaults(timeout=spec.timeout), job.lane, _targets_timeout(job))
+    if spec.silence is not msgspec.UNSET:
+        values["silence_us"] = policy.silence_us(spec.silence)
     values |= _retries(job, spec)
     if spec.tags is not msgspec.UNSET:
         values["tags"] = policy.check_tags(spec.tags)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from rota.actions.specs import Duration, JobDefaults, RetryErrorIn, RetryIn
-from rota.durations import parse_duration
+from rota.durations import SECOND, parse_duration
 from rota.errors import Invalid
 from rota.jsontext import check_text
 from rota.retry import CAP_US, DEFAULT, ErrorRule, RetryPolicy
@@ -130,6 +130,11 @@ def timeout_us(defaults: JobDefaults, lane: str, target_timeout: int | None) -> 
     """Return the smaller of the job's and its target's time-out, or the default of its kind."""
     given = [t for t in (duration(defaults.timeout, "timeout", minimum_us=1000), target_timeout) if t is not None]
     return min(given) if given else TIMEOUT_US.get(lane, HOUR_US)
+
+
+def silence_us(silence: Duration | None) -> int | None:
+    """Return the longest silence of an attempt: shorter than a second nobody can tell it from a busy machine."""
+    return duration(silence, "silence", minimum_us=SECOND)
 
 
 def check_tags(tags: list[str] | None) -> str | None:

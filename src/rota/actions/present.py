@@ -67,6 +67,10 @@ def job(record: Job, attempts: list[Attempt] | None = None) -> dict[str, Any]:
         "scheduleId": record.schedule_id,
         "scheduledFor": instant(record.scheduled_for),
         "timeout": format_duration(record.timeout_us) if record.timeout_us else None,
+        "silence": format_duration(record.silence_us) if record.silence_us else None,
+        "deadlineAt": instant(deadline(record)),
+        "silentAt": instant(record.silent_by) if record.status == "running" else None,
+        "awaitsAnswer": record.awaits_answer,
         "uniqueKey": record.unique_key,
         "uniqueScope": record.unique_scope,
         "dependsOn": raw(record.depends_on) or [],
@@ -94,6 +98,14 @@ def job(record: Job, attempts: list[Attempt] | None = None) -> dict[str, Any]:
     if attempts is not None:
         shown["attempts"] = [attempt(one) for one in [*attempts, *_last_attempt(record, attempts)]]
     return shown
+
+
+def deadline(record: Job) -> int | None:
+    """Return when the time of a run is over (µs UTC)."""
+    if record.status != "running" or record.started_at is None:
+        return None
+    usual = None if record.timeout_us is None else record.started_at + record.timeout_us
+    return record.answer_by if record.answer_by is not None else usual
 
 
 def order_key(record: Job) -> str | None:

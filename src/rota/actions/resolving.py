@@ -32,6 +32,7 @@ class Resolved(msgspec.Struct, kw_only=True, omit_defaults=True):
     max_attempts: int | None = None
     retry: SaidRetry | None = None
     timeout_us: int | None = None
+    silence_us: int | None = None
     expires_us: int | None = None
     on_lost: Literal["retry", "fail"] | None = None
     concurrency_key: str | None = None
@@ -90,6 +91,7 @@ def _fields(said: JobDefaults, settings: Settings) -> dict[str, Any]:
         "max_attempts": said.max_attempts,
         "retry": retry,
         "timeout_us": policy.duration(said.timeout, "timeout", minimum_us=1000),
+        "silence_us": policy.silence_us(said.silence),
         "expires_us": policy.duration(said.expires_in, "expiresIn", minimum_us=1000),
         "on_lost": said.on_lost,
         "concurrency_key": said.concurrency_key,

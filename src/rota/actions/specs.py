@@ -74,6 +74,7 @@ class JobDefaults(Spec):
     max_attempts: int | None = None
     retry: RetryIn | None = None
     timeout: Duration | None = None
+    silence: Duration | None = None
     expires_in: Duration | None = None
     concurrency_key: str | None = None
     """May take parts from the arguments: ``customer={customer.id}``."""
@@ -156,6 +157,7 @@ class EditIn(Spec):
     delay_ms: int | None = None
     run_at: str | None = None
     timeout: Duration | msgspec.UnsetType | None = msgspec.UNSET
+    silence: Duration | msgspec.UnsetType | None = msgspec.UNSET
     max_attempts: int | None = None
     retry: RetryIn | bool | msgspec.UnsetType | None = msgspec.UNSET
     """A policy; true has a job that has ended wait again."""
@@ -171,13 +173,23 @@ class CancelIn(Spec):
     force: bool = False
 
 
+class RetryJobIn(Spec):
+    """How a job runs again: from its last checkpoint, or ``fresh``, from the beginning."""
+
+    fresh: bool = False
+
+
 class ActionIn(Spec):
-    """One action on all jobs that match; ``dryRun`` only counts them, ``force`` kills what is cancelled and runs."""
+    """One action on all jobs that match; ``dryRun`` only counts them, ``force`` kills what is cancelled and runs.
+
+    ``fresh`` jobs that are retried do not go on from their checkpoints.
+    """
 
     action: Action
     filter: FilterIn
     dry_run: bool = False
     force: bool = False
+    fresh: bool = False
     queue: str | None = None
     """Where to: of ``move``."""
     priority: int | str | None = None
@@ -236,6 +248,7 @@ class ScheduleIn(RuleIn):
     retry: RetryIn | None = None
     max_attempts: int | None = None
     timeout: Duration | None = None
+    silence: Duration | None = None
     expires_in: Duration | None = None
     concurrency_key: str | None = None
     order_key: str | None = None

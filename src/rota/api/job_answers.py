@@ -95,6 +95,13 @@ class JobOut(Answer):
     schedule_id: str | None
     scheduled_for: Time | None
     timeout: str | None
+    silence: str | None
+    deadline_at: Time | None
+    """When the time of the run is over; of one that runs."""
+    silent_at: Time | None
+    """By when a target that answers later must give its next sign of life."""
+    awaits_answer: bool
+    """It runs at a target, which answers later; no worker waits for it."""
     unique_key: str | None
     unique_scope: str | None
     depends_on: list[str]
@@ -117,13 +124,6 @@ class JobOut(Answer):
     cancel_requested_at: Time | None
     cancel_requested_by: str | None
 
-
-class JobDetail(JobOut):
-    """A job with all that is known of it."""
-
-    attempts: list[AttemptOut]
-    eta: None
-    why: Why
 
 class RequestOut(Answer):
     """A request to a target, without its secrets."""
@@ -156,13 +156,20 @@ class ExchangeOut(Answer):
     """None where no whole answer came."""
 
 
+class JobDetail(JobOut):
+    """A job with all that is known of it."""
+
+    attempts: list[AttemptOut]
+    checkpoint: Any
+    """What its runs last stored for the next attempt."""
+    exchange: ExchangeOut | None
+    eta: None
+    why: Why
+
 
 class Cause(Answer):
     """One reason why a job waits."""
 
-    checkpoint: Any
-    """What its runs last stored for the next attempt."""
-    exchange: ExchangeOut | None
     code: str
     text: str
     until: Time | None

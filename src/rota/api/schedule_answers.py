@@ -43,6 +43,7 @@ class ScheduleOut(Answer):
     max_attempts: int | None
     retry: RetryIn | None
     timeout: str | float | None
+    silence: str | float | None
     expires_in: str | float | None
     concurrency_key: str | None
     order_key: str | None

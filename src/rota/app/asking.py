@@ -52,6 +52,7 @@ class ScheduleOptions(TypedDict, total=False):
     retry: Retry | Mapping[str, Any]
     max_attempts: int
     timeout: Duration
+    silence: Duration
     expires_in: Duration
     concurrency_key: str
     order_key: str
@@ -73,7 +74,7 @@ _JOB_ONLY = {
     "started_by": "startedBy",
 }
 _OF_TYPES = TypeOptions.__annotations__.keys()
-_DURATIONS = ("every", "jitter", "catchup_window", "timeout", "expires_in")
+_DURATIONS = ("every", "jitter", "catchup_window", "timeout", "silence", "expires_in")
 _TIMES = ("at", "start_at", "end_at")
 
 

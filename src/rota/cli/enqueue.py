@@ -40,6 +40,7 @@ FIELDS = {"jobType": "TYPE", "runAt": "--at", "delayMs": "--delay", "tags": "--t
 @click.option("--run-on", metavar="LABEL", multiple=True, help="Label that the worker must have; may be repeated.")
 @click.option("--max-attempts", type=WholeNumber(1), metavar="N", help="Most attempts.")
 @click.option("--timeout", metavar="5m", help="End an attempt after so long.")
+@click.option("--silence", metavar="30s", help="End an attempt that gave no sign of life for so long.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tag to find it by; may be repeated.")
 @click.option("--wait", is_flag=True, help="Wait for the end; exit 1 unless it completes.")
 @json_option
@@ -65,6 +66,7 @@ def enqueue(ctx: click.Context, /, job_type: str, wait: bool, as_json: bool, **o
         runOn=options["run_on"],
         maxAttempts=options["max_attempts"],
         timeout=options["timeout"],
+        silence=options["silence"],
         tags=options["tags"],
     )
     with connect(ctx) as client:

@@ -28,6 +28,7 @@ TEMPORARY = 75
 @click.command(cls=ClientCommand, context_settings={"allow_interspersed_args": False}, fields={"tags": "--name"})
 @click.option("--name", help="A tag to find the job by.")
 @click.option("--timeout", metavar="5m", help="End the command after so long (1h); the exit code is then 124.")
+@click.option("--silence", metavar="30s", help="End it when it gave no sign of life for so long.")
 @click.option("--queue", metavar="Q", help="Queue (default).")
 @click.option("--priority", metavar="N", help="A number or a name (low, normal, high, live); higher runs first.")
 @click.option("--stdin", is_flag=True, help="Pass standard input on, all of it, as text.")
@@ -37,6 +38,7 @@ def exec_(
     ctx: click.Context,
     name: str | None,
     timeout: str | None,
+    silence: str | None,
     queue: str | None,
     priority: str | None,
     stdin: bool,
@@ -57,6 +59,7 @@ def exec_(
     body = given(
         target=target,
         timeout=timeout,
+        silence=silence,
         queue=queue,
         priority=parse_priority(priority),
         tags=[name] if name else None,
@@ -163,6 +166,6 @@ def _exit_code(job: Json, signals: Signals) -> int:
     if job["status"] == "cancelled" and signals.number is not None:
         return 128 + signals.number
     click.echo(f"rota: job {job['id']} {job['status']}: {job['error'] or job['reason'] or ''}".rstrip(": "), err=True)
-    if job["reason"] == "timeout":
+    if job["reason"] in ("timeout", "silent"):
         return TIMED_OUT
     return int(code) & 0xFF if code.isdecimal() and int(code) & 0xFF else 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SCHEDULE = (
     "jobType", "target", "args", "cron", "every", "at", "rules", "seconds", "dayMatch", "timezone", "startAt", "endAt",
     "onStart", "maxRuns", "afterRun", "jitter", "overlap", "catchup", "catchupWindow", "pauseAfter", "calendars",
-    "queue", "priority", "maxAttempts", "retry", "timeout", "expiresIn", "concurrencyKey", "orderKey",
+    "queue", "priority", "maxAttempts", "retry", "timeout", "silence", "expiresIn", "concurrencyKey", "orderKey",
     "runOn", "tags", "onLost", "paused", "note",
 )  # fmt: skip
 CALENDAR = ("dates", "ranges", "yearly", "weekdays", "country", "subdivision", "ics", "note")

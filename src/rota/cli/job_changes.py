@@ -142,11 +142,14 @@ def _follow(client: Client, operation: Json, show: Show) -> Json:
 @_change(
     "retry",
     click.option("--args", metavar="JSON", help="With these arguments instead; @FILE and @- read them.  For one ID."),
+    click.option("--fresh", is_flag=True, help="From the beginning, not from their last checkpoints."),
 )
-def retry(args: str | None) -> tuple[Act, dict[str, Any]]:
+def retry(args: str | None, fresh: bool) -> tuple[Act, dict[str, Any]]:
     """Make ended jobs wait again, with all their attempts anew."""
+    if args is not None and fresh:
+        raise click.UsageError("leave out --fresh: with other --args a job begins without a checkpoint")
     if args is None:
-        return (lambda client, job_id: client.retry(job_id)), {}
+        return (lambda client, job_id: client.retry(job_id, fresh=fresh)), {"fresh": True} if fresh else {}
     how = {"args": parse_json(args, "--args")}
     return (lambda client, job_id: client.edit(job_id, {**how, "retry": True})), how
 
@@ -193,6 +196,7 @@ EDIT_FIELDS = {"runAt": "--at", "delayMs": "--delay", "tags": "--tag"}
 @click.option("--delay", metavar="5m", help="Start so much later than now.")
 @click.option("--at", metavar="TIME", help="Start at a time, with its zone: 2026-11-21T09:00:00Z.")
 @click.option("--timeout", metavar="5m", help="End an attempt after so long.")
+@click.option("--silence", metavar="30s", help="End an attempt that gave no sign of life for so long.")
 @click.option("--max-attempts", type=WholeNumber(1), metavar="N", help="Most attempts.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Its tags from now on; may be repeated.")
 @click.option("--concurrency-key", metavar="KEY", help="May take parts from the arguments: customer={customer.id}.")
@@ -217,6 +221,7 @@ def edit(
         delayMs=parse_duration(delay, "--delay") // 1000 if delay is not None else None,
         runAt=options["at"],
         timeout=options["timeout"],
+        silence=options["silence"],
         maxAttempts=options["max_attempts"],
         tags=options["tags"],
         concurrencyKey=options["concurrency_key"],

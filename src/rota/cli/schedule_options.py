@@ -51,6 +51,7 @@ JOB = (
     click.option("--queue", metavar="Q", help="Queue; else that of the type, else `default`."),
     click.option("--priority", metavar="N", help="A number or a name (low, normal, high, live); higher runs first."),
     click.option("--timeout", metavar="5m", help="End an attempt after so long."),
+    click.option("--silence", metavar="30s", help="End an attempt that gave no sign of life for so long."),
     click.option("--max-attempts", type=WholeNumber(1), metavar="N", help="Most attempts of each run."),
     click.option("--retry", metavar="JSON", help='When to try again: {"delays": ["10s", "1m"]}.'),
     click.option("--expires-in", metavar="1h", help="Cancel a run that waits longer."),
@@ -81,8 +82,8 @@ RULE_FIELDS = (
 )  # fmt: skip
 EDITABLE = (
     "jobType", "target", "args", *RULE_FIELDS, "maxRuns", "afterRun", "jitter", "overlap", "catchup", "catchupWindow",
-    "pauseAfter", "calendars", "queue", "priority", "retry", "maxAttempts", "timeout", "expiresIn", "concurrencyKey",
-    "orderKey", "runOn", "onLost", "tags", "note",
+    "pauseAfter", "calendars", "queue", "priority", "retry", "maxAttempts", "timeout", "silence", "expiresIn",
+    "concurrencyKey", "orderKey", "runOn", "onLost", "tags", "note",
 )  # fmt: skip
 
 
@@ -117,6 +118,7 @@ def body(options: dict[str, Any]) -> Json:
         queue=options["queue"],
         priority=parse_priority(options["priority"]),
         timeout=options["timeout"],
+        silence=options["silence"],
         maxAttempts=options["max_attempts"],
         retry=_json(options, "retry"),
         expiresIn=options["expires_in"],

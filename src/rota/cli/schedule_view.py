@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 POLICIES = (
     ("overlap", "overlap"), ("catch-up", "catchup"), ("window", "catchupWindow"), ("most runs", "maxRuns"),
     ("pause after", "pauseAfter"), ("jitter", "jitter"), ("queue", "queue"), ("priority", "priority"),
-    ("attempts", "maxAttempts"), ("time-out", "timeout"), ("expires", "expiresIn"), ("key", "concurrencyKey"),
-    ("when lost", "onLost"),
+    ("attempts", "maxAttempts"), ("time-out", "timeout"), ("silence", "silence"), ("expires", "expiresIn"),
+    ("key", "concurrencyKey"), ("when lost", "onLost"),
 )  # fmt: skip
 
 

@@ -227,6 +227,7 @@ BEGIN
     'retry', retried->>'policy',
     'timeout_us', coalesce(least(coalesce((of_type->>'timeout_us')::bigint, (of_queue->>'timeout_us')::bigint),
       (of_type->>'target_timeout_us')::bigint), (of_type->>'usual_timeout_us')::bigint),
+    'silence_us', coalesce((of_type->>'silence_us')::bigint, (of_queue->>'silence_us')::bigint),
     'on_lost', coalesce(of_type->>'on_lost', of_queue->>'on_lost'),
     'concurrency_key', rota_key(coalesce(concurrency_key, of_type->>'concurrency_key', of_queue->>'concurrency_key'),
       args, 'concurrency_key'),

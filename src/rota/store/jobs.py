@@ -71,15 +71,15 @@ INSERT_IN_FULL = _filled(
     AGED=AGED,
     RING=RING,
     IF_HELD=HELD,
-    MORE_COLUMNS=", turn_key, unique_until, depends_on, if_parent_failed, batch_id, awaited",
-    MORE_VALUES=""", u.turn_key, n.now + u.unique_for_us, {json|u.depends_on}, u.if_parent_failed, u.batch_id,
-  coalesce(u.awaited, 0)""",
-    MORE_GIVEN=""", turn_key text, unique_for_us bigint, depends_on text, if_parent_failed text, batch_id uuid,
-  awaited bigint""",
+    MORE_COLUMNS=", turn_key, silence_us, unique_until, depends_on, if_parent_failed, batch_id, awaited",
+    MORE_VALUES=""", u.turn_key, u.silence_us, n.now + u.unique_for_us, {json|u.depends_on}, u.if_parent_failed,
+  u.batch_id, coalesce(u.awaited, 0)""",
+    MORE_GIVEN=""", turn_key text, silence_us bigint, unique_for_us bigint, depends_on text, if_parent_failed text,
+  batch_id uuid, awaited bigint""",
     IN_ORDER="ORDER BY u.turn_key, u.unique_key, u.id",
 ).replace("RETURNING id", "RETURNING id, turn_key, status")
-IN_FULL = attrgetter("turn_key", "unique_for_us", "depends_on", "batch_id", "awaited")
-PLAIN = (None, None, None, None, 0)
+IN_FULL = attrgetter("turn_key", "silence_us", "unique_for_us", "depends_on", "batch_id", "awaited")
+PLAIN = (None, None, None, None, None, 0)
 
 QUEUES = """
 INSERT INTO rota_queues (name, created_at)
@@ -217,6 +217,7 @@ UPDATE rota_jobs SET status = CASE WHEN turn_key IS NOT NULL AND (CAST(:hold AS 
   run_at = rota_now(), attempts_used = 0, lost_count = 0, completed_at = NULL, worker_id = NULL, result = NULL,
   result_truncated = NULL, progress = NULL, progress_note = NULL, reason = NULL, cancel_requested_at = NULL,
   cancel_requested_by = NULL, cancel_mode = NULL, expires_at = NULL, updated_at = rota_now(),
+  checkpoint = CASE WHEN status <> 'completed' AND CAST(:fresh AS bigint) = 0 THEN checkpoint END,
   unique_hold = CASE WHEN unique_until IS NOT NULL THEN unique_hold WHEN unique_scope IS NOT NULL THEN unique_key END
 WHERE id = :id AND status IN ('completed', 'failed', 'cancelled') RETURNING status, turn_key
 """
@@ -228,32 +229,34 @@ UPDATE rota_jobs SET unique_hold = NULL WHERE unique_until <= rota_now() AND uni
 """
 
 
-def retry(tx: Tx, job_id: str) -> bool:
+def retry(tx: Tx, job_id: str, *, fresh: bool = False) -> bool:
     """Make a finished job wait again; its history stays.  Raises Duplicate when another job holds its unique key.
 
-    Where another job of its key is active it is held, and has its turn before those with greater ids.
+    It goes on from its checkpoint, unless it had completed or is to begin ``fresh``.  Where another job of its key is
+    active it is held, and has its turn before those with greater ids.
     """
     tx.run(RECORD_LAST, {"id": job_id})
     tx.hint("jobs")
     try:
         with tx.savepoint():
-            rows = tx.rows(RETRY, {"id": job_id, "hold": 0})
+            rows = tx.rows(RETRY, {"id": job_id, "hold": 0, "fresh": int(fresh)})
     except Duplicate:  # of its unique key, or another job of its turns became active in this moment
         tx.run(FREE_FOR, {"id": job_id})
-        rows = tx.rows(RETRY, {"id": job_id, "hold": 1})
+        rows = tx.rows(RETRY, {"id": job_id, "hold": 1, "fresh": int(fresh)})
     if rows and rows[0][0] == "held":
         turns.settle(tx, [rows[0][1]])
     return len(rows) == 1
 
 
-def run_now(tx: Tx, job_id: str) -> bool:
-    """Make a scheduled job due; tell whether it was one."""
+def run_now(tx: Tx, job_id: str, *, fresh: bool = False) -> bool:
+    """Make a scheduled job due, ``fresh`` without its checkpoint; tell whether it was one."""
     tx.hint("jobs")
     sql = f"""
-    UPDATE rota_jobs SET status = 'pending', {ageing.RANKED_NOW}, run_at = rota_now(), updated_at = rota_now()
+    UPDATE rota_jobs SET status = 'pending', {ageing.RANKED_NOW}, run_at = rota_now(), updated_at = rota_now(),
+      checkpoint = CASE WHEN CAST(:fresh AS bigint) = 0 THEN checkpoint END
     WHERE id = :id AND status = 'scheduled'
     """
-    return tx.run(sql, {"id": job_id}) == 1
+    return tx.run(sql, {"id": job_id, "fresh": int(fresh)}) == 1
 
 
 IDLE = ("scheduled", "pending", "held", "completed", "failed", "cancelled")
