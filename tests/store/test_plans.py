@@ -357,3 +357,16 @@ def test_results_are_found_once_each_in_a_small_table_of_which_nothing_is_known(
             rows = tx.rows(f"EXPLAIN ANALYZE {results.FINISH}", {"worker": worker, "batch": batch(ended)})
         plan = "\n".join(str(row[0]) for row in rows)
         assert "Removed by Join Filter" not in plan, plan
+
+
+@pytest.mark.parametrize("generic", [False, True])
+def test_one_result_is_looked_up_also_in_a_small_table(pg: Database, generic: bool) -> None:
+    worker = builders.register(pg)
+    builders.insert(pg, *[builders.new_job() for _ in range(3000)])
+    with pg.statement() as tx:
+        tx.run("ANALYZE rota_jobs")
+    [one] = builders.claim(pg, worker, lanes={"async": 1})
+    with recorded(generic=generic) as plans:
+        builders.end(pg, worker, one)
+    assert "rota_jobs" not in plans[0].whole, plans[0]
+    assert "rota_jobs_pkey" in plans[0].indexes

@@ -68,6 +68,8 @@ class Rounds:
     def __init__(self) -> None:
         self.after: dict[Place, str] = {}
         self.large: set[Place] = set()
+        self.deep: set[Place] = set()
+        """Where the keys had many jobs each the last time."""
         self.even_until: dict[Place, float] = {}
         self.in_turn = False
         """Whether the last claim found limits, rings or pauses, so that the next one will."""
@@ -286,7 +288,7 @@ class Picker:
         after = self._rounds.after.get(place, place.begin)
         enough = min(MOST_KEYS, 2 * want + MORE_KEYS)
         if place not in self._rounds.large:
-            found = rings.scan(self._tx, place, asked, place.begin, place.end, enough)
+            found = self._scan(place, asked, place.begin, place.end, enough)
             if len(found) < enough:
                 cut = next((at for at, key in enumerate(found) if key.ring > after), 0)
                 return Seen(found[cut:] + found[:cut], whole=True)
@@ -294,9 +296,9 @@ class Picker:
         began = time.monotonic()
         even = began < self._rounds.even_until.get(place, 0.0)
         count = min(enough, want + MORE_KEYS) if even else MOST_KEYS
-        found = rings.scan(self._tx, place, asked, after, place.end, count)
+        found = self._scan(place, asked, after, place.end, count)
         if len(found) < count and after != place.begin:
-            found += rings.scan(self._tx, place, asked, place.begin, after, count - len(found))
+            found += self._scan(place, asked, place.begin, after, count - len(found))
         whole = len(found) < count
         if not even and len({key.rank for key in found}) == 1:
             now = time.monotonic()
@@ -304,6 +306,15 @@ class Picker:
         if whole and len(found) < enough:
             self._rounds.large.discard(place)
         return Seen(found, whole)
+
+    def _scan(self, place: Place, asked: rings.Asked, after: str, upto: str, count: int) -> list[Key]:
+        deep = self._rounds.deep
+        found = rings.scan(self._tx, place, asked, after, upto, count, deep=place in deep)
+        if rings.are_deep(found):
+            deep.add(place)
+        else:
+            deep.discard(place)
+        return found
 
     def _by_turns(
         self, place: Place, keys: Sequence[Key], rooms: Mapping[str, int], want: int, offset: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -26,9 +26,10 @@ FINISH = f"""
 UPDATE rota_jobs AS j SET status = u.status, result = {{json|u.result}}, result_truncated = u.truncated,
   error = u.error, error_detail = {{json|u.error_detail}}, reason = u.reason,
   attempts_used = j.attempts_used + coalesce(u.used, 1), completed_at = n.now, updated_at = n.now,
-  unique_hold = {kept("n.now")}, log_lines = coalesce(u.log_lines, 0)
-FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, status text, result text,
-  truncated bigint, error text, error_detail text, reason text, used bigint, log_lines bigint}}
+  unique_hold = {kept("n.now")}, log_lines = coalesce(u.log_lines, 0),
+  exchange = coalesce({{json|u.exchange}}, j.exchange)
+FROM (SELECT rota_now() AS now) n, {{few|u|batch|id uuid, attempt bigint, status text, result text,
+  truncated bigint, error text, error_detail text, reason text, used bigint, log_lines bigint, exchange text}}
 WHERE {FENCE}
 RETURNING {{pg|j.}}id, {{pg|j.}}status, {{pg|j.}}turn_key, {{pg|j.}}awaited
 """
@@ -44,9 +45,10 @@ UPDATE rota_jobs AS j SET
   unique_hold = CASE WHEN {CANCELLED} THEN {kept("n.now")} ELSE j.unique_hold END,
   reason = CASE WHEN {CANCELLED} THEN 'cancelled' ELSE u.outcome END,
   error = u.error, error_detail = {{json|u.error_detail}}, attempts_used = j.attempts_used + coalesce(u.used, 0),
-  updated_at = n.now, log_lines = coalesce(u.log_lines, 0), progress = NULL, progress_note = NULL
-FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, outcome text, delay_us bigint,
-  error text, error_detail text, used bigint, log_lines bigint}}
+  updated_at = n.now, log_lines = coalesce(u.log_lines, 0), progress = NULL, progress_note = NULL,
+  exchange = coalesce({{json|u.exchange}}, j.exchange)
+FROM (SELECT rota_now() AS now) n, {{few|u|batch|id uuid, attempt bigint, outcome text, delay_us bigint,
+  error text, error_detail text, used bigint, log_lines bigint, exchange text}}
 WHERE {FENCE}
 RETURNING {{pg|j.}}id, {{pg|j.}}attempt, {{pg|j.}}reason, {{pg|j.}}started_at,
   {{pg|j.}}updated_at, {{pg|j.}}error, {{pg|j.}}error_detail, {{pg|j.}}status, {{pg|j.}}turn_key,
@@ -74,7 +76,7 @@ UPDATE rota_jobs AS j SET status = u.status, reason = u.reason, error = u.error,
   worker_id = CASE WHEN u.status = 'pending' THEN NULL ELSE j.worker_id END,
   unique_hold = CASE WHEN u.status = 'pending' THEN j.unique_hold ELSE {kept("n.now")} END, error_detail = NULL,
   log_lines = coalesce((SELECT max(l.first_line + l.lines - 1) FROM rota_logs l WHERE l.job_id = j.id), j.log_lines)
-FROM (SELECT rota_now() AS now) n, {{rows|u|batch|id uuid, attempt bigint, status text, reason text,
+FROM (SELECT rota_now() AS now) n, {{few|u|batch|id uuid, attempt bigint, status text, reason text,
   error text}}
 WHERE j.id = u.id AND j.attempt = u.attempt AND {RUNNING}
 RETURNING {{pg|j.}}id, {{pg|j.}}status, {{pg|j.}}turn_key, {{pg|j.}}awaited
@@ -89,6 +91,7 @@ class Ended(msgspec.Struct, kw_only=True, omit_defaults=True):
     error: str | None = None
     error_detail: str | None = None
     log_lines: int = 0
+    exchange: str | None = None
 
 
 class Finished(Ended, kw_only=True, omit_defaults=True):
@@ -214,7 +217,7 @@ def _record(tx: Tx, ended: Sequence[dict[str, object]]) -> None:
 
 PROGRESS = f"""
 UPDATE rota_jobs AS j SET progress = u.value, progress_note = u.note, updated_at = rota_now()
-FROM {{rows|u|batch|id uuid, attempt bigint, value float8, note text}}
+FROM {{few|u|batch|id uuid, attempt bigint, value float8, note text}}
 WHERE {FENCE}
 """
 
@@ -222,6 +225,19 @@ WHERE {FENCE}
 def progress(tx: Tx, worker: str, reports: Sequence[dict[str, object]]) -> None:
     """Store the progress of running jobs: ``{id, attempt, value, note}`` each."""
     tx.run(PROGRESS, {"worker": worker, "batch": batch(sorted(reports, key=lambda report: str(report["id"])))})
+
+
+CHECKPOINT = f"""
+UPDATE rota_jobs AS j SET checkpoint = {{json|u.value}}
+FROM {{few|u|batch|id uuid, attempt bigint, value text}}
+WHERE {FENCE}
+"""
+
+
+def checkpoint(tx: Tx, worker: str, values: Mapping[tuple[str, int], str]) -> None:
+    """Store what running attempts, (job, attempt), keep for the next one (JSON)."""
+    rows = [{"id": job_id, "attempt": attempt, "value": value} for (job_id, attempt), value in sorted(values.items())]
+    tx.run(CHECKPOINT, {"worker": worker, "batch": batch(rows)})
 
 
 def cancels(tx: Tx, worker: str) -> list[tuple[str, int, turns.Mode]]:

@@ -82,19 +82,21 @@ _AFTER = f"FROM rota_jobs j WHERE {_OF_PLACE} AND j.ring > AFTER AND j.ring <= :
 
 NEAR = 16
 """So many entries of the index for each ring wanted are read one after the other, before rings are skipped to: a probe
-costs as much as some dozens of entries, and most rings hold few jobs."""
+costs as much as some dozens of entries, and most rings hold few jobs.  Where they hold more, only this many are read in
+all, to see when that changes."""
 
 SCAN_PG = f"""
-WITH RECURSIVE near(ring, rank) AS MATERIALIZED (
-  SELECT e.ring, min(e.rank) FROM (SELECT j.ring, j.rank {_AFTER.replace("AFTER", ":after")} :near) e GROUP BY e.ring
-), k(ring, rank, n) AS (
-  SELECT * FROM (SELECT ring, rank, row_number() OVER (ORDER BY ring) FROM near) f
+WITH RECURSIVE near(ring, rank, depth) AS MATERIALIZED (
+  SELECT e.ring, min(e.rank), count(*)
+  FROM (SELECT j.ring, j.rank {_AFTER.replace("AFTER", ":after")} :near) e GROUP BY e.ring
+), k(ring, rank, depth, n) AS (
+  SELECT * FROM (SELECT ring, rank, depth, row_number() OVER (ORDER BY ring) FROM near) f
   UNION ALL
-  SELECT s.ring, s.rank, l.n + 1
+  SELECT s.ring, s.rank, 0, l.n + 1
   FROM (SELECT k.ring, k.n FROM k ORDER BY k.n DESC LIMIT 1) l
   CROSS JOIN LATERAL (SELECT j.ring, j.rank {_AFTER.replace("AFTER", "l.ring")} 1) s WHERE l.n < CAST(:count AS bigint)
 )
-SELECT k.ring, k.rank, USED FROM k ORDER BY k.n LIMIT :count
+SELECT k.ring, k.rank, k.depth, USED FROM k ORDER BY k.n LIMIT :count
 """
 
 SCAN_LITE = f"""
@@ -103,7 +105,8 @@ WITH RECURSIVE k(ring, n) AS (
   UNION ALL
   SELECT (SELECT j.ring {_AFTER.replace("AFTER", "k.ring")} 1), k.n + 1 FROM k WHERE k.ring IS NOT NULL AND k.n < :count
 )
-SELECT k.ring, (SELECT j.rank FROM rota_jobs j WHERE {_OF_PLACE} AND j.ring = k.ring ORDER BY j.rank LIMIT 1), USED
+SELECT k.ring, (SELECT j.rank FROM rota_jobs j WHERE {_OF_PLACE} AND j.ring = k.ring ORDER BY j.rank LIMIT 1),
+  0, USED
 FROM k WHERE k.ring IS NOT NULL ORDER BY k.n
 """
 
@@ -127,6 +130,8 @@ class Key(msgspec.Struct):
     ring: str
     key: str
     rank: int
+    depth: int
+    """How many jobs were seen in it while going from one to the next; 0 where it was skipped to."""
     running: int
     started: tuple[int, ...]
     place: int = 0
@@ -141,8 +146,8 @@ class Asked(msgspec.Struct, frozen=True):
     """For each rate limit by key, from when on starts count (µs)."""
 
 
-def scan(tx: Tx, place: Place, asked: Asked, after: str, upto: str, count: int) -> list[Key]:
-    """Return the next ``count`` rings after one, up to another, in order."""
+def scan(tx: Tx, place: Place, asked: Asked, after: str, upto: str, count: int, *, deep: bool = False) -> list[Key]:
+    """Return the next ``count`` rings after one, up to another, in order; ``deep`` where most hold many jobs."""
     used = [RUNNING if asked.running else "0"]
     used += [STARTED.replace("NUMBER", str(number)) for number in range(len(asked.since))]
     params = {f"since_{number}": since for number, since in enumerate(asked.since)}
@@ -151,8 +156,14 @@ def scan(tx: Tx, place: Place, asked: Asked, after: str, upto: str, count: int) 
         sql.replace("USED", ", ".join(used)),
         {
             "queue": place.queue, "lane": place.lane, "after": after, "upto": upto, "count": count,
-            "near": NEAR * count, "skip": len(place.prefix) + 2, **params,
+            "near": NEAR if deep else NEAR * count, "skip": len(place.prefix) + 2, **params,
         },
     )  # fmt: skip
     skip = len(place.prefix) + 1
-    return [Key(row[0], row[0][skip:], row[1], row[2], tuple(int(one) for one in row[3:])) for row in rows]
+    return [Key(row[0], row[0][skip:], *row[1:4], tuple(int(one) for one in row[4:])) for row in rows]
+
+
+def are_deep(keys: Sequence[Key]) -> bool:
+    """Tell whether the rings that were seen hold so many jobs that it is better to skip from one to the next."""
+    seen = [key.depth for key in keys if key.depth]
+    return sum(seen) >= NEAR * max(1, len(seen))

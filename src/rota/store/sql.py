@@ -6,6 +6,9 @@ Statements are written once, with ``:name`` parameters and a few macros where th
 - ``{uuid}``, ``{json}``: the column types; ``{json|:p}``: a parameter that is a JSON document;
 - ``{rows|u|batch|id uuid, n int}``: the JSON array in ``:batch`` as a table ``u``.  A batch goes as one JSON
   parameter because arrays took ten times as long by a bad plan (docs/decisions/0003-one-sql-text.md);
+- ``{few|…}``: the same, for a join that must look each of them up.  PostgreSQL takes an array for a hundred rows, and
+  for so many rather reads a table of up to 17,000 rows from end to end, 2.5 ms; behind a limit that it cannot foresee
+  it takes it for ten;
 - ``{in|SELECT id …}``: the ids that a subquery finds, as a condition.  PostgreSQL gets them as an array, so that it
   looks them up; a subquery it joins as it sees fit.
 """
@@ -44,8 +47,11 @@ def render(template: str, dialect: Dialect) -> str:
             return f"CAST({body} AS json)" if postgres else body
         if name == "in":
             return f"= ANY(ARRAY({body}))" if postgres else f"IN ({body})"
-        if name == "rows":
-            return _rows(*(part.strip() for part in body.split("|")), postgres=postgres)
+        if name in ("rows", "few"):
+            alias, parameter, columns = (part.strip() for part in body.split("|"))
+            rows = _rows(alias, parameter, columns, postgres=postgres)
+            few = name == "few" and postgres
+            return f"(SELECT * FROM {rows} LIMIT (SELECT 1000000)) AS {alias}" if few else rows
         raise ValueError(f"unknown macro {name!r} in: {template}")
 
     text = template
