@@ -40,6 +40,9 @@ class RunningJob(Protocol):
     def progress(self, value: float | None, message: str | None) -> None:
         """Pass on progress, from 0 to 1."""
 
+    def checkpoint(self, value: Any) -> None:
+        """Pass on what the next attempt is to begin with; raises Invalid where it cannot be kept."""
+
 
 class Context:
     """The job, its attempt, and what a function may tell about itself.
@@ -55,6 +58,7 @@ class Context:
         running: RunningJob,
         scheduled_for: datetime | None = None,
         previous: str | None = None,
+        checkpoint: str | None = None,
     ) -> None:
         self.job = job
         self.attempt = attempt
@@ -65,6 +69,7 @@ class Context:
         """A logger whose lines go to the log of this job."""
         self._running = running
         self._previous = previous
+        self._checkpoint = checkpoint
 
     @property
     def previous(self) -> Any:
@@ -85,6 +90,22 @@ class Context:
         # Progress is for the eye: a share that is slightly off must not fail the work.  The test drops NaN.
         share = min(max(float(value), 0.0), 1.0) if value == value else None
         self._running.progress(share, message)
+
+    def checkpoint(self, value: Any) -> None:
+        """Keep a JSON value of at most 64 KiB for the next attempt, if there is one: it is its ``resumed_from``.
+
+        Of several the last one holds.  It is stored within a fraction of a second, and for certain when the attempt
+        ends in whatever way.  Raises `rota.errors.Invalid` for what is too large or no JSON.
+        """
+        self._running.checkpoint(value)
+
+    @property
+    def resumed_from(self) -> Any:
+        """The last checkpoint of the attempts before this one; None where there is none.
+
+        What was done after that checkpoint, and before the end of its attempt, is done again.
+        """
+        return None if self._checkpoint is None else msgspec.json.decode(self._checkpoint)
 
 
 class JobLogger(logging.LoggerAdapter[logging.Logger]):

@@ -18,6 +18,9 @@ to end at once (``kill``, which may follow another reason)."""
 
 Stream = Literal["stdout", "stderr", "log", "system"]
 
+MAX_CHECKPOINT_BYTES = 64 * 1024
+"""Of what an attempt stores for the next: a command gets it as a variable, of which Linux takes 128 KiB."""
+
 
 class Call(msgspec.Struct, frozen=True):
     """One attempt of one job, as an executor gets it.  Times are microseconds UTC, durations microseconds."""
@@ -42,6 +45,8 @@ class Call(msgspec.Struct, frozen=True):
     max_attempts: int = 1
     attempts_used: int = 0
     priority: int = 0
+    checkpoint: str | None = None
+    """What the attempts before this one have stored at last (JSON text)."""
 
 
 class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,6 +118,9 @@ class Host(Protocol):
 
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         """Report progress (0 to 1)."""
+
+    def checkpoint(self, call: Call, value: str) -> None:
+        """Keep sound JSON of at most ``MAX_CHECKPOINT_BYTES`` for the next attempt; of several the last one holds."""
 
     def declared(self, types: Sequence[Declared], schedules: Sequence[str]) -> None:
         """Tell which job types and schedules (JSON documents) the loaded application declares."""

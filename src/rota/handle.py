@@ -141,6 +141,11 @@ class Job:
         return Progress(record.progress, record.progress_note)
 
     @property
+    def checkpoint(self) -> Any:
+        """What its runs last stored for the next attempt."""
+        return _decoded(self.record.checkpoint)
+
+    @property
     def type(self) -> str | None:
         """Its job type; None when it brought a target of its own."""
         return self.record.type
@@ -218,9 +223,12 @@ class Job:
         self._record = self._home.database().run(lambda tx: jobs.cancel(tx, self.id, Caller(), force=force))
         return self
 
-    def retry(self) -> Job:
-        """Make an ended job wait again, with all its attempts anew; raises Conflict while it runs."""
-        self._record = self._home.database().run(lambda tx: jobs.retry(tx, self.id, Caller()))
+    def retry(self, *, fresh: bool = False) -> Job:
+        """Make an ended job wait again, with all its attempts anew; raises Conflict while it runs.
+
+        One that did not complete goes on from its checkpoint, unless it is to begin ``fresh``.
+        """
+        self._record = self._home.database().run(lambda tx: jobs.retry(tx, self.id, Caller(), fresh=fresh))
         return self
 
     def delete(self) -> None:

@@ -123,6 +123,8 @@ class Harness:
                 first = claimed.log_lines + 1
                 chunk = LogChunk(call.job_id, call.attempt, first, len(recorder.lines), self.now_us, body)
                 logs.append(tx, [chunk])
+            if recorder.stored is not None:
+                results.checkpoint(tx, self._worker, {(call.job_id, call.attempt): recorder.stored})
             if isinstance(ended, results.Finished):
                 results.finish(tx, self._worker, [ended])
             else:
@@ -172,12 +174,17 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.lines: list[Line] = []
+        self.stored: str | None = None
+        """The last checkpoint."""
 
     def line(self, _number: int, line: Line) -> None:
         self.lines.append(line)
 
     def progress(self, _number: int, value: float | None, message: str | None) -> None:
         """Progress is not kept: the job has ended before anyone could look."""
+
+    def checkpoint(self, _number: int, value: str) -> None:
+        self.stored = value
 
 
 def _call(function: JobFunction[..., Any] | None, call: Call, recorder: _Recorder) -> Outcome:
@@ -186,7 +193,7 @@ def _call(function: JobFunction[..., Any] | None, call: Call, recorder: _Recorde
     more = (call.priority, call.max_attempts, call.attempts_used, call.schedule_id, call.started_by, call.callback_url)
     work = Work(
         0, call.job_id, call.attempt, call.type, call.target, call.args, call.queue, call.created_at,
-        call.scheduled_for, call.previous, more,
+        call.scheduled_for, call.previous, more, call.checkpoint,
     )  # fmt: skip
     running = RunningCall(work, cast(Any, recorder), Limits())
     try:

@@ -36,6 +36,10 @@ class PrintingHost:
         """Print progress."""
         sys.stdout.write(f"progress {value} {message}\n")
 
+    def checkpoint(self, call: Call, value: str) -> None:
+        """Print a checkpoint."""
+        sys.stdout.write(f"checkpoint {value}\n")
+
     def declared(self, types: Sequence[Declared], schedules: Sequence[str]) -> None:
         """Commands declare nothing."""
 

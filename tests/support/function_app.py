@@ -314,3 +314,49 @@ def unregistered(a: int) -> int:
 async def unregistered_async(a: int) -> int:
     await asyncio.sleep(0)
     return a * 3
+
+
+@rota.job
+def steps(ctx: Context, until: int, fail_at: int, how: str = "raise") -> dict[str, Any]:
+    return _steps(ctx, until, fail_at, how)
+
+
+def _steps(ctx: Context, until: int, fail_at: int, how: str) -> dict[str, Any]:
+    began = ctx.resumed_from or 0
+    for step in range(began + 1, until + 1):
+        ctx.checkpoint(step)
+        if step == fail_at and ctx.attempt == 1:
+            _end(how)
+    return {"began": began, "ended": until}
+
+
+@rota.job
+async def async_steps(ctx: Context, until: int, fail_at: int, how: str = "raise") -> dict[str, Any]:
+    return _steps(ctx, until, fail_at, how)
+
+
+def _end(how: str) -> None:
+    if how == "raise":
+        raise RuntimeError("half done")
+    time.sleep(0.2)  # longer than a checkpoint is on its way
+    os._exit(3)
+
+
+@rota.job
+def keep(ctx: Context, value: Any = None, times: int = 1) -> None:
+    ctx.checkpoint(value if times == 1 else value * times)
+
+
+@rota.job
+def keep_what_is_no_json(ctx: Context) -> None:
+    ctx.checkpoint({"lock": threading.Lock()})
+
+
+@rota.job
+def keep_and_wait(ctx: Context, value: Any) -> Any:
+    if ctx.resumed_from is not None:
+        return ctx.resumed_from
+    ctx.checkpoint(value)
+    print("kept", flush=True)
+    while True:
+        time.sleep(0.02)

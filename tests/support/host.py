@@ -20,6 +20,7 @@ class RecordingHost:
         self.reports: Counter[Key] = Counter()
         self.logs: dict[Key, list[Line]] = defaultdict(list)
         self.progresses: dict[Key, list[tuple[float | None, str | None]]] = defaultdict(list)
+        self.checkpoints: dict[Key, list[str]] = defaultdict(list)
         self.types: dict[str, Declared] = {}
         self.schedules: list[str] = []
         self._changed = asyncio.Event()
@@ -37,6 +38,10 @@ class RecordingHost:
 
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         self.progresses[call.job_id, call.attempt].append((value, message))
+        self._changed.set()
+
+    def checkpoint(self, call: Call, value: str) -> None:
+        self.checkpoints[call.job_id, call.attempt].append(value)
         self._changed.set()
 
     def declared(self, types: Sequence[Declared], schedules: Sequence[str]) -> None:

@@ -63,6 +63,8 @@ class Running:
     def progress(self, value: float | None, message: str | None) -> None:
         self.reported.append((value, message))
 
+    def checkpoint(self, value: Any) -> None: ...
+
 
 def context(previous: str | None = None) -> Context:
     job = JobInfo(id="1", type="t", queue="q", args={}, created_at=instant(0))

@@ -193,17 +193,18 @@ def cancel(tx: Tx, job_id: str, caller: Caller, *, force: bool = False) -> Job:
     return known(tx, job_id)
 
 
-def retry(tx: Tx, job_id: str, caller: Caller) -> Job:
+def retry(tx: Tx, job_id: str, caller: Caller, *, fresh: bool = False) -> Job:
     """Make an ended job wait again, with all its attempts anew, or a scheduled one due at once.
 
-    Where another job of its key is ready or runs, it waits for its turn.
+    Where another job of its key is ready or runs, it waits for its turn.  A job that did not complete goes on from its
+    checkpoint, unless it is to begin ``fresh``.
     """
-    job = make_wait(tx, known(tx, job_id))
-    audit.record(tx, caller, "retried", "job", job_id)
+    job = make_wait(tx, known(tx, job_id), fresh=fresh)
+    audit.record(tx, caller, "retried", "job", job_id, after={"fresh": True} if fresh else None)
     return job
 
 
-def make_wait(tx: Tx, job: Job) -> Job:
+def make_wait(tx: Tx, job: Job, *, fresh: bool = False) -> Job:
     """Do what ``retry`` does, without its place in the audit."""
     job_id = job.id
     if job.status == "running":
@@ -213,10 +214,10 @@ def make_wait(tx: Tx, job: Job) -> Job:
     try:
         with tx.savepoint():
             if job.status in FINAL:
-                jobs.retry(tx, job_id)
+                jobs.retry(tx, job_id, fresh=fresh)
                 changes.rerank(tx, [job_id])
             else:
-                jobs.run_now(tx, job_id)
+                jobs.run_now(tx, job_id, fresh=fresh)
     except Duplicate:
         holder = unique.holder(tx, job.unique_key or "")
         raise Conflict(f"its unique key is held by job {holder}", hint="cancel that job, or let it end") from None

@@ -47,6 +47,7 @@ class Params(msgspec.Struct, omit_defaults=True):
     queue: str | None = None
     rank: int | None = None
     force: bool = False
+    fresh: bool = False
 
 
 def affected(wanted: JobFilter, action: Action) -> JobFilter:
@@ -66,17 +67,19 @@ def params(spec: ActionIn, settings: Settings) -> Params:
     """Check what the action takes."""
     for field, action, value in (
         ("force", "cancel", spec.force or None),
+        ("fresh", "retry", spec.fresh or None),
         ("queue", "move", spec.queue),
         ("priority", "reprioritise", spec.priority),
     ):
         if value is not None and spec.action != action:
             raise Invalid(field, f"has no meaning for {spec.action}", hint="leave it out")
-        if value is None and spec.action == action and field != "force":
+        if value is None and spec.action == action and field not in ("force", "fresh"):
             raise Invalid(field, "is missing", hint=f"{action} needs it")
     return Params(
         queue=check_queue(spec.queue) if spec.queue is not None else None,
         rank=policy.priority_rank(spec.priority, settings.priorities) if spec.priority is not None else None,
         force=spec.force,
+        fresh=spec.fresh,
     )
 
 
@@ -185,7 +188,7 @@ def change(tx: Tx, operation: Operation, ids: Sequence[str]) -> int:
     params = msgspec.json.decode(operation.params, type=Params)
     match operation.action:
         case "retry":
-            return changes.retry(tx, ids)
+            return changes.retry(tx, ids, fresh=params.fresh)
         case "cancel":
             return changes.cancel(tx, ids, operation.author, mode="kill" if params.force else "stop")
         case "delete":

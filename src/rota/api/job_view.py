@@ -22,4 +22,11 @@ def known_job(tx: Tx, job_id: str) -> Job:
 
 def detail(tx: Tx, job: Job) -> dict[str, Any]:
     """Return a job with its attempts and what it waits for."""
-    return {**present.job(job, jobs.attempts(tx, job.id)), "eta": None, "why": why(tx, job)}
+    shown = present.job(job, jobs.attempts(tx, job.id))
+    return {
+        **shown,
+        "exchange": present.raw(job.exchange),
+        "checkpoint": present.raw(job.checkpoint),
+        "eta": None,
+        "why": why(tx, job),
+    }

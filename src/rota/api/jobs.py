@@ -11,7 +11,7 @@ from starlette.responses import Response
 from rota import logs
 from rota.actions import jobs as job_actions
 from rota.actions import present
-from rota.actions.specs import BulkIn, CancelIn, FilterIn, JobIn, TriggerIn
+from rota.actions.specs import BulkIn, CancelIn, FilterIn, JobIn, RetryJobIn, TriggerIn
 from rota.api import rights, waiting
 from rota.api.context import Context
 from rota.api.enqueuing import MOST_SHARED, Order, tell_enqueued
@@ -225,13 +225,26 @@ async def cancel(context: Context) -> Response:
     return JsonReply(await context.write(work))
 
 
-@operations.add("POST", "/api/jobs/{id}/retry", "retryJob", role="operator", answer=JobDetail, problems=(409,))
+@operations.add(
+    "POST",
+    "/api/jobs/{id}/retry",
+    "retryJob",
+    role="operator",
+    body=RetryJobIn,
+    body_required=False,
+    example={"fresh": True},
+    answer=JobDetail,
+    problems=(409,),
+)
 async def retry(context: Context) -> Response:
-    """Make a job that has ended wait again with all its attempts, or a scheduled one due at once."""
-    job_id, caller = context.path("id"), context.caller
+    """Make a job that has ended wait again with all its attempts, or a scheduled one due at once.
+
+    A job that did not complete goes on from its last checkpoint, with `fresh` from the beginning.
+    """
+    job_id, spec, caller = context.path("id"), await context.optional_body(RetryJobIn), context.caller
 
     def work(tx: Tx) -> dict[str, Any]:
-        job = job_actions.retry(tx, job_id, caller)
+        job = job_actions.retry(tx, job_id, caller, fresh=spec.fresh)
         tx.after_commit(
             lambda: logs.event("job/retried", jobId=job_id, jobType=job.type, queue=job.queue, by=caller.subject)
         )

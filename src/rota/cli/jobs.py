@@ -99,6 +99,7 @@ def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
             ("started by", job["startedBy"]),
             ("tags", ", ".join(job["tags"]) or None),
             ("progress", _progress(job)),
+            ("checkpoint", compact_json(job["checkpoint"])),
             ("arguments", compact_json(job["args"])),
             ("target", compact_json(job["target"])),
             ("result", compact_json(job["result"])),

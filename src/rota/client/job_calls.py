@@ -82,9 +82,10 @@ class JobCalls(Wire):
         found: Json = self.request("POST", path_of("/api/jobs", job_id, "cancel"), {"force": force})
         return found
 
-    def retry(self, job_id: str) -> Json:
-        """Make an ended job wait again, or a scheduled one due."""
-        found: Json = self.request("POST", path_of("/api/jobs", job_id, "retry"), {})
+    def retry(self, job_id: str, *, fresh: bool = False) -> Json:
+        """Make an ended job wait again, or a scheduled one due; ``fresh`` does not go on from its checkpoint."""
+        body = {"fresh": True} if fresh else {}
+        found: Json = self.request("POST", path_of("/api/jobs", job_id, "retry"), body)
         return found
 
     def delete(self, job_id: str) -> None:
@@ -101,7 +102,7 @@ class JobCalls(Wire):
     ) -> Json:
         """Retry, cancel, delete, move (``queue``) or reprioritise (``priority``) all jobs that match.
 
-        ``dry_run`` only counts them, ``force`` kills what runs.  Where ``done`` is false the service goes on: see
+        ``dry_run`` only counts them, ``force`` kills what runs, ``fresh=True`` retries without checkpoints.  Where ``done`` is false the service goes on: see
         ``operation``.
         """
         body = {"action": action, "filter": dict(filters), "dryRun": dry_run, "force": force, **how}

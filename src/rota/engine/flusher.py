@@ -44,6 +44,7 @@ class Batch(msgspec.Struct):
     chunks: list[LogChunk] = []
     dropped: list[tuple[str, int]] = []
     progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
+    checkpoints: dict[tuple[str, int], str] = {}
     slow: list[tuple[str, int, str]] = []
     """Queues of which a target asked for a pause: name, microseconds, who asked."""
     room: Counter[Spot] = msgspec.field(default_factory=Counter)
@@ -66,7 +67,8 @@ class Batch(msgspec.Struct):
 
     def empty(self) -> bool:
         """Tell whether there is nothing to write."""
-        return not (self.finished or self.returned or self.chunks or self.dropped or self.progress or self.slow)
+        marks = self.progress or self.checkpoints or self.slow
+        return not (self.finished or self.returned or self.chunks or self.dropped or marks)
 
     def parts(self) -> Iterator[Batch]:
         """Return the batch as batches of one thing each: to find the one that the database refuses."""
@@ -76,6 +78,8 @@ class Batch(msgspec.Struct):
             yield Batch(self.worker, dropped=self.dropped)
         for key, value in self.progress.items():
             yield Batch(self.worker, progress={key: value})
+        for key, text in self.checkpoints.items():
+            yield Batch(self.worker, checkpoints={key: text})
         if self.slow:
             yield Batch(self.worker, slow=self.slow)
         for finished in self.finished:
@@ -138,6 +142,7 @@ class Flusher(Loop):
         dropped: Sequence[tuple[str, int]] = (),
         progress: dict[tuple[str, int], tuple[float | None, str | None]] | None = None,
         *,
+        checkpoints: Mapping[tuple[str, int], str] | None = None,
         slow: Sequence[tuple[str, int, str]] = (),
         room: Mapping[Spot, int] | None = None,
     ) -> None:
@@ -156,6 +161,8 @@ class Flusher(Loop):
             self._log_bytes += sum(len(chunk.body) for chunk in chunks)
             if progress:
                 batch.progress.update(progress)
+            if checkpoints:
+                batch.checkpoints.update(checkpoints)
         self.wake()
 
     @property
@@ -244,6 +251,8 @@ class Flusher(Loop):
                 for (job_id, attempt), (value, note) in batch.progress.items()
             ]
             results.progress(tx, batch.worker, rows)
+        if batch.checkpoints:
+            results.checkpoint(tx, batch.worker, batch.checkpoints)
         if batch.finished:
             accepted |= results.finish(tx, batch.worker, batch.finished)
         if batch.returned:

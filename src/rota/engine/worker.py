@@ -61,6 +61,7 @@ class Worker:
         self._talkative: set[tuple[str, int]] = set()
         self._ended: list[tuple[Running, Outcome]] = []
         self._progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
+        self._checkpoints: dict[tuple[str, int], str] = {}
         self._unknown = Unknown()
         self.state = "running"
         self._turned = time.monotonic()
@@ -226,9 +227,9 @@ class Worker:
         for running, outcome in ended:
             result = self._judge(running, outcome, now_us)
             result.log_lines = self._last_lines(running)
-            by_worker.setdefault(running.worker, []).append(result)
             self._last_checkpoint(running)
             result.exchange = outcome.exchange
+            by_worker.setdefault(running.worker, []).append(result)
             if outcome.slow_us is not None:
                 slow.append((running.call.queue, outcome.slow_us, outcome.slow_by or "a target"))
             tell_end(running, result)
@@ -256,6 +257,11 @@ class Worker:
             self.flusher.add(running.worker, (), chunks, dropped)
         return book.lines
 
+    def _last_checkpoint(self, running: Running) -> None:
+        """Hand it over before the result, which takes the job away from this worker."""
+        if (value := self._checkpoints.pop(running.key, None)) is not None:
+            self.flusher.add(running.worker, checkpoints={running.key: value})
+
     def _forget(self, running: Running) -> Logbook | None:
         self._talkative.discard(running.key)
         self._progress.pop(running.key, None)
@@ -275,6 +281,10 @@ class Worker:
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         if (call.job_id, call.attempt) in self.running:
             self._progress[(call.job_id, call.attempt)] = (value, message)
+
+    def checkpoint(self, call: Call, value: str) -> None:
+        if (call.job_id, call.attempt) in self.running:
+            self._checkpoints[(call.job_id, call.attempt)] = value
 
     def declared(self, types: Sequence[Declared], schedules: Sequence[str]) -> None:
         self.registry.declare(types, schedules)
@@ -331,15 +341,21 @@ class Worker:
             self.claimer.check_soon()
 
     def _flush_logs(self) -> None:
+        self._flush_marks()
         if self.flusher.behind:
             return  # the log books bound what they hold; what was handed over would be held without bound
         for key in self._talkative & self.running.keys():  # those that have just ended are handed over in a moment
             self._talkative.discard(key)
             chunks, dropped = self._books[key].take()
             self.flusher.add(self.running[key].worker, (), chunks, dropped)
+
+    def _flush_marks(self) -> None:
+        """Hand over progress and checkpoints: one of each run at most, however far behind the logs are."""
         if self._progress:
             self.flusher.add(self.lease.worker_id, progress=self._progress)
             self._progress = {}
+        for key in self._checkpoints.keys() & self.running.keys():
+            self.flusher.add(self.running[key].worker, checkpoints={key: self._checkpoints.pop(key)})
 
     def _flushed(self, written: Sequence[Ended], accepted: set[str], worker: str) -> None:
         for ended in written:

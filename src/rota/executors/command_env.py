@@ -20,7 +20,8 @@ def base_env(environ: Mapping[str, str]) -> dict[str, str]:
 def job_env(call: Call, given: Mapping[str, str]) -> dict[str, str]:
     """Return what the job adds: the target's variables, and those that tell which attempt this is.
 
-    ``ROTA_SCHEDULED_FOR`` is empty when no schedule started the job: a script under ``set -u`` may read it.
+    ``ROTA_SCHEDULED_FOR`` is empty when no schedule started the job, and ``ROTA_CHECKPOINT`` when no attempt before
+    has stored one: a script under ``set -u`` may read them.
     """
     return {
         **given,
@@ -28,6 +29,7 @@ def job_env(call: Call, given: Mapping[str, str]) -> dict[str, str]:
         "ROTA_ATTEMPT": str(call.attempt),
         "ROTA_SCHEDULED_FOR": "" if call.scheduled_for is None else _instant(call.scheduled_for),
         "ROTA_ARGS": call.args,
+        "ROTA_CHECKPOINT": call.checkpoint or "",
         "TRACEPARENT": traceparent(call.job_id),
     }
 

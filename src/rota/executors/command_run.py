@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from rota.executor import Call, ErrorDetail, Host, Line, Outcome, Stop, Stream
+from rota.errors import Invalid
+from rota.executor import MAX_CHECKPOINT_BYTES, Call, ErrorDetail, Host, Line, Outcome, Stop, Stream
 from rota.executors import frames
 from rota.executors.command_env import job_env
 from rota.executors.command_outcome import (
@@ -24,6 +25,7 @@ from rota.executors.command_outcome import (
 )
 from rota.executors.command_target import CommandTarget
 from rota.executors.lines import MAX_LINE_BYTES
+from rota.jsontext import check_json
 
 _STREAMS: dict[bytes, Stream] = {frames.STDOUT: "stdout", frames.STDERR: "stderr"}
 _KEPT_STDERR_LINES = 20
@@ -70,12 +72,15 @@ class CommandRun:
     def take(self, found: Sequence[tuple[bytes, bytes]]) -> None:
         """Report what arrived together."""
         progress: bytes | None = None
+        checkpoint: bytes | None = None
         self.begun = True
         for kind, payload in found:
             if kind == frames.OUTPUT:
                 self._output(payload)
             elif kind == frames.PROGRESS:
                 progress = payload
+            elif kind == frames.CHECKPOINT:
+                checkpoint = payload
             elif kind == frames.RESULT:
                 self._result = frames.unpack_result(payload)
             elif kind == frames.LEFT_OUT:
@@ -88,6 +93,8 @@ class CommandRun:
                 self._exited(read_exit(payload))
         if progress is not None:
             self._progress(progress.decode("utf-8", "backslashreplace").replace("\0", "\\x00").strip())
+        if checkpoint is not None:
+            self._checkpoint(checkpoint)
         self._hand_on()
 
     def stop(self, why: Stop) -> None:
@@ -147,6 +154,14 @@ class CommandRun:
             self._host.progress(self.call, value, message.strip()[:_MAX_MESSAGE_CHARS] or None)
         else:
             self._say(f"::rota progress {text[:200]}: progress is a number from 0 to 1, then perhaps a message")
+
+    def _checkpoint(self, text: bytes) -> None:
+        try:
+            value = check_json(text, "checkpoint", max_bytes=MAX_CHECKPOINT_BYTES)
+        except Invalid as error:
+            self._say(f"::rota checkpoint was not kept: {error}")
+        else:
+            self._host.checkpoint(self.call, value)
 
     def _say(self, text: str) -> None:
         self._lines.append(Line(time.time_ns() // 1000, "system", text))

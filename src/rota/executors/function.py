@@ -120,6 +120,10 @@ class FunctionExecutor:
         """Pass on progress."""
         self._host.progress(call, value, message)
 
+    def checkpoint(self, call: Call, value: str) -> None:
+        """Pass on what a call has stored for the next attempt."""
+        self._host.checkpoint(call, value)
+
     def loaded(self, hello: Hello) -> None:
         """Pass on what the applications declare, and make ready for it."""
         self._sync.expect(bool(hello.errors))

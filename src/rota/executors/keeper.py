@@ -55,6 +55,7 @@ class Run:
         """Killed because worker or shepherd is gone: how it ended says nothing about it."""
         self._lines = {stream: lines.Lines(self._long_result) for stream in self.pipes.values()}
         self._progress: bytes | None = None
+        self._checkpoint: bytes | None = None
         self._result: tuple[int, bytes] | None = None
         self._unflushed = 0
         self._flushed_at = now - FLUSH_S
@@ -85,7 +86,8 @@ class Run:
 
     def flush_at(self) -> float | None:
         """Return when output is due to be sent (monotonic seconds), None while there is none."""
-        if not len(self.spillway) and self._progress is None and self._result is None:
+        marks = (self._progress, self._result, self._checkpoint)
+        if not len(self.spillway) and all(mark is None for mark in marks):
             return None
         return 0.0 if self._unflushed >= FLUSH_BYTES else self._flushed_at + FLUSH_S
 
@@ -103,7 +105,9 @@ class Run:
             found.append(frames.pack(frames.PROGRESS, self._progress))
         if self._result is not None:
             found.append(frames.pack_result(*self._result))
-        self._progress = self._result = None
+        if self._checkpoint is not None:
+            found.append(frames.pack(frames.CHECKPOINT, self._checkpoint))
+        self._progress = self._result = self._checkpoint = None
         self._unflushed, self._flushed_at = 0, now
         return b"".join(found)
 
@@ -161,6 +165,8 @@ class Run:
         for line in directives:
             if line.startswith(lines.PROGRESS):
                 self._progress = line[len(lines.PROGRESS) :][: lines.MAX_LINE_BYTES]
+            elif line.startswith(lines.CHECKPOINT):
+                self._checkpoint = line[len(lines.CHECKPOINT) :]
             else:
                 text = line[len(lines.RESULT) :]
                 self._result = (len(text), text)

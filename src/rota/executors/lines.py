@@ -10,6 +10,9 @@ MAX_RESULT_BYTES = (1 << 20) + (1 << 16)
 DIRECTIVE = b"::rota "
 PROGRESS = b"::rota progress "
 RESULT = b"::rota result "
+CHECKPOINT = b"::rota checkpoint "
+MAX_CHECKPOINT_LINE = (1 << 16) + (1 << 10)
+"""How much of a ``::rota checkpoint`` line is kept: more than a checkpoint may have, whose size is judged elsewhere."""
 
 
 class Lines:
@@ -53,7 +56,9 @@ class Lines:
             self._begun, self._cut = bytearray(part[again + 1 :]), 0
         else:
             self._begun += part
-        limit = MAX_RESULT_BYTES if self._begun.startswith(RESULT) else MAX_LINE_BYTES
+        limit = MAX_LINE_BYTES
+        if self._begun.startswith(DIRECTIVE):
+            limit = MAX_RESULT_BYTES if self._begun.startswith(RESULT) else MAX_CHECKPOINT_LINE
         if len(self._begun) > limit:
             del self._begun[: self._begun.rfind(b"\r", 0, -1) + 1]
         if len(self._begun) > limit:
@@ -74,12 +79,12 @@ class Lines:
 
 
 def split_directives(block: bytes) -> tuple[bytes, list[bytes]]:
-    """Return the block without its progress and result lines, and these lines."""
+    """Return the block without its progress, result and checkpoint lines, and these lines."""
     if DIRECTIVE not in block:
         return block, []
     plain, found = [], []
     for line in block[:-1].split(b"\n"):
-        if line.startswith((PROGRESS, RESULT)):
+        if line.startswith((PROGRESS, RESULT, CHECKPOINT)):
             found.append(line)
         else:
             plain.append(line + b"\n")

@@ -8,13 +8,14 @@ import msgspec
 
 from rota.context import Context, JobInfo, instant
 from rota.errors import Invalid
-from rota.executor import ErrorDetail, Outcome
+from rota.executor import MAX_CHECKPOINT_BYTES, ErrorDetail, Outcome
 from rota.executors import answer
 from rota.executors.runner_app import trace_of
 from rota.executors.runner_frames import Work
 from rota.executors.runner_link import Link
 from rota.executors.runner_output import Output
 from rota.job import Fail, JobFunction, Retryable, Snooze, error_type
+from rota.jsontext import check_json
 from rota.signature import encode_hook
 
 _MESSAGE_CHARS = 4096
@@ -50,6 +51,15 @@ class RunningCall:
         if self.output.open:
             text = None if message is None else answer.one_line(str(message))
             self._link.progress(self.number, value, text)
+
+    def checkpoint(self, value: Any) -> None:
+        try:
+            text = _encode(value).decode()
+        except Exception as error:  # noqa: BLE001 - a model's own code may raise anything
+            raise Invalid("checkpoint", f"is not JSON: {error}", hint="give numbers, texts, lists and dicts") from None
+        check_json(text, "checkpoint", max_bytes=MAX_CHECKPOINT_BYTES, max_depth=self._limits.depth)
+        if self.output.open:
+            self._link.checkpoint(self.number, text)
 
     def arguments(self, function: JobFunction[..., Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return what the function is called with; raises Invalid, or whatever a model of the author raises."""
@@ -105,7 +115,14 @@ class RunningCall:
             callback_url=callback_url,
         )
         scheduled_for = None if work.scheduled_for is None else instant(work.scheduled_for)
-        return Context(job, attempt=work.attempt, running=self, scheduled_for=scheduled_for, previous=work.previous)
+        return Context(
+            job,
+            attempt=work.attempt,
+            running=self,
+            scheduled_for=scheduled_for,
+            previous=work.previous,
+            checkpoint=work.checkpoint,
+        )
 
 
 def bad_arguments(error: Exception) -> Outcome:

@@ -27,6 +27,8 @@ LINES = 14
 """To the worker: (number, line) of the logs."""
 PROGRESS = 15
 """To the worker: (number, share, message)."""
+CHECKPOINT = 16
+"""To the worker: (number, checkpoint as JSON text)."""
 
 MAX_FRAME = 1 << 30
 
@@ -56,6 +58,7 @@ class Work(msgspec.Struct, array_like=True, frozen=True, gc=False):
     previous: str | None
     more: tuple[int, int, int, str | None, str | None, str | None]
     """priority, max_attempts, attempts_used, schedule_id, started_by, callback_url"""
+    checkpoint: str | None = None
 
 
 class LoadError(msgspec.Struct, array_like=True, frozen=True):
@@ -80,6 +83,7 @@ decode_hello = msgspec.msgpack.Decoder(Hello).decode
 decode_done = msgspec.msgpack.Decoder(tuple[list[int], list[str]]).decode
 decode_ended = msgspec.msgpack.Decoder(list[tuple[int, Outcome]]).decode
 decode_lines = msgspec.msgpack.Decoder(list[tuple[int, Line]]).decode
+decode_checkpoint = msgspec.msgpack.Decoder(list[tuple[int, str]]).decode
 decode_progress = msgspec.msgpack.Decoder(list[tuple[int, float | None, str | None]]).decode
 
 
@@ -108,6 +112,7 @@ def work_of(number: int, call: Call) -> Work:
             call.started_by,
             call.callback_url,
         ),
+        call.checkpoint,
     )
 
 

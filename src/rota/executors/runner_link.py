@@ -41,6 +41,7 @@ class Link:
         self._lines: list[tuple[int, Line]] = []
         self._chars = 0
         self._progress: dict[int, tuple[int, float | None, str | None]] = {}
+        self._checkpoints: dict[int, str] = {}
         self._out = bytearray()
         self._flushed = 0.0
         self._wake, self._alarm = os.pipe()
@@ -91,6 +92,14 @@ class Link:
             self._progress[number] = (number, value, message)
             self._gathered(False)
 
+    def checkpoint(self, number: int, value: str) -> None:
+        """Tell what the next attempt of a call is to begin with; of several within a moment the last one counts."""
+        if self.silent:
+            return
+        with self._lock:
+            self._checkpoints[number] = value
+            self._gathered(False)
+
     def flush(self) -> None:
         """Send all that was told: what a call said comes before its end."""
         with self._lock:
@@ -121,6 +130,9 @@ class Link:
         if self._progress:
             self._out += frames.pack(frames.PROGRESS, [*self._progress.values()])
             self._progress = {}
+        if self._checkpoints:
+            self._out += frames.pack(frames.CHECKPOINT, [*self._checkpoints.items()])
+            self._checkpoints = {}
         self._flushed = time.monotonic()
 
     def _write(self) -> None:
@@ -175,7 +187,7 @@ class Link:
     def _fall_silent(self) -> None:
         """In a process that a function forked: the socket and its half-sent frames belong to the parent."""
         self._lock = threading.RLock()
-        self._lines, self._progress, self._out = [], {}, bytearray()
+        self._lines, self._progress, self._checkpoints, self._out = [], {}, {}, bytearray()
         self.socket.close()
         self.silent = True
 

@@ -54,6 +54,9 @@ class RunnerOwner(Protocol):
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         """A call has progressed."""
 
+    def checkpoint(self, call: Call, value: str) -> None:
+        """A call has stored something for the next attempt."""
+
     def gone(self, runner: Runner, how: str) -> None:
         """The process has ended; ``runner.calls`` holds what it ran."""
 
@@ -104,6 +107,7 @@ class Runner:
             frames.ENDED: self._take_ended,
             frames.LINES: self._take_lines,
             frames.PROGRESS: self._take_progress,
+            frames.CHECKPOINT: self._take_checkpoints,
             frames.MOVED: self._take_moved,
             frames.HELLO: self._take_hello,
         }
@@ -276,6 +280,11 @@ class Runner:
         for number, value, message in frames.decode_progress(payload):
             if number in self.calls:
                 self._owner.progress(self.calls[number], value, message)
+
+    def _take_checkpoints(self, payload: bytes) -> None:
+        for number, value in frames.decode_checkpoint(payload):
+            if number in self.calls:
+                self._owner.checkpoint(self.calls[number], value)
 
     def _take_hello(self, payload: bytes) -> None:
         self.hello = frames.decode_hello(payload)

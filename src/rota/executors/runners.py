@@ -36,6 +36,9 @@ class Reports(Protocol):
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         """A call has progressed."""
 
+    def checkpoint(self, call: Call, value: str) -> None:
+        """A call has stored something for the next attempt."""
+
     def loaded(self, hello: Hello) -> None:
         """The runner that takes the async calls has loaded the applications, perhaps not all."""
 
@@ -93,6 +96,9 @@ class Pool:
 
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         self._reports.progress(call, value, message)
+
+    def checkpoint(self, call: Call, value: str) -> None:
+        self._reports.checkpoint(call, value)
 
     def ready(self, runner: Runner, hello: Hello) -> None:
         telling.started(runner)

@@ -367,5 +367,6 @@ OTHER_VARIABLES: dict[str, str] = {
     "ROTA_ATTEMPT": "Given to commands: the number of the attempt.",
     "ROTA_SCHEDULED_FOR": "Given to commands: the instant that the schedule was due.",
     "ROTA_ARGS": "Given to commands: the arguments as JSON.",
+    "ROTA_CHECKPOINT": "Given to commands: the last checkpoint of the attempts before, as JSON; empty without one.",
 }
 """Variables of the environment that are no settings, and so no mistakes either."""

@@ -41,7 +41,7 @@ SELECT unique_hold FROM rota_jobs WHERE unique_hold {in|SELECT u.key FROM {rows|
 ENDED = frozenset(("completed", "failed", "cancelled"))
 
 
-def retry(tx: Tx, ids: Sequence[str]) -> int:
+def retry(tx: Tx, ids: Sequence[str], *, fresh: bool = False) -> int:
     """Make ended jobs wait again, as ``jobs.retry`` does one; return how many.
 
     Those whose unique key another job holds, or an earlier one of these, are left.
@@ -57,10 +57,10 @@ def retry(tx: Tx, ids: Sequence[str]) -> int:
     try:
         with tx.savepoint():
             now = {row[0] for row in wanted}.difference(later)
-            rows = tx.rows(RETRY, {**_ids(now), "hold": 0})
-            rows += tx.rows(RETRY, {**_ids(later), "hold": 1}) if later else []
+            rows = tx.rows(RETRY, {**_ids(now), "hold": 0, "fresh": int(fresh)})
+            rows += tx.rows(RETRY, {**_ids(later), "hold": 1, "fresh": int(fresh)}) if later else []
     except Duplicate:  # a key was taken in this moment, or is held by a job whose window is over
-        return sum(_retry_alone(tx, row[0]) for row in wanted)
+        return sum(_retry_alone(tx, row[0], fresh=fresh) for row in wanted)
     turns.settle(tx, {row[2] for row in rows if row[1] == "held"})
     rerank(tx, (row[0] for row in rows))
     return len(rows)
@@ -80,10 +80,10 @@ def _with_free_keys(tx: Tx, found: Sequence[Row]) -> list[Row]:
     return free
 
 
-def _retry_alone(tx: Tx, job_id: str) -> bool:
+def _retry_alone(tx: Tx, job_id: str, *, fresh: bool) -> bool:
     try:
         with tx.savepoint():
-            return jobs.retry(tx, job_id)
+            return jobs.retry(tx, job_id, fresh=fresh)
     except Duplicate:
         return False
 

@@ -36,7 +36,7 @@ FROM (SELECT rota_now() AS now) n
 WHERE id PICK AND EXISTS (ALIVE)
 RETURNING rank, run_at, {pg|rota_jobs.}id, attempt, lane, queue, type, target, args, timeout_us, created_at,
   scheduled_for, schedule_id, started_by, callback_url, max_attempts, attempts_used, started_at, retry, log_lines,
-  on_lost, priority, CASE WHEN schedule_id IS NOT NULL AND lane IN ('async', 'sync') THEN
+  on_lost, priority, checkpoint, CASE WHEN schedule_id IS NOT NULL AND lane IN ('async', 'sync') THEN
     (SELECT p.result FROM rota_jobs p WHERE p.schedule_id = rota_jobs.schedule_id AND {GOOD}
      AND p.scheduled_for IS NOT NULL ORDER BY p.scheduled_for DESC LIMIT 1) END
 """.replace("ALIVE", ALIVE.strip()).replace("{GOOD}", GOOD)
@@ -294,10 +294,12 @@ def _claimed(
     log_lines: int,
     on_lost: str,
     priority: int | None,
+    checkpoint: str | None,
     previous: str | None,
 ) -> Claimed:
     call = Call(
         job_id, attempt, lane, queue, type_, target, args, timeout_us, created_at, scheduled_for, schedule_id,
         started_by, callback_url, previous, max_attempts, attempts_used, priority_of(rank, priority),
+        checkpoint,
     )  # fmt: skip
     return Claimed(call, started_at, run_at, retry, log_lines, on_lost)
