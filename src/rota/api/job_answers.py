@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from rota.api.answers import Answer, JobId, Page, Time
 from rota.model import IfParentFailed, Status
@@ -40,6 +40,20 @@ class Progress(Answer):
 
     value: float | None
     message: str | None
+
+
+class EtaOut(Answer):
+    """When a running job will have ended, by what it reported or by how long the last runs of its type took."""
+
+    at: Time | None
+    """Null where it runs for longer already than nine of ten earlier runs."""
+    basis: Literal["progress", "history"]
+    p50: str | None
+    """How long half of the last completed runs took at most; null without any."""
+    p90: str | None
+    """How long nine of ten of them took at most."""
+    runs: int
+    """How many these are, 20 at most."""
 
 
 class ErrorDetail(Answer, omit_defaults=True):
@@ -116,6 +130,7 @@ class JobOut(Answer):
     expires_at: Time | None
     worker_id: str | None
     progress: Progress | None
+    eta: EtaOut | None
     result: Any
     result_truncated: Truncated | None
     error: str | None
@@ -163,7 +178,6 @@ class JobDetail(JobOut):
     checkpoint: Any
     """What its runs last stored for the next attempt."""
     exchange: ExchangeOut | None
-    eta: None
     why: Why
 
 

@@ -17,7 +17,7 @@ from rota.api.context import Context
 from rota.api.enqueuing import MOST_SHARED, Order, tell_enqueued
 from rota.api.idempotency import HEADER, create_once
 from rota.api.job_answers import Enqueued, EnqueuedMany, JobDetail, JobList, Triggered, Why
-from rota.api.job_view import detail, known_job
+from rota.api.job_view import detail, known_job, listed
 from rota.api.operations import IDEMPOTENCY_KEY, Operations, Parameter
 from rota.api.reply import JsonReply
 from rota.api.waiting import WaitQuery
@@ -170,10 +170,15 @@ async def list_jobs(context: Context) -> Response:
     cursor = query.cursor
     if cursor is not None and not is_id(cursor):
         raise Invalid("cursor", "is no cursor", hint="send the nextCursor of the page before")
-    found = await context.read(lambda tx: reads.jobs(tx, wanted, limit=query.limit, cursor=cursor, page=query.page))
+
+    def look(tx: Tx) -> tuple[reads.JobPage, list[dict[str, Any]]]:
+        page = reads.jobs(tx, wanted, limit=query.limit, cursor=cursor, page=query.page)
+        return page, listed(tx, page.jobs)
+
+    found, shown = await context.read(look)
     return JsonReply(
         {
-            "jobs": [present.job(job) for job in found.jobs],
+            "jobs": shown,
             "total": found.total,
             "page": query.page if cursor is None else None,
             "limit": query.limit,

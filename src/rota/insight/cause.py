@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 
 import msgspec
 
 from rota.actions import present
-from rota.store import waiting
+from rota.insight.eta import usual_of
 from rota.store.database import Tx
 from rota.store.waiting import Run
 
@@ -57,8 +56,8 @@ def about(duration_us: int) -> str:
 
 def left_of(tx: Tx, run: Run, now: int) -> str | None:
     """Return about how long a run goes on, by how long the last ones of its type took; None where none did."""
-    took = waiting.durations(tx, run)
-    if not took:
+    usual = usual_of(tx, run)
+    if usual is None:
         return None
-    left = int(median(took)) - (now - run.started_at)
+    left = usual.p50 - (now - run.started_at)
     return about(left) if left > 0 else "any moment now"
