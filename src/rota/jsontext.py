@@ -17,6 +17,7 @@ BODY = "body"
 MAX_DEPTH = 64
 MAX_NAME = 200
 MAX_QUEUE = 100
+MAX_SECRET = 100
 
 _decoder = msgspec.json.Decoder()
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -30,6 +31,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
 _TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:/-]*")
+_SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def check_json(text: bytes | str, field: str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> str:
@@ -82,6 +84,11 @@ def check_queue(text: str, field: str = "queue") -> str:
 def check_type(text: str, field: str = "jobType") -> str:
     """Return the name of a job type, else raise `Invalid`; ``/`` may divide it, and ``_`` begin it."""
     return _check_pattern(text, field, MAX_NAME, _TYPE, "letters, digits and . _ : / -, no mark but _ first")
+
+
+def check_secret(text: str, field: str = "name") -> str:
+    """Return the name of a secret, at most 100 characters long, else raise `Invalid`."""
+    return _check_pattern(text, field, MAX_SECRET, _SECRET, "letters, digits, _ and -, a letter or _ first")
 
 
 def check_text(text: str, field: str, max_length: int, *, lines: bool = False) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-MASK = "***"
+from rota.masking import MASK
+from rota.masking import Mask as EveryForm
+
 _LEAST = 6
 _LEAST_DIGITS = 12
 """Shorter secrets are left: to hide every ``123456`` of a text would spoil the numbers in it."""
@@ -43,22 +45,19 @@ def _mask_field(match: re.Match[str]) -> str:
     return f"{match[1]}{match[2]}={MASK if is_secret_name(match[2]) else match[3]}"
 
 
-class Mask:
-    """Hides given secrets, plain or as JSON writes them, wherever they turn up in a text."""
+class Mask(EveryForm):
+    """Hides given secrets, plain or as JSON writes them, and ``named`` ones in every form, wherever they turn up."""
 
-    __slots__ = ("_secrets",)
+    __slots__ = ()
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), named: Iterable[str] = ()) -> None:
+        super().__init__(filter(_is_long, named))
         found: set[str] = set()
-        for secret in secrets:
-            if len(secret) >= (_LEAST_DIGITS if secret.isdecimal() else _LEAST):
-                found.add(secret)
-                found.add(msgspec.json.encode(secret).decode()[1:-1])
-        # The longest first: a secret may contain another.
-        self._secrets = sorted(found, key=len, reverse=True)
+        for secret in filter(_is_long, secrets):
+            found.add(secret)
+            found.add(msgspec.json.encode(secret).decode()[1:-1])
+        self._add(found)
 
-    def __call__(self, text: str) -> str:
-        for secret in self._secrets:
-            if secret in text:
-                text = text.replace(secret, MASK)
-        return text
+
+def _is_long(secret: str) -> bool:
+    return len(secret) >= (_LEAST_DIGITS if secret.isdecimal() else _LEAST)

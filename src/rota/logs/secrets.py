@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import quote, quote_plus
 
 import msgspec
 
-MASK = "***"
-SHORTEST = 4
-"""Shorter values are no secrets worth the name, and masking them would make every line unreadable."""
+from rota.masking import MASK, SHORTEST, plain_forms
 
 
 class Masker:
@@ -24,8 +21,8 @@ class Masker:
         """Mask these values from now on."""
         texts = set(self._texts)
         for secret in secrets:
-            if len(secret) >= SHORTEST:
-                texts.update((secret, quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")))
+            if len(secret) >= SHORTEST and secret not in texts:
+                texts |= plain_forms(secret)
         # The longest first: one secret may be the beginning of another.
         self._texts = tuple(sorted(texts, key=len, reverse=True))
         self.encoded = tuple({_as_json(text) for text in texts})
