@@ -15,7 +15,7 @@ from rota import logs
 from tests.support.leftovers import Leftovers
 from tests.support.postgres import Cluster, PostgresMissing, fresh_database, shared_url
 from tests.support.processes import RotaProcesses
-from tests.support.run_directory import RunDirectory
+from tests.support.run_directory import RunDirectory, memory
 from tests.support.target import TargetServer, running_target
 
 # An example takes longer when the machine is busy; the time-out of the test is the bound.
@@ -26,6 +26,7 @@ hypothesis.settings.load_profile("rota")
 ALIASES = {"SCHEDULER_SHARED_AUTH_SECRET", "DATABASE_URL", "POSTGRES_PRISMA_URL", "CLERK_SECRET_KEY", "HOST", "PORT"}
 PREFIXES = ("ROTA_", "PG")
 POSTGRES_URL = "ROTA_TEST_POSTGRES_URL"
+PYTEST_TEMPROOT = "PYTEST_DEBUG_TEMPROOT"  # below which pytest makes the folders of the tests
 
 run_key = pytest.StashKey[RunDirectory]()
 postgres_url_key = pytest.StashKey[str | None]()
@@ -50,7 +51,11 @@ def pytest_configure(config: pytest.Config) -> None:
     logs.strict(True)
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     if workerinput is None:
-        config.stash[run_key] = RunDirectory.create()
+        # At full size there may be more than fits into memory.
+        fast = None if config.getoption("--full-size") else memory()
+        if fast is not None:
+            os.environ.setdefault(PYTEST_TEMPROOT, str(fast))
+        config.stash[run_key] = RunDirectory.create(fast)
         config.stash[postgres_url_key] = given
     else:
         config.stash[run_key] = RunDirectory(Path(workerinput["run_directory"]))
