@@ -49,13 +49,18 @@ class TestCancel:
             job = shop.wait(job_id, "cancelled")
             assert "going" in shop.text(job_id)
         assert (job.reason, job.attempts_used, job.cancel_requested_by) == ("cancelled", 0, "ann")
+        assert job.error == "ended by itself after SIGTERM, with exit code 0"
 
     def test_one_that_does_not_listen_is_killed(self, shop: Shop, tmp_path: Path) -> None:
         with working(shop):
             job_id = shop.shell(f"trap '' TERM; echo $$ > {tmp_path}/pids; echo begun; sleep 600; sleep 600")
             shop.wait_text(job_id, "begun")
             shop.cancel(job_id)
-            assert shop.wait(job_id, "cancelled").attempt == 1
+            job = shop.wait(job_id, "cancelled")
+            assert (job.attempt, job.error) == (1, "killed: it did not end within the grace time")
+            shop.wait_text(plain := shop.shell("echo begun; exec sleep 600"), "begun")
+            shop.cancel(plain)
+            assert shop.wait(plain, "cancelled").error == "stopped by SIGTERM"
         assert not any(map(procs.alive, pids(tmp_path / "pids", 1)))
 
     def test_one_that_may_take_its_time_is_killed_when_that_is_asked(self, shop: Shop, tmp_path: Path) -> None:
@@ -67,6 +72,7 @@ class TestCancel:
             shop.cancel(job_id, force=True)
             job = shop.wait(job_id, "cancelled")
             assert (job.reason, job.attempt, job.cancel_mode) == ("cancelled", 1, "kill")
+            assert job.error == "killed at once, as was asked"
         assert not any(map(procs.alive, pids(tmp_path / "pids", 1)))
 
     def test_a_kill_that_follows_a_time_out_ends_it_at_once(self, shop: Shop) -> None:
@@ -102,6 +108,12 @@ class TestCancel:
             for job_id in jobs:
                 shop.cancel(job_id)
             assert [shop.wait(job_id, "cancelled").attempt for job_id in jobs] == [1] * 4
+            assert [shop.get(job_id).error for job_id in jobs] == [
+                "ended with CancelledError",
+                "killed: it did not end within the grace time",
+                "killed: it did not end within the grace time",
+                "the call was broken off",
+            ]
 
     def test_one_that_ends_well_all_the_same_has_completed(self, shop: Shop) -> None:
         with working(shop, apps=[APP]):

@@ -48,7 +48,7 @@ async def test_a_sync_function_sees_the_flag_and_its_runner_lives(functions: Fun
     await functions.begin(call)
     functions.stop(call)
     outcome = await functions.outcome(call)
-    assert (outcome.kind, outcome.error) == ("stopped", "InterruptedError: asked to end")
+    assert (outcome.kind, outcome.error) == ("stopped", "ended with InterruptedError: asked to end")
     assert (await functions.result(function_call("where")))["pid"] == before
 
 

@@ -133,6 +133,8 @@ def failed(running: Running, outcome: Outcome, now_us: int, *, name: str) -> Fin
     delay = retry.next_delay(
         retry.parse(running.claimed.retry),
         used=call.attempts_used + 1,
+            error=_line(outcome.error),
+            error_detail=_detail(outcome),
         max_attempts=call.max_attempts,
         age_us=now_us - call.created_at,
         asked_us=outcome.delay_us,

@@ -24,6 +24,7 @@ from rota.executors.command_outcome import BUSY_US
 from rota.executors.command_run import CommandRun
 from rota.executors.command_target import CommandTarget, check_target, read_target
 from rota.executors.shepherd_client import Shepherd
+from rota.executors.stopping import stopped
 
 __all__ = ["CommandExecutor", "check_target", "default_slots"]
 
@@ -107,7 +108,7 @@ class CommandExecutor:
         if keeper is None or keeper.run is None:
             for call in [call for call in self._waiting if (call.job_id, call.attempt) == key]:
                 self._waiting.remove(call)
-                self._report_soon(call, Outcome("stopped", begun=False))
+                self._report_soon(call, stopped("it had not begun", begun=False))
             return
         keeper.run.stop(why)
         grace_s = self._grace_of(why)

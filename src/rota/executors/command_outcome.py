@@ -12,10 +12,11 @@ import signal
 import msgspec
 
 from rota.durations import SECOND, format_duration
-from rota.executor import ErrorDetail, Outcome
+from rota.executor import ErrorDetail, Outcome, Stop
 from rota.executors.answer import MAX_RESULT_BYTES, judge, not_json, one_line
 from rota.executors.command_target import CommandTarget
 
+from rota.executors.stopping import killed, stopped
 SNOOZE_US = 30 * SECOND
 """How long a command that exits with 75 sleeps."""
 BUSY_US = 5 * SECOND
@@ -89,14 +90,18 @@ def completed(status: int, result: tuple[int, bytes] | None) -> Outcome:
         return not_json("it is not UTF-8")
 
 
-def stopped_outcome(end: Exit, result: tuple[int, bytes] | None) -> Outcome:
+def stopped_outcome(end: Exit, result: tuple[int, bytes] | None, why: Stop | None) -> Outcome:
     """Return the outcome of a command that was told to end.
 
     One that exits with 0 after it reported a result has done its work, which must not be done again.
     """
     if end.status == 0 and result is not None:
         return completed(0, result)
-    return Outcome("stopped")
+    if end.status is None or end.status == -signal.SIGKILL:
+        return killed(why)
+    if end.status < 0:
+        return stopped(f"stopped by {_signal(-end.status)}")
+    return stopped(f"ended by itself after SIGTERM, with exit code {end.status}")
 
 
 def describe(end: Exit) -> str:

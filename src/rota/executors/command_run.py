@@ -124,7 +124,7 @@ class CommandRun:
     def _exited(self, end: Exit) -> None:
         self.clean = not end.survivors
         if self.closing or self.why is not None:
-            self.outcome = stopped_outcome(end, self._result)
+            self.outcome = stopped_outcome(end, self._result, self.why)
         else:
             self.outcome = outcome_of(end, self._target, self._result, "\n".join(self._stderr)[-_KEPT_STDERR_CHARS:])
         if end.killed and self.why is None and not self.closing:

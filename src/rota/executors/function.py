@@ -14,6 +14,7 @@ from rota.executors.runner_care import Care, Complaints
 from rota.executors.runner_frames import Hello
 from rota.executors.runner_process import Runner
 from rota.executors.runners import AsyncRunners, SyncRunners
+from rota.executors.stopping import stopped
 
 KILL_WAIT_S = 1.0
 """How long a call that is to be killed before it has begun may take to be left out."""
@@ -83,7 +84,7 @@ class FunctionExecutor:
         """
         waiting = self._sync.take_back(job_id, attempt)
         if waiting is not None:
-            self._loop.call_soon(self._host.done, waiting, Outcome("stopped", begun=False))
+            self._loop.call_soon(self._host.done, waiting, stopped("it had not begun", begun=False))
             return
         found = self._async.find(job_id, attempt) or self._sync.find(job_id, attempt)
         if found is None:

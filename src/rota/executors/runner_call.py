@@ -14,6 +14,7 @@ from rota.executors.runner_app import trace_of
 from rota.executors.runner_frames import Work
 from rota.executors.runner_link import Link
 from rota.executors.runner_output import Output
+from rota.executors.stopping import stopped
 from rota.job import Fail, JobFunction, Retryable, Snooze, error_type
 from rota.jsontext import check_json
 from rota.signature import encode_hook
@@ -82,7 +83,7 @@ class RunningCall:
         name = type(error).__qualname__
         message = _message(error)
         if self.cancelled:
-            return Outcome("stopped", error=answer.one_line(f"{name}: {message}" if message else name))
+            return stopped(answer.one_line(f"ended with {name}: {message}" if message else f"ended with {name}"))
         if isinstance(error, Snooze):
             return Outcome("snoozed", delay_us=error.delay_us)
         code, line, delay_us = "exception", f"{name}: {message}" if message else name, None

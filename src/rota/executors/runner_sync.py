@@ -20,6 +20,7 @@ from rota.executors.runner_call import Limits, RunningCall, bad_arguments
 from rota.executors.runner_frames import BEGUN, Work
 from rota.executors.runner_link import Link
 from rota.executors.runner_output import Only
+from rota.executors.stopping import stopped
 
 
 class SyncLane:
@@ -70,7 +71,7 @@ class SyncLane:
         outcome: Outcome | str
         self._marker[BEGUN] = call.number
         if call.cancelled:
-            outcome = Outcome("stopped")
+            outcome = stopped("it had not begun")
         else:
             Only.output = call.output
             outcome = self._outcome(call, work, functions)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from rota.executor import Call, ErrorDetail, Line, Outcome
 from rota.executors import runner_telling as telling
+from rota.executors import stopping
 from rota.executors.runner import Setup
 from rota.executors.runner_care import Care, Complaints
 from rota.executors.runner_frames import Hello
@@ -179,7 +180,7 @@ class Pool:
         suspects = set() if nobody or culprit is not None else begun
         for number, call in runner.calls.items():
             if number in runner.stopping:
-                yield call, Outcome("stopped")
+                yield call, stopping.killed(runner.stopping[number])
             elif number == culprit or (number in suspects and self._was_there_too_often(call)):
                 yield call, _died(runner, how)
             else:

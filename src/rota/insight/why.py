@@ -143,4 +143,5 @@ def _ended(job: Job) -> Cause:
         return Cause("expired", f"it was cancelled at {end}, since it waited longer than its expiresIn")
     if job.reason in ("replaced", "parent-failed"):
         return Cause(job.reason, f"it was cancelled at {end}{by(job.cancel_requested_by)}: {job.error}")
-    return Cause("cancelled", f"it was cancelled at {end}{by(job.cancel_requested_by)}")
+    how = f": {job.error}" if job.error else ""
+    return Cause("cancelled", f"it was cancelled at {end}{by(job.cancel_requested_by)}{how}")
