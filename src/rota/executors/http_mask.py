@@ -10,6 +10,8 @@ import msgspec
 from rota.masking import MASK
 from rota.masking import Mask as EveryForm
 
+__all__ = ["MASK", "Mask", "is_masked", "is_secret_name", "mask_url"]
+
 _LEAST = 6
 _LEAST_DIGITS = 12
 """Shorter secrets are left: to hide every ``123456`` of a text would spoil the numbers in it."""
