@@ -30,6 +30,8 @@ class TestEstimate:
         job = running(shop, progress=0.25, updated_at=1010 * S)
         assert estimate(job, USUAL, 1012 * S) == Eta(1040 * S, "progress", USUAL)
         assert estimate(job, None, 1050 * S) == Eta(1200 * S, "progress", None)
+        at_once = running(shop, progress=0.25, updated_at=1000 * S + 1)
+        assert estimate(at_once, USUAL, 1012 * S) == Eta(1048 * S, "progress", USUAL)
 
     def test_a_report_of_nothing_says_nothing(self, shop: Shop) -> None:
         assert estimate(running(shop, progress=0.0), USUAL, 1001 * S) == Eta(1060 * S, "history", USUAL)

@@ -15,6 +15,7 @@ from rota.cli.job_filters import FIELDS, chosen, filters
 from rota.cli.options import given, json_option, parse_json, parse_priority, yes_option
 from rota.cli.output import confirm, plural, print_json, status
 from rota.cli.progress import Show, progress
+from rota.cli.running import ended
 from rota.durations import parse_duration
 from rota.errors import Conflict, Invalid, RotaError, ServiceUnavailable
 
@@ -50,11 +51,14 @@ def _change(
             act, how = plan(**{name: value for name, value in options.items() if name in mine})
             if "args" in how and len(ids) != 1:
                 raise click.UsageError("--args is for one job, named by its id")
+            wait = how.pop("wait", False)
             with connect(ctx) as client:
                 if ids:
-                    _each(client, action, ids, act)
+                    _each(client, action, ids, act, wait=wait)
                 else:
+                    stopping = _running(client, wanted) if wait else []
                     change_matching(client, action, wanted, yes=yes, **how)
+                    _until_stopped(client, stopping)
 
         command.__doc__ = plan.__doc__
         for option in own:
@@ -66,8 +70,9 @@ def _change(
     return make
 
 
-def _each(client: Client, action: str, ids: tuple[str, ...], act: Act) -> None:
+def _each(client: Client, action: str, ids: tuple[str, ...], act: Act, *, wait: bool) -> None:
     failed = False
+    stopping = []
     for job_id in ids:
         try:
             job = act(client, job_id)
@@ -79,9 +84,26 @@ def _each(client: Client, action: str, ids: tuple[str, ...], act: Act) -> None:
             )
             failed = True
         else:
-            click.echo(f"{job_id}  {_done(action, job)}")
+            if wait and job is not None and job["status"] == "running":
+                stopping.append(job_id)
+            else:
+                click.echo(f"{job_id}  {_done(action, job)}")
+    _until_stopped(client, stopping)
     if failed:
         sys.exit(1)
+
+
+def _running(client: Client, wanted: dict[str, Any]) -> list[str]:
+    """Return which of the jobs that match run."""
+    given = wanted.get("status") or ["running"]
+    statuses = given if isinstance(given, list) else str(given).split(",")
+    return [job["id"] for job in client.jobs(**{**wanted, "status": "running"})] if "running" in statuses else []
+
+
+def _until_stopped(client: Client, ids: list[str]) -> None:
+    """Say of each job how it ended, once it has."""
+    for job_id in ids:
+        click.echo(f"{job_id}  {ended(client.wait(job_id))}")
 
 
 def _done(action: str, job: Json | None) -> str:
@@ -157,10 +179,12 @@ def retry(args: str | None, fresh: bool) -> tuple[Act, dict[str, Any]]:
 @_change(
     "cancel",
     click.option("--force", is_flag=True, help="Kill those that run, without a chance to end in good order."),
+    click.option("--wait", is_flag=True, help="Until those that run have stopped, and say how."),
 )
-def cancel(force: bool) -> tuple[Act, dict[str, Any]]:
+def cancel(force: bool, wait: bool) -> tuple[Act, dict[str, Any]]:
     """Cancel waiting jobs, and end running ones."""
-    return (lambda client, job_id: {**client.cancel(job_id, force=force), "forced": force}), {"force": force}
+    how = {"force": force, "wait": wait}
+    return (lambda client, job_id: {**client.cancel(job_id, force=force), "forced": force}), how
 
 
 @_change("delete")

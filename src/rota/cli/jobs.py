@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from rota.cli import running
 from rota.cli.command import ClientGroup, WholeNumber
 from rota.cli.connection import connect
 from rota.cli.exchange import exchanged
@@ -45,7 +46,7 @@ def list_(ctx: click.Context, /, limit: int, as_json: bool, **options: Any) -> N
         return
     rows = [
         (job["id"], status(job["status"]), _what(job), job["queue"], f"{job['attempt']}/{job['maxAttempts']}",
-         ago(job["createdAt"]), milliseconds(job["durationMs"]), job["error"] or _progress(job))
+         ago(job["createdAt"]), milliseconds(job["durationMs"]), running.note(job))
         for job in found
     ]  # fmt: skip
     headers = ("ID", "STATUS", "WHAT", "QUEUE", "ATTEMPT", "CREATED", "TOOK", "NOTE")
@@ -62,13 +63,6 @@ def _what(job: Json) -> str:
     return cut(str(words), LONGEST_WORDS)
 
 
-def _progress(job: Json) -> str | None:
-    found = job["progress"]
-    if not found:
-        return None
-    return f"{(found['value'] or 0) * 100:.0f} %  {found['message'] or ''}".rstrip()
-
-
 @jobs.command()
 @click.argument("job_id", metavar="ID")
 @json_option
@@ -80,12 +74,11 @@ def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
     if as_json:
         print_json(job)
         return
-    stopping = "  (asked to stop)" if job["cancelRequestedAt"] and job["status"] == "running" else ""
     due = f"{local(job['runAt'])} ({ago(job['runAt'])})" if job["status"] == "scheduled" else None
     details(
         [
             ("job", job["id"]),
-            ("status", status(job["status"]) + stopping),
+            ("status", running.state(job)),
             ("waits", job["why"]["text"] if job["status"] in ("pending", "scheduled") else None),
             ("what", _what(job)),
             ("schedule", job["scheduleId"]),
@@ -98,13 +91,15 @@ def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
             ("ended", _ended(job)),
             ("started by", job["startedBy"]),
             ("tags", ", ".join(job["tags"]) or None),
-            ("progress", _progress(job)),
+            ("progress", running.progress(job)),
+            ("ends", running.eta(job)),
             ("checkpoint", compact_json(job["checkpoint"])),
             ("arguments", compact_json(job["args"])),
             ("target", compact_json(job["target"])),
             ("result", compact_json(job["result"])),
             *exchanged(job["exchange"]),
-            ("error", job["error"]),
+            ("result", compact_json(job["result"])),
+            ("how it ended" if job["status"] == "cancelled" else "error", job["error"]),
         ]
     )
     trace = (job["errorDetail"] or {}).get("trace")

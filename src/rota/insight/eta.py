@@ -9,6 +9,7 @@ import msgspec
 
 from rota.actions.forecast import Expected
 from rota.actions.forecasting import expected
+from rota.durations import SECOND
 from rota.model import Job
 from rota.store import history, waiting
 from rota.store.database import Tx
@@ -49,9 +50,10 @@ def estimate(job: Job, usual: Expected | None, now_us: int) -> Eta | None:
     """Return when a run will have ended; ``usual`` is how long earlier ones took."""
     started = job.started_at or now_us
     if job.progress is not None and job.progress >= LEAST_PROGRESS:
-        # As fast as up to its last report; where that is over, as fast as up to now.
-        at = started + round((max(job.updated_at, started) - started) / job.progress)
-        if at < now_us:
+        # As fast as up to its last report; where that came too soon or is over, as fast as up to now.
+        reported = job.updated_at - started
+        at = started + round(reported / job.progress)
+        if reported < SECOND or at < now_us:
             at = started + round((now_us - started) / job.progress)
         return Eta(at, "progress", usual)
     if usual is None:
