@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
 
 from rota import logs
+from rota.settings import parse_database_url
+from rota.store import migrate
+from rota.store.opening import open_database
 from tests.support.leftovers import Leftovers
 from tests.support.postgres import Cluster, PostgresMissing, fresh_database, shared_url
 from tests.support.processes import RotaProcesses
@@ -119,9 +124,37 @@ def postgres(pytestconfig: pytest.Config, run_directory: RunDirectory) -> str:
 
 
 @pytest.fixture
-def pg_database(postgres: str) -> Iterator[str]:
-    """The address of a fresh, empty PostgreSQL database."""
+def migrated() -> None:
+    """A test or a fixture that asks for this too gets its database with Rota's schema, as a copy of one that has it."""
+
+
+@pytest.fixture(scope="session")
+def pg_template(postgres: str) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database that nobody is connected to."""
     with fresh_database(postgres) as url:
+        _migrate(url)
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database that nobody has open."""
+    path = tmp_path_factory.mktemp("template") / "rota.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+def _migrate(url: str) -> None:
+    database = open_database(parse_database_url(url))
+    migrate.migrate(database)
+    database.close()
+
+
+@pytest.fixture
+def pg_database(request: pytest.FixtureRequest, postgres: str) -> Iterator[str]:
+    """The address of a fresh PostgreSQL database, empty unless the test asks for ``migrated`` too."""
+    template = request.getfixturevalue("pg_template") if "migrated" in request.fixturenames else "template0"
+    with fresh_database(postgres, template) as url:
         yield url
 
 
@@ -146,14 +179,16 @@ def sqlite_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sqlite_url(sqlite_path: Path) -> str:
-    """The address of this test's SQLite database."""
+def sqlite_url(request: pytest.FixtureRequest, sqlite_path: Path) -> str:
+    """The address of this test's SQLite database; it is there already when the test asks for ``migrated`` too."""
+    if "migrated" in request.fixturenames:
+        shutil.copy(request.getfixturevalue("sqlite_template"), sqlite_path)
     return f"sqlite:///{sqlite_path}"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """The address of a fresh, empty database; a test that asks for it runs on both kinds."""
+    """The address of a fresh database; a test that asks for it runs on both kinds.  Empty unless ``migrated``."""
     fixture = {"sqlite": "sqlite_url", "postgresql": "pg_database"}[request.param]
     url: str = request.getfixturevalue(fixture)
     return url

@@ -26,7 +26,7 @@ def strict_events() -> Iterator[None]:
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
+def db(migrated: None, database_url: str) -> Iterator[Database]:
     """A migrated database; a test that asks for it runs on both kinds."""
     database = builders.opened(database_url)
     migrate.migrate(database)
@@ -35,7 +35,7 @@ def db(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def lite(sqlite_url: str) -> Iterator[Database]:
+def lite(migrated: None, sqlite_url: str) -> Iterator[Database]:
     """A migrated SQLite database."""
     database = builders.opened(sqlite_url)
     migrate.migrate(database)

@@ -16,7 +16,7 @@ from tests.support.clock import HandClock, hand_clock
 
 
 @pytest.fixture
-def clock(database_url: str) -> Iterator[HandClock]:
+def clock(migrated: None, database_url: str) -> Iterator[HandClock]:
     """The clock of a migrated database of either kind."""
     with hand_clock(database_url) as clock:
         yield clock
@@ -29,7 +29,7 @@ def db(clock: HandClock) -> Database:
 
 
 @pytest.fixture
-def real_db(database_url: str) -> Iterator[Database]:
+def real_db(migrated: None, database_url: str) -> Iterator[Database]:
     """A migrated database of either kind, with the clock of its machine."""
     database = builders.opened(database_url)
     migrate.migrate(database)

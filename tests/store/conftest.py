@@ -13,7 +13,7 @@ from tests.store.interleaving import Other
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
+def db(migrated: None, database_url: str) -> Iterator[Database]:
     """A migrated database; a test that asks for it runs on both kinds."""
     database = builders.opened(database_url)
     migrate.migrate(database)
@@ -22,7 +22,7 @@ def db(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def pg(pg_database: str) -> Iterator[Database]:
+def pg(migrated: None, pg_database: str) -> Iterator[Database]:
     """A migrated PostgreSQL database."""
     database = builders.opened(pg_database)
     migrate.migrate(database)
@@ -31,7 +31,7 @@ def pg(pg_database: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def lite(sqlite_url: str) -> Iterator[Database]:
+def lite(migrated: None, sqlite_url: str) -> Iterator[Database]:
     """A migrated SQLite database."""
     database = builders.opened(sqlite_url)
     migrate.migrate(database)

@@ -175,14 +175,26 @@ def shared_url(run: RunDirectory) -> str:
 
 
 @contextlib.contextmanager
-def fresh_database(base_url: str) -> Iterator[str]:
-    """The address of a new empty database of that server; dropped at the end, whoever is still connected."""
+def fresh_database(base_url: str, template: str = "template0") -> Iterator[str]:
+    """The address of a new copy of a database of that server, an empty one unless told otherwise.
+
+    Dropped at the end, whoever is still connected.
+    """
     # Not from `random`, which is seeded alike in every process of a run.
     name = f"rota_test_{secrets.token_hex(8)}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
     with psycopg.connect(base_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        if _copies_files_quickly(connection):
+            create += sql.SQL(" STRATEGY file_copy")
+        connection.execute(create)
     try:
         yield urlunsplit(urlsplit(base_url)._replace(path=f"/{name}"))
     finally:
         with psycopg.connect(base_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _copies_files_quickly(connection: psycopg.Connection) -> bool:
+    """Whether files are copied without being synchronised; other strategies, since version 15, write much WAL."""
+    fsync = connection.execute("SHOW fsync").fetchone()
+    return connection.info.server_version >= 15_00_00 and fsync == ("off",)
