@@ -47,6 +47,8 @@ class Call(msgspec.Struct, frozen=True):
     priority: int = 0
     checkpoint: str | None = None
     """What the attempts before this one have stored at last (JSON text)."""
+    began_with: int = 1
+    """The attempt that handed the work over, where this one only goes on with it."""
 
 
 class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -12,7 +12,7 @@ import msgspec
 from rota.actions import keys, policy
 from rota.actions.decoding import decode
 from rota.actions.specs import JobDefaults
-from rota.actions.targets import Target, check_target
+from rota.actions.targets import HANDED_OVER, Target, check_target
 from rota.errors import Invalid, TooLarge, UnknownJobType
 from rota.jsontext import check_json, check_queue, check_type
 from rota.model import ANY_TYPE_LANES, ORDER, JobType, NewJob
@@ -87,6 +87,8 @@ def build(
         raise TooLarge(
             "args", f"a command gets at most {MAX_COMMAND_ARGS} bytes, in ROTA_ARGS", hint="pass a file's name"
         )
+    if lane in HANDED_OVER and not args.lstrip().startswith(("{", "[")):
+        raise Invalid("args", f"{lane} takes arguments by name or in order", hint="give an object or a list")
     return NewJob(
         id=job_id,
         type=type_name,

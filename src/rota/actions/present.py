@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from rota.actions.specs import JobDefaults
+from rota.actions.targets import HANDED_OVER
 from rota.durations import format_duration
-from rota.executors import command_target, http_target
+from rota.executors import command_target, handoff_broker, http_target
 from rota.executors.http_mask import mask_url
 from rota.model import ORDER, Attempt, Job, JobType, Occurrence, Pause, Queue, Schedule, Worker, priority_of, shown_as
 from rota.store.consumers import Consumer
@@ -39,6 +40,8 @@ def target(document: str | None) -> Any:
     kind = decoded.get("kind")
     if kind == "http":
         return http_target.masked_target(decoded)
+    if kind in HANDED_OVER:
+        return handoff_broker.masked(decoded, HANDED_OVER[kind])
     return command_target.masked_target(decoded) if kind == "command" else decoded
 
 

@@ -10,12 +10,15 @@ import msgspec
 
 from rota.durations import parse_duration
 from rota.errors import Invalid
-from rota.executors import command_target, http_target
+from rota.executors import celery_target, command_target, handoff_broker, http_target, rq_target
+from rota.executors.handoff_broker import Brokers
 from rota.executors.http_mask import MASK
 from rota.jsontext import check_json
 from rota.settings import Settings
 
-KINDS = ("function", "http", "command")
+KINDS = ("function", "http", "command", "rq", "celery")
+HANDED_OVER = {"rq": rq_target.URLS, "celery": celery_target.URLS}
+"""Kinds that run elsewhere, and which of their fields are addresses."""
 MAX_TARGET_BYTES = 256 * 1024
 _FUNCTION = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)", re.ASCII)
 
@@ -41,6 +44,10 @@ def check_target(raw: msgspec.Raw, settings: Settings) -> Target:
         http_target.check_target(target, services=settings.services)
     elif kind == "command":
         command_target.check_target(target)
+    elif kind == "rq":
+        rq_target.check_target(target, brokers(settings))
+    elif kind == "celery":
+        celery_target.check_target(target, brokers(settings))
     else:
         _check_function(target, settings)
     lane = "sync" if kind == "function" else str(kind)
@@ -66,7 +73,14 @@ def with_secrets_of(known: str | None, raw: msgspec.Raw) -> msgspec.Raw:
         return msgspec.Raw(msgspec.json.encode(http_target.unmasked_target(target, before)))
     if target["kind"] == "command":
         return msgspec.Raw(msgspec.json.encode(command_target.unmasked_target(target, before)))
+    if target["kind"] in HANDED_OVER:
+        return msgspec.Raw(msgspec.json.encode(handoff_broker.unmasked(target, before, HANDED_OVER[target["kind"]])))
     return raw
+
+
+def brokers(settings: Settings) -> Brokers:
+    """Return what the settings say of the brokers of RQ and Celery."""
+    return Brokers(settings.rq_url, settings.celery_broker_url, settings.celery_backend_url, settings.redis_urls)
 
 
 def _check_function(target: Mapping[str, Any], settings: Settings) -> None:

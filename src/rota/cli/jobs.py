@@ -59,7 +59,8 @@ def _what(job: Json) -> str:
     if job["jobType"] or job["scheduleId"]:
         return str(job["jobType"] or job["scheduleId"])
     target = job["target"] or {}
-    words = target.get("shell") or " ".join(target.get("command") or ()) or target.get("url") or job["kind"]
+    called = target.get("task") or target.get("function")
+    words = target.get("shell") or " ".join(target.get("command") or ()) or called or target.get("url") or job["kind"]
     return cut(str(words), LONGEST_WORDS)
 
 

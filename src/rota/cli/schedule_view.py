@@ -28,6 +28,8 @@ def what_runs(schedule: Json) -> str:
     target = schedule["target"] or {}
     if "shell" in target or "command" in target:
         return str(target.get("shell") or " ".join(target["command"]))
+    if target.get("kind") in ("rq", "celery"):
+        return f"{target['kind']} {target.get('function') or target.get('task')}"
     if "url" in target or "service" in target:
         address = target.get("url") or f"{target['service']}:{target.get('path', '')}"
         return f"{target.get('method', 'POST')} {address}"

@@ -1,13 +1,16 @@
 """Which executors a worker has: those of Rota and those that other packages bring by entry point.
 
-Each is imported only when this worker takes its lanes: aiohttp alone costs 226 ms.
+Each is imported only when this worker takes its lanes: aiohttp alone costs 226 ms.  The libraries of RQ and Celery are
+imported with the first job that needs them; a worker that does not have them leaves such jobs to others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 
+from rota.actions.targets import brokers
 from rota.errors import SettingInvalid
 from rota.executor import Executor
 from rota.settings import Settings
@@ -24,6 +27,8 @@ def load_executors(settings: Settings, apps: Sequence[str]) -> list[Executor]:
     for name in settings.executors or _known():
         if name == "function" and not (apps or settings.function_modules):
             continue  # no code to run: jobs of functions wait for a worker that has it
+        if name in LIBRARIES and find_spec(LIBRARIES[name]) is None:
+            continue
         found.append(_factory(name)(settings, apps))
     return found
 
@@ -34,6 +39,8 @@ def check_executors(settings: Settings) -> None:
     for name in settings.executors or ():
         if name not in known:
             raise SettingInvalid("ROTA_EXECUTORS", f"no executor is called {name!r}", hint=f"known: {', '.join(known)}")
+        if name in LIBRARIES and find_spec(LIBRARIES[name]) is None:
+            raise SettingInvalid("ROTA_EXECUTORS", f"{name} is not installed", hint=f"pip install 'rota[{name}]'")
 
 
 def _factory(name: str) -> Factory:
@@ -86,8 +93,26 @@ def _function(settings: Settings, apps: Sequence[str]) -> Executor:
     )
 
 
+def _rq(settings: Settings, _apps: Sequence[str]) -> Executor:
+    from rota.executors.handoff import HandoffExecutor, rq_trade
+
+    trade = rq_trade(brokers(settings), max_bytes=settings.limit_result, max_depth=settings.limit_depth)
+    return HandoffExecutor(trade, grace_s=settings.grace_us / 1e6)
+
+
+def _celery(settings: Settings, _apps: Sequence[str]) -> Executor:
+    from rota.executors.handoff import HandoffExecutor, celery_trade
+
+    trade = celery_trade(brokers(settings), max_bytes=settings.limit_result, max_depth=settings.limit_depth)
+    return HandoffExecutor(trade, grace_s=settings.grace_us / 1e6)
+
+
+LIBRARIES = {"rq": "rq", "celery": "celery"}
+"""Executors that need what an extra installs."""
 BUILT_IN: dict[str, Factory] = {
     "function": _function,
     "http": _http,
     "command": _command,
+    "rq": _rq,
+    "celery": _celery,
 }

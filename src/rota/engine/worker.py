@@ -135,6 +135,9 @@ class Worker:
         )  # fmt: skip
         await asyncio.to_thread(self.claimer.drain)
         self.lease.wake()
+        for running in list(self.running.values()):
+            if getattr(self._executors[running.call.lane], "leaves_on_drain", False):
+                self._stop(running, "drain")
         await self._until_idle(self._settings.grace_us / 1e6, stop_now)
         for running in list(self.running.values()):
             self._stop(running, "drain")

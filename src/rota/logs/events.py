@@ -121,6 +121,8 @@ EVENTS: dict[str, Event] = {
     "loop/failed": Event("A round of an inner loop failed; it is tried again.", ("loop",)),
     "loop/stalled": Event("The work of a process stands still; its lease is not renewed."),
     "process/crashed": Event("A process or thread met an error that nobody handled.", ("thread",)),
+    "broker/away": Event("The Redis of RQ or Celery workers cannot be used; it is tried again.", ("broker",)),
+    "broker/back": Event("It can be used again.", ("broker",)),
     # Database
     "database/lost": Event("The database cannot be used; every loop tries again.", ("loop",)),
     "database/back": Event("The database can be used again.", ("loop",)),

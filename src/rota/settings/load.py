@@ -78,6 +78,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_deny: tuple[str, ...]
     http_proxy: str | None
     callback_hosts: tuple[str, ...]
+    rq_url: str | None
+    celery_broker_url: str | None
+    celery_backend_url: str | None
+    redis_urls: dict[str, str]
     notify_urls: tuple[str, ...]
 
     log_format: Literal["json", "text"] | None
@@ -123,6 +127,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             password = urlsplit(url).password if url else None
             if password:
                 found.append(unquote(password))
+        for url in (*self.redis_urls.values(), self.rq_url, self.celery_broker_url, self.celery_backend_url):
+            password = urlsplit(url).password if url else None
+            if password:
+                found += [password, unquote(password)]
         return tuple(dict.fromkeys(found))
 
     def __repr__(self) -> str:

@@ -23,6 +23,8 @@ from rota.settings.values import (
     parse_host,
     parse_notify_urls,
     parse_priorities,
+    parse_redis_url,
+    parse_redis_urls,
     parse_rename,
     parse_root_path,
     parse_secret,
@@ -78,6 +80,10 @@ def _secret(name: str, meaning: str, *aliases: str) -> Setting:
 
 def _url(name: str, meaning: str) -> Setting:
     return Setting(name=name, type="http(s) address", parse=parse_url, default=None, meaning=meaning)
+
+
+def _redis(name: str, meaning: str) -> Setting:
+    return Setting(name=name, type="redis address", parse=parse_redis_url, default=None, meaning=meaning, secret=True)
 
 
 def _flag(name: str, meaning: str) -> Setting:
@@ -307,6 +313,18 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "hosts",
             list_of(is_host_with_port, "hosts such as app.example.org or *.example.org"),
             "Hosts that a job's `callbackUrl` may name beside the host of its type.",
+        ),
+        _redis("ROTA_RQ_URL", "Redis of the RQ workers to which `rq` targets hand their work."),
+        _redis("ROTA_CELERY_BROKER_URL", "Redis from which the Celery workers of `celery` targets take their work."),
+        _redis("ROTA_CELERY_BACKEND_URL", "Redis where those workers put results: their `result_backend`."),
+        Setting(
+            name="ROTA_REDIS_URLS",
+            type="name=redis address, …",
+            parse=parse_redis_urls,
+            default=None,
+            meaning="Further Redis servers, for targets with a `connection`.",
+            secret=True,
+            empty={},
         ),
         Setting(
             name="ROTA_NOTIFY_URLS",

@@ -13,6 +13,7 @@ from rota.errors import Invalid
 
 HIGHEST_PORT = 65535
 LEAST_SECRET = 32
+_REDIS_EXAMPLE = "redis://redis.internal:6379/0"
 """Characters that the shared secret must have: whoever sees a token signed with it may try secrets until one fits."""
 MAKE_SECRET = "make one: openssl rand -hex 32"
 Parser = Callable[[object], Any]
@@ -177,6 +178,25 @@ def parse_url(value: object) -> str:
     return text
 
 
+def parse_redis_url(value: object) -> str:
+    """Parse the address of a Redis."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not is_redis_url(text):
+        raise Wrong(f"the address of a Redis such as {_REDIS_EXAMPLE}")
+    return text
+
+
+def parse_redis_urls(value: object) -> dict[str, str]:
+    """Parse names of Redis servers: ``billing=redis://…,mail=redis://…``."""
+    try:
+        found = parse_pairs(value)
+    except Wrong:
+        found = {"": ""}
+    if not all(is_name(name) and is_redis_url(url) for name, url in found.items()):
+        raise Wrong(f"pairs name=address such as billing={_REDIS_EXAMPLE}")
+    return found
+
+
 def parse_notify_urls(value: object) -> tuple[str, ...]:
     """Parse Apprise addresses, divided by spaces, line ends or commas."""
     parts = _NOTIFY_BREAK.split(value.strip()) if isinstance(value, str) else _items(value)
@@ -248,6 +268,17 @@ def is_host_with_port(text: str) -> bool:
         return False
     host = match[1]
     return _is_address(host[1:-1]) if host.startswith("[") else is_host_pattern(host) and "/" not in host
+
+
+def is_redis_url(text: str) -> bool:
+    """Tell whether a text is the address of a Redis: ``redis://``, ``rediss://`` (TLS) or ``unix://``."""
+    try:
+        parts = urlsplit(text)
+        place = parts.path if parts.scheme == "unix" else parts.hostname
+        good = parts.scheme in ("redis", "rediss", "unix") and bool(place) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    return good and not re.search(r"[\s\\]", text) and not _CONTROL.search(text)
 
 
 def is_network(text: str) -> bool:

@@ -28,6 +28,10 @@ SELECT 1 FROM rota_workers WHERE id = :worker AND state = 'running' AND lease_un
 # The index of all that has ended must not serve it: PostgreSQL would go through it once for each job.
 GOOD = "{lite|+}p.status{pg| || ''} = 'completed'"
 
+# Work that was handed over goes on, whatever becomes of the worker that watches it.
+BEGAN_WITH = """1 + coalesce((SELECT max(a.attempt) FROM rota_attempts a WHERE a.job_id = rota_jobs.id
+    AND a.outcome NOT IN ('interrupted', 'lost') AND coalesce(a.error_detail->>'code', '') <> 'broker'), 0)"""
+
 TAKE = """
 UPDATE rota_jobs SET status = 'running', worker_id = :worker, attempt = attempt + 1, started_at = n.now,
   updated_at = n.now, progress = NULL, progress_note = NULL, reason = NULL,
@@ -38,8 +42,9 @@ RETURNING rank, run_at, {pg|rota_jobs.}id, attempt, lane, queue, type, target, a
   scheduled_for, schedule_id, started_by, callback_url, max_attempts, attempts_used, started_at, retry, log_lines,
   on_lost, priority, checkpoint, CASE WHEN schedule_id IS NOT NULL AND lane IN ('async', 'sync') THEN
     (SELECT p.result FROM rota_jobs p WHERE p.schedule_id = rota_jobs.schedule_id AND {GOOD}
-     AND p.scheduled_for IS NOT NULL ORDER BY p.scheduled_for DESC LIMIT 1) END
-""".replace("ALIVE", ALIVE.strip()).replace("{GOOD}", GOOD)
+     AND p.scheduled_for IS NOT NULL ORDER BY p.scheduled_for DESC LIMIT 1) END,
+  CASE WHEN attempt > 1 AND lane IN ('rq', 'celery') THEN {BEGAN_WITH} ELSE 1 END
+""".replace("ALIVE", ALIVE.strip()).replace("{GOOD}", GOOD).replace("{BEGAN_WITH}", BEGAN_WITH)
 
 READY_AT_ALL = """(SELECT queue FROM rota_jobs {lite|INDEXED BY rota_jobs_ready} WHERE status = 'pending'
    AND ring IS NULL ORDER BY queue, lane, rank LIMIT 1) IS NOT NULL"""
@@ -296,10 +301,11 @@ def _claimed(
     priority: int | None,
     checkpoint: str | None,
     previous: str | None,
+    began_with: int,
 ) -> Claimed:
     call = Call(
         job_id, attempt, lane, queue, type_, target, args, timeout_us, created_at, scheduled_for, schedule_id,
         started_by, callback_url, previous, max_attempts, attempts_used, priority_of(rank, priority),
-        checkpoint,
+        checkpoint, began_with=began_with,
     )  # fmt: skip
     return Claimed(call, started_at, run_at, retry, log_lines, on_lost)

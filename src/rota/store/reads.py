@@ -119,7 +119,7 @@ HAS = """EXISTS (SELECT 1 FROM {{pg|json_array_elements_text({names}) AS t(value
 # Of a target only what everybody is shown: who could search its headers would learn a secret letter by letter.
 SEARCHED = (
     "CAST(id AS text)", "type", "queue", "error", "schedule_id", "CAST(args AS text)",
-    *(f"target->>'{field}'" for field in ("service", "command", "shell", "function")),
+    *(f"target->>'{field}'" for field in ("service", "command", "shell", "function", "task")),
     *(f"{{pg|split_part(target->>'{field}', '?', 1)}}"
       f"{{lite|substr(target->>'{field}', 1, instr((target->>'{field}') || '?', '?') - 1)}}"
       for field in ("url", "path")),

@@ -96,6 +96,10 @@ def taker_of(worker: Worker) -> Taker:
     return Taker(worker.host, queues if worker.queues else None, lanes, types_, labels)
 
 
+EXTRA_LANES = ("rq", "celery")
+"""What a worker takes only where an extra is installed."""
+
+
 def lacking(takers: Sequence[Taker], wanted: Lane) -> str:
     """Say what no living worker does or has, of work that none takes."""
     if not takers:
@@ -107,7 +111,8 @@ def lacking(takers: Sequence[Taker], wanted: Lane) -> str:
         return f"no live worker takes queue {wanted.queue}"
     if not any(taker.runs(wanted.lane, wanted.type) for taker in serving):
         coded = wanted.lane in CODE_LANES and wanted.type is not None
-        return f"no live worker runs {f'job type {wanted.type}' if coded else f'{wanted.lane} jobs'}"
+        extra = f" (they need pip install 'rota[{wanted.lane}]')" if wanted.lane in EXTRA_LANES else ""
+        return f"no live worker runs {f'job type {wanted.type}' if coded else f'{wanted.lane} jobs'}{extra}"
     several = "labels" if len(wanted.labels) > 1 else "label"
     return f"no live worker has the {several} {', '.join(wanted.labels)}"
 
