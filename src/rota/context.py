@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from rota.durations import parse_duration
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _log = logging.getLogger("rota.job")
 
@@ -39,6 +41,12 @@ class RunningJob(Protocol):
 
     def progress(self, value: float | None, message: str | None) -> None:
         """Pass on progress, from 0 to 1."""
+
+    def extend(self, extra_us: int) -> None:
+        """Pass on that it needs so much time from now."""
+
+    def secret(self, name: str) -> str:
+        """Return a named secret; raises NotFound for one that was not asked for."""
 
     def checkpoint(self, value: Any) -> None:
         """Pass on what the next attempt is to begin with; raises Invalid where it cannot be kept."""
@@ -90,6 +98,21 @@ class Context:
         # Progress is for the eye: a share that is slightly off must not fail the work.  The test drops NaN.
         share = min(max(float(value), 0.0), 1.0) if value == value else None
         self._running.progress(share, message)
+
+    def extend(self, time: str | int | float | timedelta) -> None:
+        """Let the time of this run be over so much from now (``"5m"``), where it would be over earlier.
+
+        It counts as a sign of life, as progress and lines of the log do.  A run that was told to end already is not
+        helped.  Raises `rota.errors.Invalid` for what is no duration.
+        """
+        self._running.extend(parse_duration(time, "time"))
+
+    def secret(self, name: str) -> str:
+        """Return the value of a named secret that the job type (``@rota.job(secrets=[…])``) or the target asks for.
+
+        It is hidden in whatever the job reports.  Raises `rota.errors.NotFound` for one that is not asked for.
+        """
+        return self._running.secret(name)
 
     def checkpoint(self, value: Any) -> None:
         """Keep a JSON value of at most 64 KiB for the next attempt, if there is one: it is its ``resumed_from``.

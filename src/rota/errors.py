@@ -6,6 +6,16 @@ where there is one, the fix (``hint``).  A user's mistake is shown as one line, 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def meant(name: str, known: Iterable[str], otherwise: str | None = None, *, cutoff: float = 0.6) -> str | None:
+    """Return a hint with the known name that is nearest to a wrong one, else ``otherwise``."""
+    by_lowered = {one.lower(): one for one in known}
+    close = get_close_matches(name.lower(), by_lowered, 1, cutoff)
+    return f"did you mean {by_lowered[close[0]]}?" if close else otherwise
+
 
 class RotaError(Exception):
     """Something went wrong."""
@@ -72,6 +82,12 @@ class Owned(Conflict):
     """The schedule belongs to another owner."""
 
     code = "owned"
+
+
+class AttemptOver(Conflict):
+    """The attempt is over."""
+
+    code = "attempt-over"
 
 
 class Unauthorized(RotaError):

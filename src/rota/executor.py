@@ -12,14 +12,21 @@ from typing import Literal, Protocol
 
 import msgspec
 
-Stop = Literal["timeout", "cancel", "drain", "lease", "kill"]
-"""Why the engine ends a run: its time is over, somebody cancelled it, the worker drains, its lease is lost, or it is
-to end at once (``kill``, which may follow another reason)."""
+Stop = Literal["timeout", "silent", "cancel", "drain", "lease", "kill"]
+"""Why the engine ends a run: its time is over, it gave no sign of life for too long, somebody cancelled it, the worker
+drains, its lease is lost, or it is to end at once (``kill``, which may follow another reason)."""
 
 Stream = Literal["stdout", "stderr", "log", "system"]
 
 MAX_CHECKPOINT_BYTES = 64 * 1024
 """Of what an attempt stores for the next: a command gets it as a variable, of which Linux takes 128 KiB."""
+
+
+class Secrets(dict[str, str]):
+    """Named secrets by their names.  Whatever shows it, shows the names alone."""
+
+    def __repr__(self) -> str:
+        return f"Secrets({', '.join(self)})"
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -47,8 +54,12 @@ class Call(msgspec.Struct, frozen=True):
     priority: int = 0
     checkpoint: str | None = None
     """What the attempts before this one have stored at last (JSON text)."""
+    answer_token: str | None = None
+    """With which the target may answer later, of an HTTP call."""
     began_with: int = 1
     """The attempt that handed the work over, where this one only goes on with it."""
+    secrets: Secrets | None = None
+    """The named secrets that the attempt asks for.  They are nowhere but in the calls that executors get."""
 
 
 class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -66,30 +77,32 @@ class Outcome(msgspec.Struct, frozen=True):
     ``completed`` carries a result; ``failed`` an error, and ``permanent`` when no retry can help; ``snoozed`` a
     delay, after which the job starts again without having used an attempt; ``interrupted`` gives the job back at
     once, also without one (the run was lost through no fault of its own); ``stopped`` means that the run ended
-    because the engine asked for it.
+    because the engine asked for it; ``deferred`` that the target has taken the work and answers later: the job runs
+    on, and its slot is free.
     """
 
-    kind: Literal["completed", "failed", "snoozed", "interrupted", "stopped"]
+    kind: Literal["completed", "failed", "snoozed", "interrupted", "stopped", "deferred"]
     result: str | None = None
     """JSON text."""
     error: str | None = None
     detail: ErrorDetail | None = None
     permanent: bool = False
     delay_us: int | None = None
-    """Snooze: when to start again. Failure: the delay that the target asked for (``Retry-After``)."""
+    """Snooze: when to start again. Failure: the delay that the target asked for (``Retry-After``).  Deferred: how long
+    after its start the answer may come at the latest."""
     slow_us: int | None = None
     """For how long no other job of its queue should call a target: this one is overloaded and said so."""
     slow_by: str | None = None
     """The target that asked for that, fit to be shown."""
     truncated: int | None = None
     """Bytes of the whole result, when it was too large and ``result`` holds ``{"bytes", "head"}`` instead."""
+    exchange: str | None = None
+    """What was sent to the target and what came back (JSON text), bounded, without secrets."""
     begun: bool = True
     """False where the run certainly had not begun: then even a job that must not run twice may start again."""
 
 
 class Line(msgspec.Struct, frozen=True, array_like=True):
-    exchange: str | None = None
-    """What was sent to the target and what came back (JSON text), bounded, without secrets."""
     """One line of output: microseconds UTC, stream, text without its newline."""
 
     at: int
@@ -107,6 +120,8 @@ class Declared(msgspec.Struct, frozen=True):
     args_schema: str
     defaults: str
     """Queue, priority, retry, time-out … as the contract's job type names them."""
+    secrets: tuple[str, ...] = ()
+    """Names of the secrets that the function asks for."""
 
 
 class Host(Protocol):
@@ -118,8 +133,14 @@ class Host(Protocol):
     def lines(self, call: Call, lines: Sequence[Line]) -> None:
         """Add lines to the log of the attempt."""
 
+    def full(self, call: Call) -> bool:
+        """Tell whether so much output waits to be stored that more of this attempt should be held back."""
+
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         """Report progress (0 to 1)."""
+
+    def extend(self, call: Call, extra_us: int) -> None:
+        """Give the run this much time from now, if it has less."""
 
     def checkpoint(self, call: Call, value: str) -> None:
         """Keep sound JSON of at most ``MAX_CHECKPOINT_BYTES`` for the next attempt; of several the last one holds."""

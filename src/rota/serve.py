@@ -15,6 +15,7 @@ import msgspec
 from rota import logs
 from rota.api.listen import bind, check_listen
 from rota.engine.app_check import check_app
+from rota.engine.awaiting import Awaiting
 from rota.engine.janitor import Janitor
 from rota.engine.leases import Lease, new_record
 from rota.engine.loading import check_executors, load_executors
@@ -125,7 +126,8 @@ def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
     """Return the loops of the scheduler role."""
     mover, janitor = Mover(db, poll_s=SELDOM_S), Janitor(db, settings, sweep_s=SELDOM_S)
     operations, upkeep = OperationsLoop(db, poll_s=SELDOM_S), Upkeep(db, poll_s=SELDOM_S)
-    scheduler = Scheduler(db, settings, tell=[mover.see, janitor.see, operations.see, upkeep.see])
+    awaiting = Awaiting(db, poll_s=SELDOM_S)
+    scheduler = Scheduler(db, settings, tell=[mover.see, janitor.see, operations.see, upkeep.see, awaiting.see])
     wakeups = Wakeups(db, {"schedules": [scheduler.wake], "due": [mover.wake]})
     loops: list[Loop] = [
         scheduler,
@@ -133,6 +135,7 @@ def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
         janitor,
         operations,
         upkeep,
+        awaiting,
         Retention(db, settings),
         Unserved(db),
         wakeups,

@@ -45,7 +45,7 @@ class Turned:
         self.claimer = Claimer(
             db, settings, lease, self.slots, registry,
             claimed=lambda found, _: self.taken.extend(found), cancel=lambda _: None,
-            held=lambda keys, _: self.held.append(keys),
+            held=lambda keys, _: self.held.append(keys), clocks=lambda _: None,
         )  # fmt: skip
 
 

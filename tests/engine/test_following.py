@@ -36,6 +36,7 @@ class Pair:
         self.claimer = Claimer(
             db, settings, lease, self.slots, registry,
             claimed=lambda found, _: self.taken.extend(found), cancel=lambda _: None, held=lambda *_: None,
+            clocks=lambda _: None,
         )  # fmt: skip
         self.flusher = Flusher(db, lambda *_: None, room=self._tell, turn=self.claimer.turn)
 

@@ -1,4 +1,4 @@
-"""Calls that are stopped, closed, or taken by their target to be completed later."""
+"""Calls that are stopped, closed, or taken by their target to be answered later."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from rota.executor import Outcome
 from tests.support.http_calls import http_call, running
 from tests.support.http_server import Received, hang, reply, serve
 from tests.support.waiting import wait_until_async
@@ -54,46 +53,14 @@ async def deferring(request: Received, writer: asyncio.StreamWriter) -> None:
     reply(writer, "", status="202 Accepted", headers=("Rota-Async: True",))
 
 
-async def test_a_deferred_call_runs_until_it_is_completed() -> None:
+async def test_a_deferred_call_ends_here_and_says_how_long_its_target_has() -> None:
     async with serve(deferring) as server, running() as rota:
-        call = http_call(server.url)
-        rota.executor.submit([call])
-        await rota.host.wait_text(call, "the target has taken the work; it has 10s to report the end")
-        assert rota.host.order == []
-        assert rota.executor.complete(call.job_id, 1, Outcome("completed", result="7"))
-        assert rota.host.outcome(call).result == "7"
-        assert not rota.executor.complete(call.job_id, 1, Outcome("completed", result="8"))
-    assert rota.host.reports[call.job_id, 1] == 1
-
-
-async def test_a_deferred_call_ends_by_its_deadline_or_when_it_is_stopped() -> None:
-    async with serve(deferring) as server, running() as rota:
-        outcome = await rota.call(http_call(server.url, timeout_us=150_000))
-        assert outcome.detail is not None
-        assert (outcome.kind, outcome.permanent, outcome.detail.code) == ("failed", False, "timeout")
-        call = http_call(server.url)
-        rota.executor.submit([call])
-        await rota.host.wait_text(call, "taken the work")
-        rota.executor.stop(call.job_id, 1, "cancel")
-        assert rota.host.outcome(call).kind == "stopped"
-
-
-async def test_a_report_may_overtake_the_answer() -> None:
-    reported = asyncio.Event()
-
-    async def slow(request: Received, writer: asyncio.StreamWriter) -> None:
-        await reported.wait()
-        await deferring(request, writer)
-
-    async with serve(slow) as server, running() as rota:
-        call = http_call(server.url)
-        rota.executor.submit([call])
-        await wait_until_async(lambda: server.requests)
-        assert rota.executor.complete(call.job_id, 1, Outcome("completed", result="7"))
-        assert rota.host.order == []
-        reported.set()
-        (outcome,) = await rota.host.wait_done(1)
-    assert outcome.result == "7"
+        outcome = await rota.call(call := http_call(server.url, answer_token="t" * 64))
+        assert (outcome.kind, outcome.delay_us) == ("deferred", 10_000_000)
+        assert "the target has taken the work and answers later" in rota.host.text(call)
+        assert server.requests[0].headers["Rota-Answer-Token"] == "t" * 64
+        assert "t" * 64 not in (outcome.exchange or "")
+        assert (await rota.call(http_call(server.url, timeout="3s"))).delay_us == 3_000_000
 
 
 async def test_a_plain_202_is_success() -> None:

@@ -32,9 +32,17 @@ class PrintingHost:
         sys.stdout.write("".join(f"{line.text}\n" for line in lines))
         sys.stdout.flush()
 
+    def full(self, call: Call) -> bool:
+        """Never."""
+        return False
+
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         """Print progress."""
         sys.stdout.write(f"progress {value} {message}\n")
+
+    def extend(self, call: Call, extra_us: int) -> None:
+        """Print how much time it asks for."""
+        sys.stdout.write(f"extend {extra_us}\n")
 
     def checkpoint(self, call: Call, value: str) -> None:
         """Print a checkpoint."""

@@ -21,6 +21,7 @@ class RecordingHost:
         self.logs: dict[Key, list[Line]] = defaultdict(list)
         self.progresses: dict[Key, list[tuple[float | None, str | None]]] = defaultdict(list)
         self.checkpoints: dict[Key, list[str]] = defaultdict(list)
+        self.extensions: dict[Key, list[int]] = defaultdict(list)
         self.types: dict[str, Declared] = {}
         self.schedules: list[str] = []
         self._changed = asyncio.Event()
@@ -36,8 +37,15 @@ class RecordingHost:
         self.logs[call.job_id, call.attempt].extend(lines)
         self._changed.set()
 
+    def full(self, call: Call) -> bool:
+        return False
+
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         self.progresses[call.job_id, call.attempt].append((value, message))
+        self._changed.set()
+
+    def extend(self, call: Call, extra_us: int) -> None:
+        self.extensions[call.job_id, call.attempt].append(extra_us)
         self._changed.set()
 
     def checkpoint(self, call: Call, value: str) -> None:

@@ -63,6 +63,11 @@ class Running:
     def progress(self, value: float | None, message: str | None) -> None:
         self.reported.append((value, message))
 
+    def extend(self, extra_us: int) -> None: ...
+
+    def secret(self, name: str) -> str:
+        return name
+
     def checkpoint(self, value: Any) -> None: ...
 
 

@@ -5,7 +5,7 @@ Unknown fields are refused by name.  Documents that are only passed on (``args``
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -171,6 +171,41 @@ class CancelIn(Spec):
     """How a job is ended; with ``force`` a running one is killed, without a chance to end in good order."""
 
     force: bool = False
+
+
+class AnswerIn(Spec):
+    """How a run ended whose target answers later, in the words of an HTTP answer.
+
+    Without ``status`` it has completed, unless ``error``, ``errors`` or ``success`` say that the attempt failed.
+    ``failed`` is for good, unless ``permanent`` is false.
+    """
+
+    attempt: int | None = None
+    status: Literal["completed", "failed", "retry"] | None = None
+    success: bool | None = None
+    result: msgspec.Raw = msgspec.field(default_factory=_absent)
+    error: str | None = None
+    errors: list[Any] | None = None
+    permanent: bool | None = None
+    delay_ms: int | None = None
+    """When to start again: of ``retry``, and of an attempt that failed and is tried again."""
+
+
+class HeartbeatIn(Spec):
+    """A sign of life of a run."""
+
+    attempt: int | None = None
+    progress: float | None = None
+    message: str | None = None
+    extend: Duration | None = None
+    """Let its time be over so much from now, where it would be over earlier."""
+
+
+class SnoozeIn(Spec):
+    """Start again after ``delay``, without using an attempt."""
+
+    delay: Duration
+    attempt: int | None = None
 
 
 class RetryJobIn(Spec):
@@ -346,6 +381,13 @@ class CalendarIn(Spec):
     subdivision: str | None = None
     ics: str | None = None
     note: str | None = None
+
+
+class SecretIn(Spec):
+    """A named secret: its value, which is never given out, and what it is for.  What is left out stays as it is."""
+
+    value: str | msgspec.UnsetType = msgspec.UNSET
+    note: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class TokenIn(Spec):

@@ -14,9 +14,9 @@ from rota.actions.specs import Caller
 from rota.errors import Forbidden, Unauthorized
 from rota.model import ROLES, Role, Via
 
-Source = Literal["local", "secret", "token", "signed", "trusted", "open"]
-"""The local admin token, the shared secret, an API token, a signed token, the caller's own process; nothing, where
-the settings open a path for everybody."""
+Source = Literal["local", "secret", "token", "signed", "trusted", "answer", "open"]
+"""The local admin token, the shared secret, an API token, a signed token, the caller's own process; the token of one
+attempt, which the operation itself checks; nothing, where the settings open a path for everybody."""
 
 MISSING = "Missing authorization"
 INVALID = "Invalid token"
@@ -56,6 +56,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
             raise Forbidden(TOO_LITTLE, hint=f"this takes the role {role}; the token has {self.role}")
 
 
+TARGET = Identity(subject="target", role="operator", source="answer")
+"""Who says to be the target of a job: let in to the operations alone that look at its token."""
 ANYBODY = Identity(subject="anybody", role="viewer", source="open")
 
 

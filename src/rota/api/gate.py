@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rota import logs
-from rota.api.access import ANYBODY, Access, Identity
+from rota.api.access import ANYBODY, TARGET, Access, Identity
 from rota.api.bodies import drain
 from rota.api.hosts import is_same_origin
 from rota.api.reply import internal_error, refusal_of
@@ -26,6 +27,9 @@ OPEN_WAIT_S = 0.5
 WATERMARK_WAIT_S = 0.5
 """How long an answer waits for the watermark; that of an open path, which must not need the database, not at all."""
 DOCS_PATH = "/api/docs"
+ANSWER_TOKEN = "rota-answer-token"
+_ANSWERS = re.compile(r"/api/jobs/[^/]+/(complete|heartbeat|snooze)")
+"""Where the target of a job proves itself by the token of its attempt, and by nothing else."""
 IDENTITY = "rota.identity"
 _READING = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
@@ -92,6 +96,8 @@ class Gate:
         return None
 
     async def _identity(self, scope: Scope, headers: Headers, *, is_open: bool) -> Identity | None:
+        if ANSWER_TOKEN in headers and scope["method"] == "POST" and _ANSWERS.fullmatch(scope["path"]):
+            return TARGET
         if not is_open:
             return await self._access.identify(scope, headers)
         try:

@@ -140,6 +140,24 @@ class JobOut(Answer):
     cancel_requested_by: str | None
 
 
+class RunState(Answer):
+    """How a run stands, for its target."""
+
+    id: JobId
+    attempt: int
+    status: Status
+    reason: str | None
+    error: str | None
+    cancel_requested: bool
+    """The work is not wanted any more."""
+    deadline_at: Time | None
+    """When its time is over."""
+    silent_at: Time | None
+    """By when the next sign of life must come."""
+    run_at: Time | None
+    """When it starts again, where it waits."""
+
+
 class RequestOut(Answer):
     """A request to a target, without its secrets."""
 

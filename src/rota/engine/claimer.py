@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import random
+import secrets
 import threading
 import time
 from collections import Counter
@@ -18,7 +19,8 @@ from rota.engine.registry import Registry
 from rota.engine.slots import Slots
 from rota.errors import DatabaseError
 from rota.settings import Settings
-from rota.store import claims, results
+from rota.store import awaiting, claims, results
+from rota.store.awaiting import Clock
 from rota.store.claims import Claimed, Found, Spot
 from rota.store.database import Database, Tx
 from rota.store.limits import Wait
@@ -72,6 +74,7 @@ class Claimer(Loop):
         claimed: Callable[[list[Claimed], str], None],
         cancel: Callable[[list[tuple[str, int, Mode]]], None],
         held: Callable[[list[tuple[str, int]], str], None],
+        clocks: Callable[[list[Clock]], None],
     ) -> None:
         super().__init__()
         self._db = db
@@ -84,6 +87,8 @@ class Claimer(Loop):
         self._claimed = claimed
         self._cancel = cancel
         self._held = held
+        self._clocks = clocks
+        self._answer_key = secrets.token_hex(32)
         self._claiming = threading.Lock()
         self._draining = False
         self._start_queue = ""
@@ -141,15 +146,21 @@ class Claimer(Loop):
         now, worker = time.monotonic(), self._lease.worker_id
         if now >= self._next_cancels:
             self._next_cancels = now + POLL_S
-            # Who runs nothing has nothing to cancel.
-            wanted = self._db.read(lambda tx: results.cancels(tx, worker)) if any(self._slots.taken().values()) else []
-            if wanted:
-                self._cancel(wanted)
+            if any(self._slots.taken().values()):  # who runs nothing has nothing to cancel
+                self._hear(worker)
         if self._compared and now >= self._next_check:
             held = self._db.read(lambda tx: results.held(tx, worker))
             self._compared, self._next_check = False, now + CHECK_S
             self._held(held, worker)
         return pause
+
+    def _hear(self, worker: str) -> None:
+        """Learn what people and targets have said of what runs here."""
+        wanted, clocks = self._db.read(lambda tx: (results.cancels(tx, worker), awaiting.clocks(tx, worker)))
+        if wanted:
+            self._cancel(wanted)
+        if clocks:
+            self._clocks(clocks)
 
     def _claim(self) -> float:
         free = self._slots.free()
@@ -168,7 +179,10 @@ class Claimer(Loop):
         return self._took(found, free, worker)
 
     def _request(self, worker: str, free: dict[str, int]) -> Request:
-        return Request(worker, free, self._queues, self._registry.foreign, self._start_queue, self._labels, self._host)
+        return Request(
+            worker, free, self._queues, self._registry.foreign, self._start_queue, self._labels, self._host,
+            self._answer_key,
+        )  # fmt: skip
 
     @contextmanager
     def turn(self) -> Iterator[Turn | None]:

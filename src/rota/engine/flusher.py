@@ -16,11 +16,11 @@ from rota.engine.loop import Loop
 from rota.engine.outage import PASSING
 from rota.engine.telling import tell_slowed
 from rota.model import LogChunk
+from rota.store import awaiting, results, slowing
 from rota.store import logs as log_store
-from rota.store import results, slowing
 from rota.store.claims import Spot
 from rota.store.database import Database, Tx
-from rota.store.results import Ended, Finished, Returned
+from rota.store.results import Deferred, Ended, Finished, Returned
 from rota.store.slowing import Slowed
 
 GATHER_S = 0.002
@@ -41,10 +41,13 @@ class Batch(msgspec.Struct):
     worker: str
     finished: list[Finished] = []
     returned: list[Returned] = []
+    deferred: list[Deferred] = []
     chunks: list[LogChunk] = []
     dropped: list[tuple[str, int]] = []
     progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
     checkpoints: dict[tuple[str, int], str] = {}
+    extended: dict[tuple[str, int], int] = {}
+    """Runs that asked for more time: in how many microseconds it is over."""
     slow: list[tuple[str, int, str]] = []
     """Queues of which a target asked for a pause: name, microseconds, who asked."""
     room: Counter[Spot] = msgspec.field(default_factory=Counter)
@@ -56,19 +59,21 @@ class Batch(msgspec.Struct):
             self.finished.append(ended)
         elif isinstance(ended, Returned):
             self.returned.append(ended)
+        elif isinstance(ended, Deferred):
+            self.deferred.append(ended)
 
     def ended(self) -> list[Ended]:
         """Every ended attempt in it."""
-        return [*self.finished, *self.returned]
+        return [*self.finished, *self.returned, *self.deferred]
 
     def size(self) -> int:
         """How many ended attempts wait in it."""
-        return len(self.finished) + len(self.returned)
+        return len(self.finished) + len(self.returned) + len(self.deferred)
 
     def empty(self) -> bool:
         """Tell whether there is nothing to write."""
-        marks = self.progress or self.checkpoints or self.slow
-        return not (self.finished or self.returned or self.chunks or self.dropped or marks)
+        marks = self.progress or self.checkpoints or self.extended or self.slow
+        return not (self.size() or self.chunks or self.dropped or marks)
 
     def parts(self) -> Iterator[Batch]:
         """Return the batch as batches of one thing each: to find the one that the database refuses."""
@@ -80,12 +85,16 @@ class Batch(msgspec.Struct):
             yield Batch(self.worker, progress={key: value})
         for key, text in self.checkpoints.items():
             yield Batch(self.worker, checkpoints={key: text})
+        if self.extended:
+            yield Batch(self.worker, extended=self.extended)
         if self.slow:
             yield Batch(self.worker, slow=self.slow)
         for finished in self.finished:
             yield Batch(self.worker, finished=[finished])
         for returned in self.returned:
             yield Batch(self.worker, returned=[returned])
+        for deferred in self.deferred:
+            yield Batch(self.worker, deferred=[deferred])
 
 
 class Refused(msgspec.Struct):
@@ -137,12 +146,13 @@ class Flusher(Loop):
     def add(
         self,
         worker: str,
-        ended: Sequence[Finished | Returned] = (),
+        ended: Sequence[Finished | Returned | Deferred] = (),
         chunks: Sequence[LogChunk] = (),
         dropped: Sequence[tuple[str, int]] = (),
         progress: dict[tuple[str, int], tuple[float | None, str | None]] | None = None,
         *,
         checkpoints: Mapping[tuple[str, int], str] | None = None,
+        extended: Mapping[tuple[str, int], int] | None = None,
         slow: Sequence[tuple[str, int, str]] = (),
         room: Mapping[Spot, int] | None = None,
     ) -> None:
@@ -163,6 +173,8 @@ class Flusher(Loop):
                 batch.progress.update(progress)
             if checkpoints:
                 batch.checkpoints.update(checkpoints)
+            if extended:
+                batch.extended.update(extended)
         self.wake()
 
     @property
@@ -170,6 +182,11 @@ class Flusher(Loop):
         """Tell whether everything was written."""
         with self._lock:
             return not self._batches and not self._refused
+
+    @property
+    def log_bytes(self) -> int:
+        """How much of logs waits to be written."""
+        return self._log_bytes
 
     @property
     def behind(self) -> bool:
@@ -253,10 +270,14 @@ class Flusher(Loop):
             results.progress(tx, batch.worker, rows)
         if batch.checkpoints:
             results.checkpoint(tx, batch.worker, batch.checkpoints)
+        if batch.extended:
+            awaiting.extend(tx, batch.worker, [(*key, left) for key, left in batch.extended.items()])
         if batch.finished:
             accepted |= results.finish(tx, batch.worker, batch.finished)
         if batch.returned:
             accepted |= results.give_back(tx, batch.worker, batch.returned)
+        if batch.deferred:
+            accepted |= awaiting.defer(tx, batch.worker, batch.deferred)
         return accepted
 
     def _write_apart(self, batch: Batch, error: Exception) -> tuple[set[str], list[Refused]]:

@@ -9,7 +9,7 @@ import msgspec
 from rota import logs
 from rota.engine.attempt import Running
 from rota.executor import Call
-from rota.store.results import Finished, Returned
+from rota.store.results import Deferred, Finished, Returned
 from rota.store.slowing import Slowed
 from rota.timetable import format_instant
 
@@ -44,15 +44,25 @@ def tell_slowed(slowed: Slowed) -> None:
     )  # fmt: skip
 
 
-def tell_end(running: Running, ended: Finished | Returned) -> None:
-    """Write how an attempt ended."""
-    call, level, delay = running.claimed.call, "info", None
-    duration = int((time.monotonic() - running.started) * 1000)
-    if isinstance(ended, Finished):
+def tell_end(running: Running, ended: Finished | Returned | Deferred) -> None:
+    """Write how an attempt ended, or that its target answers later."""
+    _tell(running.call, ended, int((time.monotonic() - running.started) * 1000))
+
+
+def tell_answered(running: Running, ended: Finished | Returned, now_us: int) -> None:
+    """Write how an attempt ended that no worker waited for."""
+    _tell(running.call, ended, max(0, now_us - running.claimed.started_at) // 1000)
+
+
+def _tell(call: Call, ended: Finished | Returned | Deferred, duration: int) -> None:
+    level, delay = "info", None
+    if isinstance(ended, Deferred):
+        what = "deferred"
+    elif isinstance(ended, Finished):
         what = ended.status
         if what == "failed":
             level = "error"
-    elif ended.outcome in ("failed", "timeout"):
+    elif ended.outcome in ("failed", "timeout", "silent"):
         what, level, delay = "retried", "warning", ended.delay_us // 1000
     else:
         what = ended.outcome

@@ -20,6 +20,7 @@ from rota import logs
 from rota.engine.attempt import Running, begin, judge
 from rota.engine.claimer import Claimer, Turn
 from rota.engine.flusher import Flusher
+from rota.engine.hiding import hide_in_lines, hide_in_outcome
 from rota.engine.leases import Lease, new_record
 from rota.engine.logbook import Logbook
 from rota.engine.loop import stop_all
@@ -27,13 +28,16 @@ from rota.engine.registry import Registry
 from rota.engine.slots import Slots
 from rota.engine.telling import tell_end, tell_started
 from rota.engine.unknown import Unknown
+from rota.engine.vault import Answer, Asked, Vault, secrets_of
 from rota.engine.wakeups import Wakeups
 from rota.executor import Call, Declared, Executor, Line, Outcome, Stop
+from rota.masking import Mask
 from rota.model import ANY_TYPE_LANES
 from rota.settings import Settings
-from rota.store.claims import Claimed
+from rota.store.awaiting import Clock
+from rota.store.claims import Claimed, Spot
 from rota.store.database import Database
-from rota.store.results import Ended, Finished, Returned
+from rota.store.results import Deferred, Ended, Finished, Returned
 from rota.store.turns import Mode
 
 P = ParamSpec("P")
@@ -44,6 +48,9 @@ DRAIN_KILL_S = 3.0
 LAST_WRITES_S = 5.0
 """How long a drain waits for the last results to be written."""
 STOP_S = 2.0
+MOST_LOG_MEMORY = 8 << 20
+"""Above so much log in memory, no more is taken of attempts that hold ``LOUD_BYTES`` of it themselves."""
+LOUD_BYTES = 64 << 10
 NO_CODE = Outcome("interrupted", error="this worker does not have the type's code", delay_us=1_000_000, begun=False)
 
 
@@ -79,6 +86,7 @@ class Worker:
         )
         self.registry = Registry(db, settings, self.lease)
         self.flusher = Flusher(db, self._flushed, room=self._make_room, turn=self._turn_to_claim)
+        self.vault = Vault(db, settings.secret_keys, opened=self._soon(self._begin_opened))
         self.claimer = Claimer(
             db,
             settings,
@@ -88,6 +96,7 @@ class Worker:
             claimed=self._soon(self._start),
             cancel=self._soon(self._cancel),
             held=self._soon(self._give_back_unknown),
+            clocks=self._soon(self._set_clocks),
         )
         self.wakeups = Wakeups(
             db, {"jobs": [self.claimer.wake], "room": [self.claimer.wake], "cancel": [self.claimer.look_for_cancels]}
@@ -171,7 +180,7 @@ class Worker:
         end = time.monotonic() + LAST_WRITES_S
         while not self.flusher.idle and time.monotonic() < end:
             time.sleep(0.01)
-        stop_all([self.flusher, self.claimer, self.wakeups, self.registry, self.lease], STOP_S)
+        stop_all([self.flusher, self.claimer, self.vault, self.wakeups, self.registry, self.lease], STOP_S)
         self.lease.release()
 
     def _soon(self, method: Callable[P, None]) -> Callable[P, None]:
@@ -185,7 +194,8 @@ class Worker:
     # -- from claim to start ------------------------------------------------------------------------------------------
 
     def _start(self, claimed: list[Claimed], worker: str) -> None:
-        by_executor: dict[int, list[Call]] = {}
+        calls: list[Call] = []
+        asked: list[Asked] = []
         stale = worker != self.lease.worker_id
         for one in claimed:
             call = one.call
@@ -198,7 +208,34 @@ class Worker:
                 self.done(call, NO_CODE)
             else:
                 tell_started(call)
-                by_executor.setdefault(id(self._executors[call.lane]), []).append(call)
+                if names := secrets_of(call) or self.registry.secrets_of(call.type):
+                    asked.append(Asked(running, names))
+                else:
+                    calls.append(call)
+        self._distribute(calls)
+        if asked:
+            self.vault.ask(asked)
+
+    def _begin_opened(self, answers: list[Answer]) -> None:
+        """Begin attempts whose secrets are there, unless they were to end meanwhile."""
+        calls: list[Call] = []
+        for running, answer in answers:
+            if self.running.get(running.key) is not running:
+                continue
+            if running.stop is not None:
+                self.done(running.call, Outcome("stopped", begun=False))
+            elif isinstance(answer, Outcome):
+                self.done(running.call, answer)
+            else:
+                running.mask = Mask(answer.values())
+                logs.mask(*answer.values())
+                calls.append(msgspec.structs.replace(running.call, secrets=answer))
+        self._distribute(calls)
+
+    def _distribute(self, all_calls: list[Call]) -> None:
+        by_executor: dict[int, list[Call]] = {}
+        for call in all_calls:
+            by_executor.setdefault(id(self._executors[call.lane]), []).append(call)
         for executor in self._unique_executors:
             if calls := by_executor.get(id(executor)):
                 self._submit(executor, calls)
@@ -218,14 +255,15 @@ class Worker:
             return
         if not self._ended:  # what ends in the same turn of the loop is handed over together
             self._loop.call_soon(self._hand_over)
-        self._ended.append((running, outcome))
+        self._ended.append((running, hide_in_outcome(outcome, running.mask) if running.mask is not None else outcome))
 
     def _hand_over(self) -> None:
         """Pass ended runs on to the flusher, and their slots to the claimer."""
         ended, self._ended = self._ended, []
         now_us = time.time_ns() // 1000
         self.slots.release(Counter(running.call.lane for running, _ in ended))
-        by_worker: dict[str, list[Finished | Returned]] = {}
+        by_worker: dict[str, list[Finished | Returned | Deferred]] = {}
+        room: Counter[Spot] = Counter()
         slow: list[tuple[str, int, str]] = []
         for running, outcome in ended:
             result = self._judge(running, outcome, now_us)
@@ -235,14 +273,15 @@ class Worker:
             by_worker.setdefault(running.worker, []).append(result)
             if outcome.slow_us is not None:
                 slow.append((running.call.queue, outcome.slow_us, outcome.slow_by or "a target"))
+            if running.claimed.room is not None and not isinstance(result, Deferred):
+                room[running.claimed.room] += 1
             tell_end(running, result)
-        room = Counter(running.claimed.room for running, _ in ended if running.claimed.room is not None)
         for worker, results in by_worker.items():
             self.flusher.add(worker, results, slow=slow, room=room)
         if not room:  # else the flusher claims with what it writes, or has it done
             self.claimer.freed({running.call.lane for running, _ in ended})
 
-    def _judge(self, running: Running, outcome: Outcome, now_us: int) -> Finished | Returned:
+    def _judge(self, running: Running, outcome: Outcome, now_us: int) -> Finished | Returned | Deferred:
         """Judge; whatever an executor reports must not keep the others that ended with it from being recorded."""
         try:
             return judge(running, outcome, now_us)
@@ -278,16 +317,38 @@ class Worker:
         book = self._books.get(key)
         if book is None:
             book = self._books[key] = Logbook(*key, running.claimed.log_lines, self._settings.limit_log)
-        book.add(lines)
+        book.add(hide_in_lines(lines, running.mask) if running.mask is not None else lines)
         self._talkative.add(key)
+        if any(line.stream != "system" for line in lines):  # what the executor says is no sign of the run's life
+            running.sign()
+
+    def full(self, call: Call) -> bool:
+        book = self._books.get((call.job_id, call.attempt))
+        if book is None or book.held < LOUD_BYTES:
+            return False
+        return self.flusher.log_bytes + sum(self._books[key].held for key in self._talkative) > MOST_LOG_MEMORY
 
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
-        if (call.job_id, call.attempt) in self.running:
-            self._progress[(call.job_id, call.attempt)] = (value, message)
+        running = self.running.get((call.job_id, call.attempt))
+        if running is not None:
+            self._progress[running.key] = (value, running.mask.cut(message) if running.mask and message else message)
+            running.sign()
+
+    def extend(self, call: Call, extra_us: int) -> None:
+        running = self.running.get((call.job_id, call.attempt))
+        if running is None:
+            return
+        running.sign()
+        until = time.monotonic() + extra_us / 1e6
+        if running.deadline is not None and until > running.deadline:
+            running.extend(until)
+            self.flusher.add(running.worker, extended={running.key: extra_us})
 
     def checkpoint(self, call: Call, value: str) -> None:
-        if (call.job_id, call.attempt) in self.running:
-            self._checkpoints[(call.job_id, call.attempt)] = value
+        running = self.running.get((call.job_id, call.attempt))
+        if running is not None:
+            self._checkpoints[running.key] = value if running.mask is None else running.mask.json(value)
+            running.sign()
 
     def declared(self, types: Sequence[Declared], schedules: Sequence[str]) -> None:
         self.registry.declare(types, schedules)
@@ -301,8 +362,8 @@ class Worker:
     def _end_overdue(self) -> None:
         now = time.monotonic()
         for running in list(self.running.values()):
-            if running.deadline is not None and now >= running.deadline and running.stop is None:
-                self._stop(running, "timeout")
+            if running.stop is None and (why := running.over(now)) is not None:
+                self._stop(running, why)
 
     def _stop(self, running: Running, why: Stop) -> None:
         if running.stop is None or why in ("drain", "lease"):
@@ -316,6 +377,18 @@ class Worker:
                 self._kill(running)
             elif running is not None and running.stop is None:
                 self._stop(running, "cancel")
+
+    def _set_clocks(self, told: list[Clock]) -> None:
+        """Learn what was said over REST of the time of runs."""
+        now = time.monotonic()
+        for clock in told:
+            running = self.running.get((clock.id, clock.attempt))
+            if running is None:
+                continue
+            if clock.left_us is not None:
+                running.extend(now + clock.left_us / 1e6)
+            if clock.silence_left_us is not None:
+                running.silent_at = max(running.silent_at or 0.0, now + clock.silence_left_us / 1e6)
 
     def _kill(self, running: Running) -> None:
         """End a run at once, also one that was asked to end before."""
@@ -348,6 +421,8 @@ class Worker:
         if self.flusher.behind:
             return  # the log books bound what they hold; what was handed over would be held without bound
         for key in self._talkative & self.running.keys():  # those that have just ended are handed over in a moment
+            if self.flusher.behind:
+                break
             self._talkative.discard(key)
             chunks, dropped = self._books[key].take()
             self.flusher.add(self.running[key].worker, (), chunks, dropped)

@@ -121,6 +121,10 @@ class FunctionExecutor:
         """Pass on progress."""
         self._host.progress(call, value, message)
 
+    def extend(self, call: Call, extra_us: int) -> None:
+        """Pass on that a call asks for more time."""
+        self._host.extend(call, extra_us)
+
     def checkpoint(self, call: Call, value: str) -> None:
         """Pass on what a call has stored for the next attempt."""
         self._host.checkpoint(call, value)

@@ -29,11 +29,12 @@ from rota.executors.http_request import build_request
 from rota.executors.http_target import HttpTarget, parse_target
 from rota.executors.http_trouble import Trouble, explain
 from rota.executors.http_url import check_callback
+from rota.executors.stopping import stopped
 
 TIMEOUT_US = 30 * SECOND
 """Deadline of a call for which neither the job nor its target sets one."""
 DEFERRED_TIMEOUT_US = HOUR
-"""The same for a target that has taken the work and reports its end later."""
+"""The same for a target that has taken the work and answers later."""
 
 
 class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,18 +64,13 @@ class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
 class _Run:
     """A call that has no outcome yet."""
 
-    __slots__ = ("call", "deferred", "early", "exchange", "mask", "started", "task", "timer")
+    __slots__ = ("call", "exchange", "mask", "task")
 
-    def __init__(self, call: Call, now: float) -> None:
+    def __init__(self, call: Call) -> None:
         self.call = call
-        self.started = now
         self.task: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
         self.mask = Mask()
         self.exchange: Exchange | None = None
-        self.deferred = False
-        self.early: Outcome | None = None
-        """Reported by the target's own call while its answer was still on its way."""
 
 
 class HttpExecutor:
@@ -108,7 +104,7 @@ class HttpExecutor:
         """Begin to call.  Returns at once and never raises."""
         loop = asyncio.get_running_loop()
         for call in calls:
-            run = _Run(call, loop.time())
+            run = _Run(call)
             self._runs[call.job_id, call.attempt] = run
             if self._connections is None:
                 self._finish(run, Outcome("interrupted"))
@@ -116,32 +112,17 @@ class HttpExecutor:
                 run.task = loop.create_task(self._execute(run, self._connections))
 
     def stop(self, job_id: str, attempt: int, why: Stop) -> None:
-        """Break the exchange off, or stop waiting for the target's report, at once."""
+        """Break the exchange off, at once."""
         run = self._runs.get((job_id, attempt))
         if run is not None:
             self._say(run, f"stopped: {why}")
-            self._finish(run, run.early or Outcome("stopped"))
-
-    def complete(self, job_id: str, attempt: int, outcome: Outcome) -> bool:
-        """Give a call the outcome that its target has reported; False when no such call runs here.
-
-        A report may overtake the answer that announces it; then the answer is awaited, and the report holds.
-        """
-        run = self._runs.get((job_id, attempt))
-        if run is None:
-            return False
-        self._say(run, f"the target reports: {outcome.kind}")
-        if run.deferred:
-            self._finish(run, outcome)
-        else:
-            run.early = outcome
-        return True
+            self._finish(run, stopped("the call was broken off"))
 
     async def close(self) -> None:
         """End what still runs, at once."""
         tasks = [run.task for run in self._runs.values() if run.task is not None]
         for run in list(self._runs.values()):
-            self._finish(run, run.early or Outcome("stopped"))
+            self._finish(run, stopped("the call was broken off"))
         await asyncio.gather(*tasks, return_exceptions=True)
         connections, self._connections = self._connections, None
         if connections is not None:
@@ -157,13 +138,9 @@ class HttpExecutor:
             outcome = await self._exchange(run, exchange)
         except Exception as error:  # noqa: BLE001 - whatever happens is the outcome of this one call
             outcome = self._failed(run, exchange, explain(error))
-        if run.early is not None:
-            self._finish(run, run.early)
-        elif outcome is not None:
-            self._finish(run, outcome)
+        self._finish(run, outcome)
 
-    async def _exchange(self, run: _Run, exchange: Exchange) -> Outcome | None:
-        """Return the outcome, or None when the target will report it."""
+    async def _exchange(self, run: _Run, exchange: Exchange) -> Outcome:
         target, url = self._prepare(run.call)
         request, run.mask = build_request(run.call, target, url, self._options.auth_secret)
         limit_us = _limit(run.call, target, TIMEOUT_US)
@@ -173,8 +150,8 @@ class HttpExecutor:
         except TimeoutError:
             raise Trouble("timeout", f"{exchange.state} within {format_duration(limit_us)}") from None
         if is_deferred(answer, target):
-            self._defer(run, _limit(run.call, target, DEFERRED_TIMEOUT_US))
-            return None
+            self._say(run, "the target has taken the work and answers later")
+            return Outcome("deferred", delay_us=_limit(run.call, target, DEFERRED_TIMEOUT_US))
         if not accepted(answer, target):
             self._keep(run, answer)
         outcome = outcome_of(answer, target, run.mask, self._options.max_kept)
@@ -198,25 +175,12 @@ class HttpExecutor:
             raise Trouble("target", f"the target cannot be called: {error}", permanent=not unknown) from None
         return target, url
 
-    def _defer(self, run: _Run, limit_us: int) -> None:
-        """Wait, without a connection, for the target to report the end itself."""
-        run.deferred = True
-        self._say(run, f"the target has taken the work; it has {format_duration(limit_us)} to report the end")
-        loop = asyncio.get_running_loop()
-        run.timer = loop.call_at(run.started + limit_us / SECOND, self._expire, run, limit_us)
-
-    def _expire(self, run: _Run, limit_us: int) -> None:
-        text = f"the target took the work and did not report its end within {format_duration(limit_us)}"
-        self._finish(run, Trouble("timeout", text).outcome())
-
     def _finish(self, run: _Run, outcome: Outcome) -> None:
         """Report the outcome, once, and end what still runs of the call."""
         key = (run.call.job_id, run.call.attempt)
         if self._runs.get(key) is not run:
             return
         del self._runs[key]
-        if run.timer is not None:
-            run.timer.cancel()
         if self._host is not None:
             self._host.done(run.call, _with_exchange(outcome, run))
         if run.task is not None and run.task is not asyncio.current_task():

@@ -26,10 +26,11 @@ from rota.executors.spillway import Block, Gap, Spillway
 
 FLUSH_S = 0.05
 FLUSH_BYTES = 1 << 16
-READ_BYTES = 1 << 16
+READ_BYTES = 1 << 14
 MAX_UNSENT = 1 << 18
 MAX_LEFT = 1 << 22
 """More than any pipe holds: who still writes after the end of the command is no longer listened to."""
+MAX_EXTEND_BYTES = 100
 RETRY_S = 0.02
 GIVE_UP_S = 1.5
 """How long after KILL a process that does not end (another user's, or one stuck in the kernel) is waited for."""
@@ -56,6 +57,7 @@ class Run:
         self._lines = {stream: lines.Lines(self._long_result) for stream in self.pipes.values()}
         self._progress: bytes | None = None
         self._checkpoint: bytes | None = None
+        self._extend: bytes | None = None
         self._result: tuple[int, bytes] | None = None
         self._unflushed = 0
         self._flushed_at = now - FLUSH_S
@@ -86,7 +88,7 @@ class Run:
 
     def flush_at(self) -> float | None:
         """Return when output is due to be sent (monotonic seconds), None while there is none."""
-        marks = (self._progress, self._result, self._checkpoint)
+        marks = (self._progress, self._result, self._checkpoint, self._extend)
         if not len(self.spillway) and all(mark is None for mark in marks):
             return None
         return 0.0 if self._unflushed >= FLUSH_BYTES else self._flushed_at + FLUSH_S
@@ -107,7 +109,9 @@ class Run:
             found.append(frames.pack_result(*self._result))
         if self._checkpoint is not None:
             found.append(frames.pack(frames.CHECKPOINT, self._checkpoint))
-        self._progress = self._result = self._checkpoint = None
+        if self._extend is not None:
+            found.append(frames.pack(frames.EXTEND, self._extend))
+        self._progress = self._result = self._checkpoint = self._extend = None
         self._unflushed, self._flushed_at = 0, now
         return b"".join(found)
 
@@ -165,6 +169,8 @@ class Run:
         for line in directives:
             if line.startswith(lines.PROGRESS):
                 self._progress = line[len(lines.PROGRESS) :][: lines.MAX_LINE_BYTES]
+            elif line.startswith(lines.EXTEND):
+                self._extend = line[len(lines.EXTEND) :][:MAX_EXTEND_BYTES]
             elif line.startswith(lines.CHECKPOINT):
                 self._checkpoint = line[len(lines.CHECKPOINT) :]
             else:

@@ -11,6 +11,7 @@ DIRECTIVE = b"::rota "
 PROGRESS = b"::rota progress "
 RESULT = b"::rota result "
 CHECKPOINT = b"::rota checkpoint "
+EXTEND = b"::rota extend "
 MAX_CHECKPOINT_LINE = (1 << 16) + (1 << 10)
 """How much of a ``::rota checkpoint`` line is kept: more than a checkpoint may have, whose size is judged elsewhere."""
 
@@ -79,12 +80,12 @@ class Lines:
 
 
 def split_directives(block: bytes) -> tuple[bytes, list[bytes]]:
-    """Return the block without its progress, result and checkpoint lines, and these lines."""
+    """Return the block without the lines that are for Rota, and these lines."""
     if DIRECTIVE not in block:
         return block, []
     plain, found = [], []
     for line in block[:-1].split(b"\n"):
-        if line.startswith((PROGRESS, RESULT, CHECKPOINT)):
+        if line.startswith((PROGRESS, RESULT, CHECKPOINT, EXTEND)):
             found.append(line)
         else:
             plain.append(line + b"\n")

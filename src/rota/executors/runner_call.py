@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rota.context import Context, JobInfo, instant
-from rota.errors import Invalid
+from rota.errors import Invalid, NotFound
 from rota.executor import MAX_CHECKPOINT_BYTES, ErrorDetail, Outcome
 from rota.executors import answer
 from rota.executors.runner_app import trace_of
@@ -52,6 +52,17 @@ class RunningCall:
         if self.output.open:
             text = None if message is None else answer.one_line(str(message))
             self._link.progress(self.number, value, text)
+
+    def extend(self, extra_us: int) -> None:
+        if self.output.open:
+            self._link.extend(self.number, extra_us)
+
+    def secret(self, name: str) -> str:
+        given = self._work.secrets or {}
+        if name not in given:
+            hint = f'ask for it: @rota.job(secrets=["{name}"]), or "secrets" in the target'
+            raise NotFound(f"this job was not given a secret {str(name)[:100]}", hint=hint)
+        return given[name]
 
     def checkpoint(self, value: Any) -> None:
         try:

@@ -29,6 +29,8 @@ PROGRESS = 15
 """To the worker: (number, share, message)."""
 CHECKPOINT = 16
 """To the worker: (number, checkpoint as JSON text)."""
+EXTEND = 17
+"""To the worker: number of a call, and how much time from now it asks for (µs)."""
 
 MAX_FRAME = 1 << 30
 
@@ -59,6 +61,7 @@ class Work(msgspec.Struct, array_like=True, frozen=True, gc=False):
     more: tuple[int, int, int, str | None, str | None, str | None]
     """priority, max_attempts, attempts_used, schedule_id, started_by, callback_url"""
     checkpoint: str | None = None
+    secrets: dict[str, str] | None = None
 
 
 class LoadError(msgspec.Struct, array_like=True, frozen=True):
@@ -83,6 +86,7 @@ decode_hello = msgspec.msgpack.Decoder(Hello).decode
 decode_done = msgspec.msgpack.Decoder(tuple[list[int], list[str]]).decode
 decode_ended = msgspec.msgpack.Decoder(list[tuple[int, Outcome]]).decode
 decode_lines = msgspec.msgpack.Decoder(list[tuple[int, Line]]).decode
+decode_extend = msgspec.msgpack.Decoder(tuple[int, int]).decode
 decode_checkpoint = msgspec.msgpack.Decoder(list[tuple[int, str]]).decode
 decode_progress = msgspec.msgpack.Decoder(list[tuple[int, float | None, str | None]]).decode
 
@@ -113,6 +117,7 @@ def work_of(number: int, call: Call) -> Work:
             call.callback_url,
         ),
         call.checkpoint,
+        call.secrets,
     )
 
 

@@ -92,6 +92,11 @@ class Link:
             self._progress[number] = (number, value, message)
             self._gathered(False)
 
+    def extend(self, number: int, extra_us: int) -> None:
+        """Ask for more time for a call, at once: it may be short."""
+        if not self.silent:
+            self.send(frames.EXTEND, (number, extra_us))
+
     def checkpoint(self, number: int, value: str) -> None:
         """Tell what the next attempt of a call is to begin with; of several within a moment the last one counts."""
         if self.silent:

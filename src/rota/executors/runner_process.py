@@ -54,6 +54,9 @@ class RunnerOwner(Protocol):
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         """A call has progressed."""
 
+    def extend(self, call: Call, extra_us: int) -> None:
+        """A call asks for more time."""
+
     def checkpoint(self, call: Call, value: str) -> None:
         """A call has stored something for the next attempt."""
 
@@ -108,6 +111,7 @@ class Runner:
             frames.LINES: self._take_lines,
             frames.PROGRESS: self._take_progress,
             frames.CHECKPOINT: self._take_checkpoints,
+            frames.EXTEND: self._take_extend,
             frames.MOVED: self._take_moved,
             frames.HELLO: self._take_hello,
         }
@@ -280,6 +284,11 @@ class Runner:
         for number, value, message in frames.decode_progress(payload):
             if number in self.calls:
                 self._owner.progress(self.calls[number], value, message)
+
+    def _take_extend(self, payload: bytes) -> None:
+        number, extra_us = frames.decode_extend(payload)
+        if number in self.calls:
+            self._owner.extend(self.calls[number], extra_us)
 
     def _take_checkpoints(self, payload: bytes) -> None:
         for number, value in frames.decode_checkpoint(payload):

@@ -37,6 +37,9 @@ class Reports(Protocol):
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         """A call has progressed."""
 
+    def extend(self, call: Call, extra_us: int) -> None:
+        """A call asks for more time."""
+
     def checkpoint(self, call: Call, value: str) -> None:
         """A call has stored something for the next attempt."""
 
@@ -97,6 +100,9 @@ class Pool:
 
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         self._reports.progress(call, value, message)
+
+    def extend(self, call: Call, extra_us: int) -> None:
+        self._reports.extend(call, extra_us)
 
     def checkpoint(self, call: Call, value: str) -> None:
         self._reports.checkpoint(call, value)

@@ -14,7 +14,12 @@ from rota.store.database import Tx
 
 MOST_PARENTS = 3
 
-_AGAIN = {"failed": "failed", "timeout": "ran out of time", "snoozed": "asked to be called later"}
+_AGAIN = {
+    "failed": "failed",
+    "timeout": "ran out of time",
+    "silent": "was silent for too long",
+    "snoozed": "asked to be called later",
+}
 _INFORMING = frozenset(("position", "expires"))
 """Causes that only add to what is said."""
 
@@ -124,6 +129,10 @@ def _scheduled(job: Job) -> Cause:
 
 
 def _running(tx: Tx, job: Job) -> Cause:
+    if job.awaits_answer:
+        silent = f", and gives its next sign of life until {at(job.silent_by)}" if job.silent_by is not None else ""
+        text = f"attempt {job.attempt} runs since {at(job.started_at)}; its target answers later, until "
+        return Cause("awaiting-answer", f"{text}{at(job.answer_by)}{silent}", job.answer_by)
     worker = next((one for one in workers.listed(tx) if one.id == job.worker_id), None)
     where = f" on {worker.host} (process {worker.pid})" if worker else ""
     text = f"attempt {job.attempt} runs{where} since {at(job.started_at)}"
@@ -138,7 +147,8 @@ def _ended(job: Job) -> Cause:
     if job.status == "completed":
         return Cause("completed", f"it completed at {end}")
     if job.status == "failed":
-        return Cause("failed", f"it failed at {end}: {job.error or job.reason or 'no reason was given'}")
+        code = job.reason if job.reason in ("timeout", "silent") else "failed"
+        return Cause(code, f"it failed at {end}: {job.error or job.reason or 'no reason was given'}")
     if job.reason == "expired":
         return Cause("expired", f"it was cancelled at {end}, since it waited longer than its expiresIn")
     if job.reason in ("replaced", "parent-failed"):

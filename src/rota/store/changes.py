@@ -24,7 +24,8 @@ def _ids(ids: Iterable[str]) -> dict[str, str]:
 
 def _of_many(statement: str) -> str:
     """Make a statement about one job one about a batch."""
-    return statement.replace("WHERE id = :id AND", f"WHERE id {THOSE} AND").replace("AND status IN", f"AND {STATUS} IN")
+    statement = statement.replace("WHERE id = :id AND", f"WHERE id {THOSE} AND")
+    return statement.replace("AND status IN", f"AND {STATUS} IN").replace("AND (status IN", f"AND ({STATUS} IN")
 
 
 # In the order of ids, as results are locked: or two transactions could wait for each other.
@@ -96,6 +97,7 @@ def cancel(tx: Tx, ids: Sequence[str], by: str | None, *, mode: turns.Mode = "st
     """Cancel jobs that wait, and ask for the end of those that run; return how many."""
     running = [row[0] for row in tx.rows(LOCK, _ids(ids)) if row[1] == "running"]
     rows = tx.rows(CANCEL, {**_ids(ids), "by": by})
+    tx.hint("room")
     dependencies.end(tx, [dependencies.End(*row) for row in rows])
     if not running:
         return len(rows)

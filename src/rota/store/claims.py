@@ -10,7 +10,7 @@ import msgspec
 
 from rota.executor import Call
 from rota.model import priority_of
-from rota.store import limits, serving
+from rota.store import answer_tokens, limits, serving
 from rota.store.database import Database, Row, Tx
 from rota.store.floors import LANE, Floor, Floors
 from rota.store.floors import params as floor_params
@@ -32,19 +32,25 @@ GOOD = "{lite|+}p.status{pg| || ''} = 'completed'"
 BEGAN_WITH = """1 + coalesce((SELECT max(a.attempt) FROM rota_attempts a WHERE a.job_id = rota_jobs.id
     AND a.outcome NOT IN ('interrupted', 'lost') AND coalesce(a.error_detail->>'code', '') <> 'broker'), 0)"""
 
-TAKE = """
+TAKE = (
+    """
 UPDATE rota_jobs SET status = 'running', worker_id = :worker, attempt = attempt + 1, started_at = n.now,
   updated_at = n.now, progress = NULL, progress_note = NULL, reason = NULL,
+  answer_by = NULL, silent_by = NULL, answer_hash = ANSWER_HASH,
   unique_hold = CASE WHEN unique_scope = 'waiting' THEN NULL ELSE unique_hold END
 FROM (SELECT rota_now() AS now) n
 WHERE id PICK AND EXISTS (ALIVE)
 RETURNING rank, run_at, {pg|rota_jobs.}id, attempt, lane, queue, type, target, args, timeout_us, created_at,
   scheduled_for, schedule_id, started_by, callback_url, max_attempts, attempts_used, started_at, retry, log_lines,
-  on_lost, priority, checkpoint, CASE WHEN schedule_id IS NOT NULL AND lane IN ('async', 'sync') THEN
+  on_lost, priority, checkpoint, silence_us, CASE WHEN schedule_id IS NOT NULL AND lane IN ('async', 'sync') THEN
     (SELECT p.result FROM rota_jobs p WHERE p.schedule_id = rota_jobs.schedule_id AND {GOOD}
      AND p.scheduled_for IS NOT NULL ORDER BY p.scheduled_for DESC LIMIT 1) END,
   CASE WHEN attempt > 1 AND lane IN ('rq', 'celery') THEN {BEGAN_WITH} ELSE 1 END
-""".replace("ALIVE", ALIVE.strip()).replace("{GOOD}", GOOD).replace("{BEGAN_WITH}", BEGAN_WITH)
+""".replace("ALIVE", ALIVE.strip())
+    .replace("{GOOD}", GOOD)
+    .replace("{BEGAN_WITH}", BEGAN_WITH)
+    .replace("ANSWER_HASH", answer_tokens.HASH)
+)
 
 READY_AT_ALL = """(SELECT queue FROM rota_jobs {lite|INDEXED BY rota_jobs_ready} WHERE status = 'pending'
    AND ring IS NULL ORDER BY queue, lane, rank LIMIT 1) IS NOT NULL"""
@@ -71,6 +77,8 @@ class Claimed(msgspec.Struct, frozen=True):
     retry: str | None
     log_lines: int
     on_lost: str
+    silence_us: int | None = None
+    """The longest silence of the run."""
     room: Spot | None = None
     """Where its end makes room for another, if its queue has a limit on what runs."""
 
@@ -145,7 +153,7 @@ def _claim_plainly(tx: Tx, request: Request, low: Floors) -> list[Claimed]:
         left = {lane: free - counts[lane] for lane, free in request.lanes.items() if free > counts[lane]}
         rest = msgspec.structs.replace(request, lanes=left)
         rows += _in_order(tx.rows(_statement(rest), serving.params_of(rest))) if left else []
-    return [_claimed(*row) for row in rows]
+    return [_claimed(request.answer_key, *row) for row in rows]
 
 
 def _statement(request: Request, low: Mapping[str, Floor] | None = None) -> str:
@@ -178,7 +186,7 @@ def claim_in_turn(tx: Tx, request: Request, rounds: Rounds) -> Found:
     )  # fmt: skip
     blocked = {name for name, room in rooms.items() if room.left == 0}
     picker.run()
-    taken = _take(tx, request.worker, [job.id for job in picker.picked])
+    taken = _take(tx, request, [job.id for job in picker.picked])
     keyed_rates = _record(tx, picker.picked, taken, {one.limits.name: one.limits for one in served})
     if picker.left and tx.dialect == "postgresql":
         tx.hint("jobs")
@@ -263,12 +271,13 @@ def _wait_for_rate(waits: dict[str, Wait], name: str, wait: Wait) -> None:
         waits[name] = wait
 
 
-def _take(tx: Tx, worker: str, ids: Sequence[str]) -> list[Claimed]:
+def _take(tx: Tx, request: Request, ids: Sequence[str]) -> list[Claimed]:
     if not ids:
         return []
     sql = TAKE.replace("PICK", "{in|SELECT u.id FROM {rows|u|batch|id uuid}}")
-    rows = tx.rows(sql, {"worker": worker, "batch": batch([{"id": job_id} for job_id in ids])})
-    return [_claimed(*row) for row in _in_order(rows)]
+    params = {"worker": request.worker, "answer_key": request.answer_key}
+    rows = tx.rows(sql, {**params, "batch": batch([{"id": job_id} for job_id in ids])})
+    return [_claimed(request.answer_key, *row) for row in _in_order(rows)]
 
 
 def _in_order(rows: list[Row]) -> list[Row]:
@@ -277,6 +286,7 @@ def _in_order(rows: list[Row]) -> list[Row]:
 
 
 def _claimed(
+    answer_key: str,
     rank: int,
     run_at: int,
     job_id: str,
@@ -300,12 +310,14 @@ def _claimed(
     on_lost: str,
     priority: int | None,
     checkpoint: str | None,
+    silence_us: int | None,
     previous: str | None,
     began_with: int,
 ) -> Claimed:
     call = Call(
         job_id, attempt, lane, queue, type_, target, args, timeout_us, created_at, scheduled_for, schedule_id,
         started_by, callback_url, previous, max_attempts, attempts_used, priority_of(rank, priority),
-        checkpoint, began_with=began_with,
+        checkpoint, answer_token=answer_tokens.token(answer_key, job_id, attempt) if lane == "http" else None,
+        began_with=began_with,
     )  # fmt: skip
-    return Claimed(call, started_at, run_at, retry, log_lines, on_lost)
+    return Claimed(call, started_at, run_at, retry, log_lines, on_lost, silence_us)

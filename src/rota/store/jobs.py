@@ -175,17 +175,21 @@ def attempts(tx: Tx, job_id: str) -> list[Attempt]:
     return [Attempt(*row) for row in tx.rows(sql, {"id": job_id})]
 
 
+AWAITS = "status = 'running' AND answer_by IS NOT NULL AND worker_id IS NULL"
+"""Its target has taken it and answers later: nobody holds it."""
+
 CANCEL_WAITING = f"""
 UPDATE rota_jobs SET status = 'cancelled', completed_at = rota_now(), updated_at = rota_now(),
   unique_hold = {kept()}, cancel_requested_at = rota_now(), cancel_requested_by = :by, error = NULL,
   error_detail = NULL, reason = 'cancelled'
-WHERE id = :id AND status IN ('pending', 'scheduled', 'held') RETURNING {dependencies.ENDED}
+WHERE id = :id AND (status IN ('pending', 'scheduled', 'held') OR {AWAITS}) RETURNING {dependencies.ENDED}
 """
 
 
 def cancel_waiting(tx: Tx, job_id: str, by: str | None) -> bool:
-    """Cancel a job that does not run; tell whether it was so."""
+    """Cancel a job that no worker runs; tell whether it was so."""
     rows = tx.rows(CANCEL_WAITING, {"id": job_id, "by": by})
+    tx.hint("room")
     dependencies.end(tx, [dependencies.End(*row) for row in rows])
     return len(rows) == 1
 
@@ -202,7 +206,7 @@ def request_cancel(tx: Tx, job_id: str, by: str | None, *, mode: turns.Mode = "s
 
 RECORD_LAST = """
 INSERT INTO rota_attempts (job_id, attempt, outcome, worker_id, started_at, ended_at, error, error_detail)
-SELECT id, attempt, CASE WHEN status = 'failed' AND reason IN ('timeout', 'lost') THEN reason ELSE status END,
+SELECT id, attempt, CASE WHEN status = 'failed' AND reason IN ('timeout', 'silent', 'lost') THEN reason ELSE status END,
   worker_id, started_at, completed_at, error, error_detail
 FROM rota_jobs WHERE id = :id AND attempt > 0 AND status IN ('completed', 'failed', 'cancelled') {pg|FOR UPDATE}
 ON CONFLICT DO NOTHING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,24 +40,91 @@ def drop(tx: Tx, chunks: Sequence[tuple[str, int]]) -> None:
     tx.run(sql, {"batch": batch([{"job_id": job_id, "first_line": first} for job_id, first in chunks])})
 
 
+def last_line(tx: Tx, job_id: str, known: int) -> int:
+    """Return the number of the last stored line, at least ``known``."""
+    sql = "SELECT max(first_line + lines - 1) FROM rota_logs WHERE job_id = :id"
+    return max(tx.value(sql, {"id": job_id}) or 0, known)
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Some lines of a log, {n, at, stream, attempt, text}, and how far it was looked at for them."""
+
+    lines: list[dict[str, Any]]
+    through: int
+    """The number of the last line that was looked at."""
+    complete: bool
+    """Whether no line is stored behind it."""
+
+
+FEW_CHUNKS = 8
+MANY_CHUNKS = 512
+MOST_CHARS = 4 << 20
+"""So much of a log is looked at for one part, whatever is found."""
+
+# From the chunk that has the next line on, which the primary key finds.
+CHUNKS = """
+SELECT attempt, first_line, body FROM rota_logs
+WHERE job_id = :id AND first_line >= coalesce(
+    (SELECT b.first_line FROM rota_logs b WHERE b.job_id = :id AND b.first_line <= :after + 1
+     ORDER BY b.first_line DESC LIMIT 1), 0)
+ORDER BY first_line LIMIT :chunks
+"""
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
+
+
+def read(
+    tx: Tx,
+    job_id: str,
+    *,
+    after: int = 0,
+    limit: int = 1000,
+    attempt: int | None = None,
+    stream: str | None = None,
+    text: str | None = None,
+) -> Part:
+    """Return lines of a job after line number ``after`` (the first is 1), those of an attempt or stream, or with a text.
+
+    Case and colours are no matter for the text.  A part may be without a line that is wanted, and yet not complete.
+    """
+    if not is_id(job_id):
+        return Part([], after, True)
+    found: list[dict[str, Any]] = []
+    chunks, looked_at, through = FEW_CHUNKS, 0, after
+    wanted = None if text is None else text.casefold()
+    while True:
+        rows = tx.rows(CHUNKS, {"id": job_id, "after": through, "chunks": chunks})
+        for number, first, body in rows:
+            looked_at += len(body)
+            is_of_attempt = attempt is None or number == attempt
+            for n, (at, source, line) in enumerate(msgspec.json.decode(body), first):
+                if n <= through:
+                    continue
+                if len(found) >= limit:
+                    return Part(found, through, False)
+                through = n
+                if is_of_attempt and stream in (None, source) and (wanted is None or _has(line, wanted)):
+                    found.append({"n": n, "at": at, "stream": source, "attempt": number, "text": line})
+            if looked_at >= MOST_CHARS:
+                return Part(found, through, False)
+        if len(rows) < chunks:
+            return Part(found, through, True)
+        chunks = min(4 * chunks, MANY_CHUNKS)
+
+
+def _has(line: str, wanted: str) -> bool:
+    return wanted in (_COLOURS.sub("", line) if "\x1b" in line else line).casefold()
+
+
 def lines(
     tx: Tx, job_id: str, *, after: int = 0, limit: int = 1000, attempt: int | None = None
 ) -> list[dict[str, Any]]:
     """Return the lines of a job after line number ``after`` (the first is 1): {n, at, stream, attempt, text}."""
-    if not is_id(job_id):
-        return []
-    sql = """
-    SELECT attempt, first_line, body FROM rota_logs
-    WHERE job_id = :id AND first_line + lines > :after + 1
-      AND (CAST(:attempt AS bigint) IS NULL OR attempt = :attempt)
-    ORDER BY first_line LIMIT :chunks
-    """
     found: list[dict[str, Any]] = []
-    params = {"id": job_id, "after": after, "attempt": attempt, "chunks": limit}
-    for number, first, body in tx.rows(sql, params):
-        for place, (at, stream, text) in enumerate(msgspec.json.decode(body)):
-            if first + place > after:
-                found.append({"n": first + place, "at": at, "stream": stream, "attempt": number, "text": text})
-                if len(found) >= limit:
-                    return found
+    while len(found) < limit:
+        part = read(tx, job_id, after=after, limit=limit - len(found), attempt=attempt)
+        found += part.lines
+        if part.complete:
+            break
+        after = part.through
+    return found
     return found

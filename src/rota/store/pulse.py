@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from rota.store import ageing, due, operations, pauses, queues
+from rota.store import ageing, awaiting, due, operations, pauses, queues
 from rota.store.database import Tx
 
 LOOK = f"""
 SELECT rota_now(), (SELECT min(next_at) FROM rota_schedules WHERE next_at IS NOT NULL), {due.SEEN},
   EXISTS (SELECT 1 FROM rota_workers WHERE state IN ('running', 'draining') AND lease_until < {due.NOW}),
-  {operations.WAITING}, EXISTS ({queues.OVER}) OR EXISTS ({pauses.OVER}) OR EXISTS ({ageing.BEGUN})
+  {operations.WAITING}, EXISTS ({queues.OVER}) OR EXISTS ({pauses.OVER}) OR EXISTS ({ageing.BEGUN}),
+  {awaiting.ANY_OVER}
 """
 
 
@@ -32,6 +33,8 @@ class Pulse(msgspec.Struct, frozen=True):
     """An operation was left that is not done."""
     upkeep: bool
     """A pause is over, or jobs are to be ranked anew."""
+    unanswered: bool = False
+    """A target has not answered in time."""
 
 
 def look(tx: Tx) -> Pulse:

@@ -67,6 +67,7 @@ ABANDONED = """
 SELECT j.id, j.attempt, j.started_at, j.worker_id, j.on_lost, j.lost_count, j.cancel_requested_at
 FROM rota_jobs j LEFT JOIN rota_workers w ON w.id = j.worker_id
 WHERE j.status = 'running' AND (w.id IS NULL OR w.state NOT IN ('running', 'draining'))
+  AND (j.worker_id IS NOT NULL OR j.answer_by IS NULL)
 LIMIT 500 {pg|FOR UPDATE OF j SKIP LOCKED}
 """
 
@@ -112,6 +113,12 @@ class Returned(Ended, kw_only=True, omit_defaults=True):
     used: int = 0
 
 
+class Deferred(Ended, kw_only=True, omit_defaults=True):
+    """The target of a job has taken the work and answers later, ``limit_us`` after its start at the latest."""
+
+    limit_us: int
+
+
 class Lost(msgspec.Struct, frozen=True):
     """What became of a job whose worker was lost."""
 
@@ -144,21 +151,47 @@ def finish(tx: Tx, worker: str, ended: Sequence[Finished]) -> set[str]:
     What the same worker recorded of the same attempt before is accepted again, and not written twice.
     """
     rows = tx.rows(FINISH, {"worker": worker, "batch": batch(_in_order(ended))})
-    _end(tx, rows)
+    end(tx, rows)
     return _with_earlier(tx, FINISHED_BEFORE, worker, ended, {row[0] for row in rows})
 
 
 def give_back(tx: Tx, worker: str, ended: Sequence[Returned]) -> set[str]:
     """Record attempts that did not end their job, and make the job wait again; return the ids accepted, as above."""
     rows = tx.rows(GIVE_BACK, {"worker": worker, "batch": batch(_in_order(ended))})
-    names = ("job_id", "attempt", "outcome", "started_at", "ended_at", "error", "error_detail")
-    waiting = [row[:7] for row in rows if row[7] != "cancelled"]  # the last start of an ended job is in its own row
-    _record(tx, [{**dict(zip(names, row, strict=True)), "worker_id": worker} for row in waiting])
-    _end(tx, [(row[0], *row[7:]) for row in rows if row[7] == "cancelled"])
+    # The last start of an ended job is in its own row.
+    _record(tx, [_started(row, worker) for row in rows if row[7] != "cancelled"])
+    end(tx, [(row[0], *row[7:]) for row in rows if row[7] == "cancelled"])
     return _with_earlier(tx, RETURNED_BEFORE, worker, ended, {row[0] for row in rows})
 
 
-def _end(tx: Tx, rows: Sequence[Row]) -> None:
+FINISH_ANSWERED = FINISH.replace(HELD, RUNNING)
+GIVE_BACK_ANSWERED = GIVE_BACK.replace(HELD, RUNNING)
+
+
+def answer(tx: Tx, ended: Finished | Returned, worker: str | None) -> bool:
+    """Record the end of a running attempt that its worker does not tell; tell whether it ran still.
+
+    ``worker`` is who had it; its own report will be refused.
+    """
+    tx.hint("room")
+    if isinstance(ended, Finished):
+        rows = tx.rows(FINISH_ANSWERED, {"batch": batch([ended])})
+        end(tx, rows)
+        return bool(rows)
+    rows = tx.rows(GIVE_BACK_ANSWERED, {"batch": batch([ended])})
+    _record(tx, [_started(row, worker) for row in rows if row[7] != "cancelled"])
+    end(tx, [(row[0], *row[7:]) for row in rows if row[7] == "cancelled"])
+    tx.hint("due" if ended.delay_us > 0 else "jobs")
+    return bool(rows)
+
+
+def _started(row: Row, worker: str | None) -> dict[str, object]:
+    """Return the start that a row of ``GIVE_BACK`` tells of."""
+    names = ("job_id", "attempt", "outcome", "started_at", "ended_at", "error", "error_detail")
+    return {**dict(zip(names, row[:7], strict=True)), "worker_id": worker}
+
+
+def end(tx: Tx, rows: Sequence[Row]) -> None:
     """Let go who waits for the ended jobs, given as (id, status, turn, awaited); most of them nobody waits for."""
     if concerned := [dependencies.End(*row) for row in rows if row[2] is not None or row[3]]:
         dependencies.end(tx, concerned)
@@ -196,7 +229,7 @@ def lose(tx: Tx) -> list[Lost]:
     rows = tx.rows(LOSE, {"batch": batch(fates)})
     done = {row[0] for row in rows}
     _record(tx, [row for row in ended if row["job_id"] in done])
-    _end(tx, [row for row in rows if row[1] != "pending"])
+    end(tx, [row for row in rows if row[1] != "pending"])
     return [job for job in lost if job.id in done]
 
 

@@ -84,6 +84,8 @@ class Request(msgspec.Struct, frozen=True):
     """What the worker has of what jobs ask for."""
     host: str = ""
     """Where the worker runs: it serves the queue of that host too."""
+    answer_key: str = ""
+    """Of what the worker makes the tokens of targets that answer later; nobody else knows it."""
 
 
 def queues(request: Request) -> str:
@@ -94,6 +96,7 @@ def queues(request: Request) -> str:
 def params_of(request: Request) -> dict[str, object]:
     """Return the parameters of the statements of a claim."""
     params: dict[str, object] = {"worker": request.worker, "start": request.start, "host": HOST + request.host}
+    params["answer_key"] = request.answer_key
     params.update({f"n_{lane}": free for lane, free in request.lanes.items()})
     if request.queues is not None:
         listed = dict.fromkeys(request.queues)  # a name given twice counts once

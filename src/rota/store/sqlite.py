@@ -24,6 +24,7 @@ from rota.errors import (
     Invalid,
 )
 from rota.settings import DatabaseUrl
+from rota.store.answer_tokens import token_hash
 from rota.store.database import (
     NO_PARAMS,
     Database,
@@ -266,6 +267,7 @@ class SqliteDatabase(Database):
         connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
         try:
             connection.create_function("rota_now", 0, self._clock)
+            connection.create_function("rota_answer_hash", 3, token_hash, deterministic=True)
             for pragma in SETUP:
                 connection.execute(pragma)
         except BaseException:
