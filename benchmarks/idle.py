@@ -6,13 +6,12 @@ import contextlib
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
-
 from benchmarks.figure import Figure, Goals
-from benchmarks.setting import Bench, Session, cpu_s, fill, process, wait_for
+from benchmarks.setting import Session, cpu_s, fill, process, wait_for
+from benchmarks.statements import counted
 from tests.support import procs
 
 SECONDS = 30.0
@@ -23,7 +22,6 @@ READY = "SELECT count(*) FROM rota_workers WHERE state = 'running' AND (role <> 
 PROCESSES = 3
 """api, scheduler, worker"""
 DONE = "SELECT count(*) FROM rota_jobs WHERE queue = 'bench' AND status = 'completed'"
-TRANSACTIONS = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
 WEB = re.compile(r"/(pydantic_core|fastapi)[/.]")
 """FastAPI brings pydantic, whose core is a library that is seen in the memory map."""
 
@@ -34,7 +32,10 @@ def run(session: Session) -> Iterator[Figure]:
         port = free.getsockname()[1]
     seconds, settle_s = (1.5, 1.0) if session.quick else (SECONDS, SETTLE_S)
     with session.fresh() as bench, contextlib.ExitStack() as stack:
-        child = stack.enter_context(process(bench, "up", "--port", str(port), "--app", "benchmarks.app:rota"))
+        url = bench.environment["ROTA_DATABASE_URL"]
+        counter = stack.enter_context(counted(url)) if bench.kind == "postgresql" else None
+        env = {"ROTA_DATABASE_URL": counter.url} if counter else {}
+        child = stack.enter_context(process(bench, "up", "--port", str(port), "--app", "benchmarks.app:rota", **env))
         wait_for(bench, READY, PROCESSES, 40)
         fill(bench, session.some(WARM_JOBS))
         fill(bench, session.some(WARM_JOBS), type_name="noop_sync", lane="sync")
@@ -42,17 +43,17 @@ def run(session: Session) -> Iterator[Figure]:
         with bench.db.statement() as tx:  # else what counts is that the server tidies up a fresh database
             tx.run("ANALYZE" if bench.kind == "sqlite" else "VACUUM ANALYZE")
         session.say(f"everything, idle for {seconds:.0f} s")
-        count = stack.enter_context(transactions(bench))
         time.sleep(settle_s)
-        before, cpu_before, began = count(), cpu_s(child.pid), time.monotonic()
+        before, cpu_before, began = counter.transactions if counter else 0, cpu_s(child.pid), time.monotonic()
         time.sleep(seconds)
         took = time.monotonic() - began
-        cpu_ms, sent = (cpu_s(child.pid) - cpu_before) * 1e3 / took, (count() - before) / took
+        cpu_ms = (cpu_s(child.pid) - cpu_before) * 1e3 / took
+        sent = (counter.transactions - before) / took if counter else None
         worker, runners = parts(child.pid)
         sizes = [pss_mb(pid) for pid in runners]
         web = len(WEB.findall(Path(f"/proc/{worker}/maps").read_text()))
         worker_mb = pss_mb(worker)
-    if bench.kind == "postgresql":
+    if sent is not None:
         yield Figure(
             name="idle rota up, transactions", database=bench.kind, value=sent, unit="/s", goals=Goals(most=3.0)
         )
@@ -71,25 +72,6 @@ def run(session: Session) -> Iterator[Figure]:
         name="FastAPI or pydantic in the worker", database=bench.kind, value=web, unit="libraries",
         goals=Goals(most=0.0),
     )  # fmt: skip
-
-
-@contextlib.contextmanager
-def transactions(bench: Bench) -> Iterator[Callable[[], int]]:
-    """Yield what tells how many transactions the database has seen; asked of another one, so that it is not counted."""
-    if bench.kind != "postgresql":
-        yield lambda: 0
-        return
-    bench.db.close()  # its own connections say nothing from here on
-    with psycopg.connect(bench.settings.database_url.conninfo, dbname="postgres", autocommit=True) as connection:
-        with psycopg.connect(bench.settings.database_url.conninfo) as own:
-            name = own.info.dbname
-
-        def count() -> int:
-            row = connection.execute(TRANSACTIONS, (name,)).fetchone()
-            assert row is not None
-            return int(row[0])
-
-        yield count
 
 
 def parts(pid: int) -> tuple[int, list[int]]:

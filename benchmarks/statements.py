@@ -1,4 +1,7 @@
-"""How many statements a process sends to PostgreSQL: a wire between the two that reads along."""
+"""How many statements and transactions a process costs PostgreSQL: a wire between the two that reads along.
+
+The server's own count of transactions has those of its autovacuum too, which are more than those of an idle service.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ STARTUP = 3
 
 
 class Counter:
-    """Forwards connections to a server, and counts the statements on their way."""
+    """Forwards connections to a server, and counts what passes."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -25,6 +28,9 @@ class Counter:
         self.url = urlunsplit(parts._replace(netloc=place, query=plain))
         """The address by which the process must reach the server."""
         self.count = 0
+        """Statements."""
+        self.transactions = 0
+        """Ended ones."""
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -36,7 +42,7 @@ class Counter:
                 for end in (client, server):
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._to_server, args=(client, server), daemon=True).start()
-                threading.Thread(target=_forward, args=(server, client), daemon=True).start()
+                threading.Thread(target=self._to_client, args=(server, client), daemon=True).start()
 
     def _to_server(self, client: socket.socket, server: socket.socket) -> None:
         messages = Messages()
@@ -46,6 +52,18 @@ class Counter:
                 with self._lock:
                     self.count += found
                 server.sendall(data)
+
+    def _to_client(self, server: socket.socket, client: socket.socket) -> None:
+        answers, opening = Answers(), True
+        with contextlib.suppress(OSError):
+            while data := server.recv(65536):
+                for idle in answers.states(data):
+                    with self._lock:
+                        self.transactions += idle and not opening
+                    opening = False
+                client.sendall(data)
+        with contextlib.suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Take no more connections."""
@@ -77,12 +95,19 @@ class Messages:
             self._rest = self._rest[length:]
 
 
-def _forward(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
+class Answers:
+    """Reads what a server answers, which is plain messages from the first on."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def states(self, data: bytes) -> Iterator[bool]:
+        """Yield, for each time that the server is ready for the next statement, whether no transaction is open."""
+        self._rest += data
+        while len(self._rest) >= 5 and len(self._rest) >= (end := 1 + int.from_bytes(self._rest[1:5])):
+            if self._rest[:1] == b"Z":
+                yield self._rest[5:6] == b"I"
+            self._rest = self._rest[end:]
 
 
 @contextlib.contextmanager

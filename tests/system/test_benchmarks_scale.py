@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from benchmarks.statements import Messages
+from benchmarks.statements import Answers, Messages
 from tests.system.test_benchmarks import run
 
 STARTUP = (8 + 1).to_bytes(4) + (3 << 16).to_bytes(4) + b"\0"
@@ -37,3 +37,12 @@ def test_statements_are_counted_whatever_the_pieces_they_come_in(step: int) -> N
     data += message(b"E", b"\0" * 5) + message(b"S") + message(b"X")
     messages = Messages()
     assert sum(messages.statements(data[at : at + step]) for at in range(0, len(data), step)) == 2
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_ends_of_transactions_are_seen_however_they_arrive(step: int) -> None:
+    ready = [message(b"Z", state) for state in (b"I", b"T", b"E", b"I")]
+    data = message(b"R", b"Z" * 8) + ready[0] + message(b"D", b"ZI" * 9) + b"".join(ready[1:]) + message(b"Z")[:3]
+    answers = Answers()
+    found = [idle for at in range(0, len(data), step) for idle in answers.states(data[at : at + step])]
+    assert found == [True, False, False, True]
