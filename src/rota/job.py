@@ -15,7 +15,7 @@ import msgspec
 from rota.context import Context
 from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid
-from rota.jsontext import check_type
+from rota.jsontext import check_secret, check_type
 from rota.model import IfParentFailed
 from rota.signature import Signature
 
@@ -184,6 +184,7 @@ class JobFunction(Generic[P, R]):
         *,
         name: str | None = None,
         owner: Owner | None = None,
+        secrets: Sequence[str] = (),
         **defaults: Unpack[TypeOptions],
     ) -> None:
         _refuse_generator(function)
@@ -198,6 +199,8 @@ class JobFunction(Generic[P, R]):
         """``async`` functions share a process, many at once; a ``sync`` function has one to itself while it runs."""
         qualified = getattr(function, "__qualname__", own_name or type(function).__name__)
         self.path = f"{getattr(function, '__module__', None) or '__main__'}:{qualified}"
+        self.secrets = tuple(check_secret(each, "secrets") for each in _texts("secrets", secrets) or ())
+        """Names of the secrets that its context gives it."""
         self.defaults = defaults
         self.defaults_json = msgspec.json.encode(type_document(defaults)).decode()
         self.given: JobOptions = {}

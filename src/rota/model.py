@@ -318,6 +318,21 @@ class Calendar(msgspec.Struct, kw_only=True):
     updated_at: int = 0
 
 
+class Secret(msgspec.Struct):
+    """A named secret: its value sealed in ``box``, by the key ``key_id`` of the settings."""
+
+    name: str
+    box: str
+    key_id: str
+    version: int
+    note: str | None
+    created_at: int
+    created_by: str | None
+    updated_at: int
+    updated_by: str | None
+    used_at: int | None
+
+
 class AuditEntry(msgspec.Struct):
     """Who changed what, from where; ``before`` and ``after`` (JSON) hold what differs, without secrets."""
 

@@ -17,7 +17,7 @@ import logging
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -54,8 +54,9 @@ LANES = {"async": 1, "sync": 1}
 class Harness:
     """An application on a database of its own whose clock stands still until it is turned."""
 
-    def __init__(self, app: Rota, url: str) -> None:
+    def __init__(self, app: Rota, url: str, secrets: Mapping[str, str]) -> None:
         self.app = app
+        self._secrets = secrets
         self.now_us = time.time_ns() // 1000
         """The time, µs UTC."""
         self.settings = load_settings({}, database_url=url)
@@ -114,7 +115,7 @@ class Harness:
     def _run(self, claimed: claims.Claimed) -> None:
         call = claimed.call
         recorder = _Recorder()
-        outcome = _call(self.app.jobs.get(call.type or ""), call, recorder)
+        outcome = _call(self.app.jobs.get(call.type or ""), call, recorder, self._secrets)
         ended = judge(begin(claimed, self._worker), outcome, self.now_us)
         ended.log_lines = claimed.log_lines + len(recorder.lines)
         with self.db.transaction() as tx:
@@ -127,7 +128,7 @@ class Harness:
                 results.checkpoint(tx, self._worker, {(call.job_id, call.attempt): recorder.stored})
             if isinstance(ended, results.Finished):
                 results.finish(tx, self._worker, [ended])
-            else:
+            elif isinstance(ended, results.Returned):
                 results.give_back(tx, self._worker, [ended])
 
     def jobs(self, **filters: Any) -> list[Job]:
@@ -149,13 +150,16 @@ class Harness:
 
 
 @contextmanager
-def harness(app: Rota) -> Iterator[Harness]:
-    """Yield a harness for an application; meanwhile its jobs go to the harness's database."""
+def harness(app: Rota, secrets: Mapping[str, str] | None = None) -> Iterator[Harness]:
+    """Yield a harness for an application; meanwhile its jobs go to the harness's database.
+
+    ``secrets`` are the values of named secrets for the functions that ask for them.
+    """
     handler = JobLogHandler()
     logger = logging.getLogger("rota.job")
     level = logger.level
     with tempfile.TemporaryDirectory(prefix="rota-test-") as folder:
-        turned = Harness(app, f"sqlite:///{folder}/test.db")
+        turned = Harness(app, f"sqlite:///{folder}/test.db", secrets or {})
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
         try:
@@ -183,17 +187,23 @@ class _Recorder:
     def progress(self, _number: int, value: float | None, message: str | None) -> None:
         """Progress is not kept: the job has ended before anyone could look."""
 
+    def extend(self, _number: int, extra_us: int) -> None:
+        """A call that runs by hand has all the time."""
+
     def checkpoint(self, _number: int, value: str) -> None:
         self.stored = value
 
 
-def _call(function: JobFunction[..., Any] | None, call: Call, recorder: _Recorder) -> Outcome:
+def _call(
+    function: JobFunction[..., Any] | None, call: Call, recorder: _Recorder, secrets: Mapping[str, str]
+) -> Outcome:
     if function is None:
         return Outcome("failed", error=f"the application has no job {call.type}", permanent=True)
+    given = {name: secrets[name] for name in function.secrets if name in secrets}
     more = (call.priority, call.max_attempts, call.attempts_used, call.schedule_id, call.started_by, call.callback_url)
     work = Work(
         0, call.job_id, call.attempt, call.type, call.target, call.args, call.queue, call.created_at,
-        call.scheduled_for, call.previous, more, call.checkpoint,
+        call.scheduled_for, call.previous, more, call.checkpoint, given,
     )  # fmt: skip
     running = RunningCall(work, cast(Any, recorder), Limits())
     try:

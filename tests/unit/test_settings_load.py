@@ -82,7 +82,7 @@ EXAMPLES = {
     "ROTA_AUTH_ROLE_CLAIM": "app.role",
     "CLERK_SECRET_KEY": "sk_test_clerk",
     "ROTA_USER_SERVICE_URL": "http://user:7003",
-    "ROTA_SECRET_KEY": "vault-key",
+    "ROTA_SECRET_KEY": "dmF1bHQta2V5LXZhdWx0LWtleS12YXVsdC1rZXktMTI=",
     "ROTA_ALLOWED_HOSTS": "jobs.example.org,*.example.com:8443",
     "ROTA_TRUSTED_PROXIES": "10.0.0.0/8,::1",
     "ROTA_CORS_ORIGINS": "https://app.example.org",
@@ -374,7 +374,7 @@ def test_no_secret_in_the_representation() -> None:
         "db-password",
         "whateveryouwant, but long enough",
         "sk_test_clerk",
-        "vault-key",
+        "dmF1bHQta2V5LXZhdWx0LWtleS12YXVsdC1rZXktMTI=",
         "proxy-password",
         "slack://a/b/c",
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from rota.actions import calendars, ownership, present, rules
+from rota.actions import calendars, ownership, present, rules, secrets
 from rota.actions import schedules as schedule_actions
 from rota.actions.definition import Draft, Maker
 from rota.actions.specs import Caller, ScheduleIn
@@ -68,6 +68,7 @@ def look(tx: Tx, schedule_id: str, spec: ScheduleIn, caller: Caller, settings: S
     if not draft.unchanged:
         ownership.check(draft, take_over=spec.take_over)
     calendars.check(tx, [draft.schedule])
+    secrets.check_known(tx, [draft.schedule.target])
     both = [draft.schedule, *([old] if old is not None else [])]
     return compare(draft, calendars.named(tx, {name for one in both for name in calendars.names_of(one)}))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from rota.actions import building, parents
+from rota.actions import building, parents, secrets
 from rota.actions.arguments import check_fit
 from rota.actions.specs import Caller, FilterIn, JobIn, TriggerIn, given
 from rota.actions.uniqueness import set_key
@@ -70,6 +70,7 @@ def prepare(
                 error.field = f"jobs.{place}.{error.field}"
                 error.message = f"{error.field}: {error.reason}"
             raise
+    secrets.check_known(tx, (job.target for spec, job in zip(specs, prepared, strict=True) if spec.job_type is None))
     parents.resolve(tx, specs, prepared)
     return prepared
 

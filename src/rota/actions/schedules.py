@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from rota import logs
-from rota.actions import calendars, ownership, rules, settling
+from rota.actions import calendars, ownership, rules, secrets, settling
 from rota.actions.decoding import of_many
 from rota.actions.definition import Draft, Maker, document, same_definition
 from rota.actions.overlap import turn_key
@@ -130,6 +130,7 @@ def _put(
                 saved[schedule_id] = Saved(schedule=old, left_to=ownership.name(old))
             else:
                 ownership.check(draft, take_over=spec.take_over)
+                secrets.check_known(tx, [draft.schedule.target])
                 drafts.append(draft)
 
     for schedule_id in wanted:

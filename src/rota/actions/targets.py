@@ -10,7 +10,7 @@ import msgspec
 
 from rota.durations import parse_duration
 from rota.errors import Invalid
-from rota.executors import celery_target, command_target, handoff_broker, http_target, rq_target
+from rota.executors import celery_target, command_target, handoff_broker, http_target, rq_target, secret_refs
 from rota.executors.handoff_broker import Brokers
 from rota.executors.http_mask import MASK
 from rota.jsontext import check_json
@@ -50,6 +50,8 @@ def check_target(raw: msgspec.Raw, settings: Settings) -> Target:
         celery_target.check_target(target, brokers(settings))
     else:
         _check_function(target, settings)
+    if "secret" in document:
+        secret_refs.references(target)
     lane = "sync" if kind == "function" else str(kind)
     timeout = target.get("timeout")
     timeout_us = None if timeout is None else parse_duration(cast(Any, timeout), "target.timeout", minimum_us=1000)
@@ -85,8 +87,9 @@ def brokers(settings: Settings) -> Brokers:
 
 def _check_function(target: Mapping[str, Any], settings: Settings) -> None:
     for name in target:
-        if name not in ("kind", "function", "timeout"):
-            raise Invalid(f"target.{name}", "a function target has no such field", hint="known: function, timeout")
+        if name not in ("kind", "function", "secrets", "timeout"):
+            hint = "known: function, secrets, timeout"
+            raise Invalid(f"target.{name}", "a function target has no such field", hint=hint)
     match = _FUNCTION.fullmatch(target["function"]) if isinstance(target.get("function"), str) else None
     if match is None:
         raise Invalid("target.function", "must be `module:name`", hint="for example reports.daily:build")

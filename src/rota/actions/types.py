@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from rota.actions import building, present, resolving
+from rota.actions import building, present, resolving, secrets
 from rota.actions.arguments import check_schema
 from rota.actions.specs import Caller, JobDefaults, TypeIn, given
 from rota.actions.targets import check_target, with_secrets_of
@@ -28,6 +28,7 @@ def put(tx: Tx, name: str, spec: TypeIn, settings: Settings, caller: Caller = NO
     if existing is not None and existing.owner == "code":
         raise Conflict(f"job type {name} is declared by code", hint="change it there, or choose another name")
     target = check_target(with_secrets_of(existing.target if existing else None, spec.target), settings)
+    secrets.check_known(tx, [target.document])
     schema = None
     document = given(spec.args_schema)
     if document is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rota.api import (
+    answering,
     apply,
     audit,
     batches,
@@ -22,6 +23,7 @@ from rota.api import (
     schedule_actions,
     schedule_why,
     schedules,
+    secrets,
     system,
     tokens,
 )
@@ -30,6 +32,7 @@ OPERATIONS = (
     jobs.operations,
     job_actions.operations,
     job_edits.operations,
+    answering.operations,
     bulk_operations.operations,
     job_logs.operations,
     batches.operations,
@@ -45,6 +48,7 @@ OPERATIONS = (
     job_types.operations,
     system.operations,
     tokens.operations,
+    secrets.operations,
     audit.operations,
     health.operations,
     metrics.operations,

@@ -28,7 +28,9 @@ class NetworkAccess:
         self.local_token = local_token
         self.bearer = Bearer(providers)
         self.api_tokens = next(provider for provider in providers if isinstance(provider, ApiTokens))
-        self.sessions = Sessions((settings.secret_key, settings.auth_secret, local_token), root_path=settings.root_path)
+        self.sessions = Sessions(
+            (*settings.secret_keys[-1:], settings.auth_secret, local_token), root_path=settings.root_path
+        )
 
     async def identify(self, scope: Scope, headers: Headers) -> Identity:
         token = bearer_token(headers)

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from rota.app.typed import Declare
 from rota.app.works import Runnable, Works
 from rota.batch import Batch
 from rota.context import Context
-from rota.errors import Invalid, UnknownJobType
+from rota.errors import Invalid, UnknownJobType, meant
 from rota.handle import Job
 from rota.job import Duration, JobFunction, JobOptions, TypeOptions
 from rota.model import JobType, NewJob, VersionAction
@@ -67,18 +66,27 @@ class Rota(Works):
     def job(self, function: Callable[P, R], /) -> PlainFunction[P, R]: ...
 
     @overload
-    def job(self, /, *, name: str | None = None, **defaults: Unpack[TypeOptions]) -> Declare: ...
+    def job(
+        self, /, *, name: str | None = None, secrets: Sequence[str] = (), **defaults: Unpack[TypeOptions]
+    ) -> Declare: ...
 
     def job(
-        self, function: Callable[..., Any] | None = None, /, *, name: str | None = None, **defaults: Unpack[TypeOptions]
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        secrets: Sequence[str] = (),
+        **defaults: Unpack[TypeOptions],
     ) -> Any:
         """Make a function a job type, named like the function unless ``name`` says otherwise.
 
-        ``defaults`` hold for its jobs unless they say otherwise themselves.
+        ``secrets`` are the named secrets that its context gives it (``ctx.secret("NAME")``).  ``defaults``
+        hold for its jobs unless they say otherwise themselves.
         """
 
         def declare(wrapped: Callable[..., Any]) -> JobFunction[..., Any]:
-            made = JobFunction(wrapped, name=name, owner=self, **defaults)
+            made = JobFunction(wrapped, name=name, owner=self, secrets=secrets, **defaults)
             other = self.jobs.get(made.name)
             if other is not None and other.path != made.path:
                 raise Invalid(
@@ -362,8 +370,8 @@ class Rota(Works):
         """Return the error with the type of this program that was probably meant."""
         head, _, rest = error.field.partition(".")
         place = int(rest.partition(".")[0]) if head == "jobs" else -1 if head == "callback" else 0
-        close = get_close_matches(asked[place][1].job_type or "", self.jobs, 1)
-        return UnknownJobType(error.field, error.reason, hint=f"did you mean {close[0]}?") if close else error
+        hint = meant(asked[place][1].job_type or "", self.jobs, error.hint)
+        return UnknownJobType(error.field, error.reason, hint=hint)
 
 
 def _functions(works: Iterable[Work | None]) -> list[JobFunction[..., Any]]:

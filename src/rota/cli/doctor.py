@@ -22,8 +22,10 @@ from rota.cli.output import mark, parse_time, plural, print_json
 from rota.cli.terminal import safe_line
 from rota.errors import RotaError, Unauthorized
 from rota.local_token import read_local_token
+from rota.model import Secret
+from rota.sealing import Box, CannotOpen, Keys
 from rota.settings import Settings, load_settings
-from rota.store import meta, migrate, tokens, workers
+from rota.store import meta, migrate, secrets, tokens, workers
 from rota.store.database import Database
 from rota.store.opening import open_database
 from rota.timetable import tzdata_release
@@ -125,6 +127,7 @@ def _database(settings: Settings, found: Findings) -> None:
                 _clock(db, found)
                 _service(db, settings, found)
                 _tokens(db, found)
+                _secrets(db, settings, found)
         finally:
             db.close()
 
@@ -181,6 +184,30 @@ def _tokens(db: Database, found: Findings) -> None:
             if one["revoked_at"] is None and (one["expires_at"] is None or one["expires_at"] > now)
         ]  # fmt: skip
     found.add("tokens", True, f"{plural(len(valid), 'API token')} valid")
+
+
+def _secrets(db: Database, settings: Settings, found: Findings) -> None:
+    with db.statement() as tx:
+        known = secrets.listed(tx)
+    keys = Keys(settings.secret_keys)
+    closed = [one for one in known if not _opens(one, keys)]
+    if closed:
+        names = ", ".join(f"{one.name} (key {one.key_id})" for one in closed[:5])
+        more = f" and {len(closed) - 5} more" if len(closed) > 5 else ""
+        fix = "add the key that encrypted them to ROTA_SECRET_KEY, or set them again: rota secrets set NAME"
+        found.add("secrets", False, f"ROTA_SECRET_KEY is not set or does not open {names}{more}", fix)
+        return
+    old = sum(one.key_id != keys.first_id for one in known)
+    text = f"{plural(len(known), 'secret')}, all can be opened" if known else "none"
+    found.add("secrets", True, f"{text}; {old} with an older key: rota secrets rotate" if old else text)
+
+
+def _opens(secret: Secret, keys: Keys) -> bool:
+    try:
+        keys.open(secret.name, Box(secret.box, secret.key_id))
+    except CannotOpen:
+        return False
+    return True
 
 
 def _address(settings: Settings, found: Findings) -> None:

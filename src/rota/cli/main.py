@@ -48,6 +48,7 @@ GROUPS: dict[str, dict[str, Place]] = {
     },
     "Look after": {
         "db": Place("rota.cli.db", "Look after the database."),
+        "secrets": Place("rota.cli.secrets", "Named secrets of targets: set, list, remove, rotate."),
         "token": Place("rota.cli.token", "Make, list and revoke API tokens."),
         "selftest": Place("rota.cli.selftest", "Prove a running service end to end."),
         "doctor": Place("rota.cli.doctor", "Check settings, database, clock, zone data, address and tokens."),

@@ -94,6 +94,26 @@ class Client(JobCalls, ScheduleCalls):
         """End an API token."""
         self.request("DELETE", path_of("/api/tokens", token_id))
 
+    def secrets(self) -> list[Json]:
+        """Return the named secrets without their values."""
+        found: list[Json] = self.request("GET", "/api/secrets")["secrets"]
+        return found
+
+    def put_secret(self, name: str, value: str | None = None, note: str | None = None) -> Json:
+        """Make a named secret, or give it its next value, or (without a value) another note."""
+        body = {field: said for field, said in (("value", value), ("note", note)) if said is not None}
+        found: Json = self.request("PUT", path_of("/api/secrets", name), body)
+        return found
+
+    def delete_secret(self, name: str) -> None:
+        """Delete a secret to which no schedule and no job type refers."""
+        self.request("DELETE", path_of("/api/secrets", name))
+
+    def rotate_secrets(self) -> Json:
+        """Encrypt secrets anew with the first key; return ``{rotated, left, unreadable}``, to be asked until 0 left."""
+        found: Json = self.request("POST", "/api/secrets/rotate", {})
+        return found
+
     def health(self, *, timeout_s: float = 10.0) -> Json:
         """Return the truth about the system, healthy or not."""
         try:

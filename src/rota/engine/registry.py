@@ -19,7 +19,7 @@ from rota.settings import Settings
 from rota.store import types, workers
 from rota.store.database import Database
 
-REFRESH_S = 15.0
+REFRESH_S = 30.0
 
 
 class Registry(Loop):
@@ -41,6 +41,11 @@ class Registry(Loop):
     def knows(self, name: str | None) -> bool:
         """Tell whether this worker has the code of a type."""
         return name in self._mine
+
+    def secrets_of(self, name: str | None) -> tuple[str, ...]:
+        """Return the names of the secrets that the code of a type asks for."""
+        declared = self._mine.get(name) if name is not None else None
+        return declared.secrets if declared is not None else ()
 
     def declare(self, declared: Sequence[Declared], schedule_documents: Sequence[str]) -> None:
         """Take over what an application declares; it is written soon."""

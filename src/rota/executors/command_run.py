@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from rota.durations import parse_duration
 from rota.errors import Invalid
 from rota.executor import MAX_CHECKPOINT_BYTES, Call, ErrorDetail, Host, Line, Outcome, Stop, Stream
 from rota.executors import frames
@@ -23,8 +24,9 @@ from rota.executors.command_outcome import (
     refused,
     stopped_outcome,
 )
-from rota.executors.command_target import CommandTarget
+from rota.executors.command_target import CommandTarget, filled_env
 from rota.executors.lines import MAX_LINE_BYTES
+from rota.executors.secret_refs import fill
 from rota.jsontext import check_json
 
 _STREAMS: dict[bytes, Stream] = {frames.STDOUT: "stdout", frames.STDERR: "stderr"}
@@ -56,14 +58,14 @@ class CommandRun:
         self._lines: list[Line] = []
 
     def spec(self) -> bytes:
-        """Return what its keeper is to run."""
+        """Return what its keeper is to run.  Raises `Invalid` where a secret does not fit."""
         target = self._target
         return _encoder.encode(
             {
                 "argv": target.argv,
-                "env": job_env(self.call, target.env),
+                "env": job_env(self.call, filled_env(target.env, self.call.secrets)),
                 "cwd": target.cwd,
-                "stdin": target.stdin,
+                "stdin": None if target.stdin is None else fill(target.stdin, self.call.secrets, "target.stdin"),
                 "user": target.user,
                 "limits": target.limits,
             }
@@ -79,6 +81,8 @@ class CommandRun:
                 self._output(payload)
             elif kind == frames.PROGRESS:
                 progress = payload
+            elif kind == frames.EXTEND:
+                self._extend(payload.decode("utf-8", "backslashreplace").replace("\0", "\\x00").strip())
             elif kind == frames.CHECKPOINT:
                 checkpoint = payload
             elif kind == frames.RESULT:
@@ -97,6 +101,10 @@ class CommandRun:
             self._checkpoint(checkpoint)
         self._hand_on()
 
+    def full(self) -> bool:
+        """Tell whether it says more than can be stored."""
+        return self.why is None and self._host.full(self.call)
+
     def stop(self, why: Stop) -> None:
         """Note that it is told to end, perhaps a second time, at once."""
         if self.why is None or (why == "kill" and self.why != why):
@@ -104,16 +112,21 @@ class CommandRun:
             self._say(f"stopped: {why}")
             self._hand_on()
 
-    def lost(self, *, shepherd: bool) -> None:
-        """Set the outcome of a run whose keeper is gone without a report."""
+    def lost(self, *, shepherd: bool, often: bool = False) -> None:
+        """Set the outcome of a run whose keeper is gone without a report, and perhaps the shepherd with it.
+
+        ``often`` says that it was there when others died, too.
+        """
         self.clean = False
         if self.closing or self.why is not None:
             self.outcome = Outcome("stopped")
-        elif shepherd:
+        elif shepherd and not often:
             self.outcome = Outcome("interrupted", error="the process that starts commands was killed")
         else:
             # As a rule it was the command itself that killed it, and would again.
             text = "the process that watched over the command was killed"
+            if often:
+                text = "the process that starts commands was killed three times while this one ran"
             self.outcome = Outcome("failed", error=text, detail=ErrorDetail("keeper-lost", message="137"))
 
     def _hand_on(self) -> None:
@@ -154,6 +167,14 @@ class CommandRun:
             self._host.progress(self.call, value, message.strip()[:_MAX_MESSAGE_CHARS] or None)
         else:
             self._say(f"::rota progress {text[:200]}: progress is a number from 0 to 1, then perhaps a message")
+
+    def _extend(self, text: str) -> None:
+        try:
+            extra_us = parse_duration(text, "extend")
+        except Invalid as error:
+            self._say(f"::rota {error}")
+        else:
+            self._host.extend(self.call, extra_us)
 
     def _checkpoint(self, text: bytes) -> None:
         try:

@@ -16,6 +16,7 @@ import msgspec
 from rota.durations import SECOND, parse_duration
 from rota.errors import Invalid
 from rota.executors.http_mask import MASK, is_masked, is_secret_name, mask_url
+from rota.executors.secret_refs import fill, shows_nothing
 
 if sys.platform != "win32":
     import pwd
@@ -70,7 +71,13 @@ def masked_target(target: Mapping[str, Any]) -> dict[str, Any]:
     env = target.get("env")
     if not isinstance(env, Mapping):
         return dict(target)
-    return {**target, "env": {name: MASK if is_secret_name(name) else mask_url(env[name]) for name in env}}
+    return {**target, "env": {name: _shown(name, value) for name, value in env.items()}}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if shows_nothing(value):
+        return value
+    return MASK if is_secret_name(name) else mask_url(value)
 
 
 def unmasked_target(target: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,11 +160,11 @@ def _argv(target: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(command, list) or not command:
         raise Invalid("target.command", "must be a list of texts, the program first")
     for place, each in enumerate(command):
-        field = f"target.command[{place}]"
+        field = f"target.command.{place}"
         _check_text(field, each)
         _check_length(field, each)
     if not command[0]:
-        raise Invalid("target.command[0]", "is empty", hint="the first text is the program")
+        raise Invalid("target.command.0", "is empty", hint="the first text is the program")
     return tuple(command)
 
 
@@ -175,6 +182,16 @@ def _env(target: Mapping[str, Any]) -> dict[str, str]:
         _check_text(field, value)
         _check_length(field, f"{name}={value}")
     return env
+
+
+def filled_env(env: Mapping[str, str], secrets: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return the variables with the values of named secrets.  Raises `Invalid`, without the value."""
+    if not any("{{" in value for value in env.values()):
+        return env
+    found = {name: fill(value, secrets, f"target.env.{name}") for name, value in env.items()}
+    for name, value in found.items():
+        _check_length(f"target.env.{name}", f"{name}={value}")
+    return found
 
 
 def _exit_codes(target: Mapping[str, Any]) -> dict[int, Action]:

@@ -9,21 +9,34 @@ from importlib import metadata
 import msgspec
 from yarl import URL
 
+from rota.errors import Invalid
 from rota.executor import Call
 from rota.executors.http_exchange import Request, private_names
 from rota.executors.http_mask import Mask, is_secret_name
+from rota.executors.http_secrets import filled
 from rota.executors.http_sign import NoSharedSecret
 from rota.executors.http_target import BODILESS, HttpTarget
 from rota.executors.http_trouble import Trouble
+from rota.executors.secret_refs import ROOT as SECRET
+from rota.executors.secret_refs import refers
 from rota.executors.template import NoValue, Template, TooLong
 from rota.executors.trace import traceparent
 
 USER_AGENT = f"rota/{metadata.version('rota')}"
+TOKEN_HEADER = "Rota-Answer-Token"
+"""What a target that answers later proves itself with; it does not follow a redirect to another origin."""
 _encoder = msgspec.json.Encoder()
 
 
 def build_request(call: Call, target: HttpTarget, url: URL, shared: str | None) -> tuple[Request, Mask]:
     """Return the request of ``call`` and what hides its secrets.  Raises `Trouble`, for good."""
+    hidden: list[str] = []
+    if target.refers:
+        hidden = [name.lower() for name, text in target.headers.items() if refers(text)]
+        try:
+            target = filled(target, call.secrets)
+        except Invalid as error:
+            raise Trouble("secret", str(error), permanent=True) from None
     body = _body(call, target)
     headers = {
         **_defaults(target, body),
@@ -34,6 +47,8 @@ def build_request(call: Call, target: HttpTarget, url: URL, shared: str | None) 
         "Idempotency-Key": call.job_id,
         "traceparent": traceparent(call.job_id),
     }
+    if call.answer_token is not None:
+        headers[TOKEN_HEADER] = call.answer_token
     auth: dict[str, str] = {}
     if target.auth is not None:
         try:
@@ -42,9 +57,9 @@ def build_request(call: Call, target: HttpTarget, url: URL, shared: str | None) 
             text = f"auth of type {target.auth.type} needs the shared secret, and ROTA_AUTH_SECRET is not set"
             raise Trouble("no-shared-secret", text, permanent=True) from None
         headers.update(auth)
-    if not auth and not target.headers:
-        return Request(target.method, url, headers, body), Mask()
-    return Request(target.method, url, headers, body, private_names(headers, auth)), _mask(target, auth, shared)
+    own = [TOKEN_HEADER.lower()] if call.answer_token is not None else []
+    private = private_names(headers, auth).union(hidden) if auth or target.headers else frozenset(own)
+    return Request(target.method, url, headers, body, private), _mask(call, target, auth, shared)
 
 
 def _defaults(target: HttpTarget, body: bytes | None) -> dict[str, str]:
@@ -57,14 +72,19 @@ def _defaults(target: HttpTarget, body: bytes | None) -> dict[str, str]:
     return headers
 
 
-def _mask(target: HttpTarget, auth: dict[str, str], shared: str | None) -> Mask:
+def _mask(call: Call, target: HttpTarget, auth: dict[str, str], shared: str | None) -> Mask:
     secrets = [value for name, value in target.headers.items() if is_secret_name(name)]
     if target.auth is not None:
         secrets += target.auth.secrets[-1:] if target.auth.type == "basic" else target.auth.secrets
         secrets.append(auth.get("Authorization", "").partition(" ")[2])
         secrets.append(shared or "")
+    if call.answer_token is not None:
+        secrets.append(call.answer_token)
+    named = call.secrets.values() if call.secrets is not None else ()
+    if not secrets and not named:
+        return Mask()
     # What follows "Bearer " is the secret, wherever it turns up without it.
-    return Mask([*secrets, *(secret.partition(" ")[2] for secret in secrets)])
+    return Mask([*secrets, *(secret.partition(" ")[2] for secret in secrets)], named)
 
 
 def _body(call: Call, target: HttpTarget) -> bytes | None:
@@ -83,6 +103,7 @@ def _templated(call: Call, body: Template) -> bytes:
         "args": _value(call.args),
         "previous": _value(call.previous),
         "scheduleId": call.schedule_id,
+        SECRET: call.secrets or {},
     }
     try:
         return body.render(values).encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from rota.errors import Invalid
 from rota.executors.http_mask import MASK, is_masked, is_secret_name, mask_url
 from rota.executors.http_sign import AUTH_TYPES, Auth, AuthType, decode_secret
 from rota.executors.http_url import parse_path, parse_url, service_url
+from rota.executors.secret_refs import ROOT as SECRET
+from rota.executors.secret_refs import is_reference, refers, shows_nothing
 from rota.executors.template import Template, compile_json, compile_text, is_placeholder
 
 FIELDS = (
@@ -27,7 +29,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODILESS = frozenset(("GET", "HEAD", "DELETE", "OPTIONS"))
 """Methods that carry no body unless the target has one."""
 ROOTS = frozenset(
-    ("args", "attempt", "jobId", "jobType", "previous", "queue", "scheduledFor", "scheduleId", "triggeredBy")
+    ("args", "attempt", "jobId", "jobType", "previous", "queue", "scheduledFor", "scheduleId", SECRET, "triggeredBy")
 )
 """What placeholders of a body may begin with."""
 MAX_HEADERS = 64
@@ -45,6 +47,7 @@ _BY_CONNECTION = frozenset(
 _BY_ROTA = frozenset(
     (
         *("accept-encoding", "content-encoding", "idempotency-key", "rota-attempt", "rota-job-id", "traceparent"),
+        "rota-answer-token",
         *("webhook-id", "webhook-signature", "webhook-timestamp"),
     )
 )
@@ -73,6 +76,8 @@ class HttpTarget:
     auth: Auth | None
     timeout_us: int | None
     redirects: int
+    refers: bool
+    """Its headers or its auth refer to named secrets."""
 
     def address(self, services: Mapping[str, str]) -> URL:
         """Return the address to call.  Raises `Invalid` when the settings do not know the service."""
@@ -130,6 +135,7 @@ def parse_target(target: Mapping[str, object]) -> HttpTarget:
         auth=auth,
         timeout_us=_timeout(target.get("timeout")),
         redirects=_redirects(target.get("redirects")),
+        refers=any(map(refers, (*headers.values(), *(auth.secrets if auth is not None else ())))),
     )
 
 
@@ -141,11 +147,20 @@ def masked_target(target: Mapping[str, object]) -> dict[str, object]:
     if isinstance(path := shown.get("path"), str):
         shown["path"] = mask_url(path)
     if isinstance(headers := shown.get("headers"), Mapping):
-        shown["headers"] = {name: MASK if is_secret_name(str(name)) else value for name, value in headers.items()}
+        shown["headers"] = {name: _shown_header(str(name), value) for name, value in headers.items()}
     if isinstance(auth := shown.get("auth"), Mapping):
-        secret = {"token": MASK, "password": MASK, "secrets": [MASK]}
-        shown["auth"] = {name: secret.get(str(name), value) for name, value in auth.items()}
+        shown["auth"] = {name: _shown_auth(str(name), value) for name, value in auth.items()}
     return shown
+
+
+def _shown_header(name: str, value: object) -> object:
+    return MASK if is_secret_name(name) and not shows_nothing(value) else value
+
+
+def _shown_auth(name: str, value: object) -> object:
+    if name == "secrets":
+        return value if isinstance(value, list) and all(map(shows_nothing, value)) else [MASK]
+    return MASK if name in ("token", "password") and not shows_nothing(value) else value
 
 
 def unmasked_target(target: Mapping[str, object], known: Mapping[str, object]) -> dict[str, object]:
@@ -226,7 +241,7 @@ def _check_header(name: str, text: object) -> None:
         raise Invalid(field, "is set by Rota")
     if not isinstance(text, str):
         raise Invalid(field, "must be a text")
-    if _CONTROL.search(text):
+    if has_control(text):
         raise Invalid(field, "has control characters")
     if len(text) > MAX_HEADER_CHARS:
         raise Invalid(field, f"longer than {MAX_HEADER_CHARS} characters")
@@ -293,7 +308,7 @@ def _auth(value: object) -> Auth | None:
         raise Invalid(f"target.auth.{unknown}", f"auth of type {kind} has no such field")
     if kind == "signature":
         return Auth(kind, _secrets(value.get("secrets")))
-    return Auth(kind, tuple(_credential(value.get(name), name, kind) for name in allowed))
+    return Auth(kind, tuple(check_credential(value.get(name), name, kind) for name in allowed))
 
 
 def _secrets(value: object) -> tuple[str, ...]:
@@ -302,7 +317,14 @@ def _secrets(value: object) -> tuple[str, ...]:
     field = "target.auth.secrets"
     if not isinstance(value, list) or not 1 <= len(value) <= 5 or not all(isinstance(each, str) for each in value):
         raise Invalid(field, "is a list of one to five texts, the newest first", hint='["whsec_…"]')
-    for secret in value:
+    check_signing(secret for secret in value if not is_reference(secret))
+    return tuple(value)
+
+
+def check_signing(secrets: Iterable[str]) -> None:
+    """Raise `Invalid`, without the secret, for one that signs nothing."""
+    field = "target.auth.secrets"
+    for secret in secrets:
         try:
             key = decode_secret(secret)
         except ValueError as error:
@@ -310,14 +332,19 @@ def _secrets(value: object) -> tuple[str, ...]:
             raise Invalid(field, str(error), hint=hint) from None
         if not 16 <= len(key) <= 128:
             raise Invalid(field, "a secret has 24 to 64 bytes (16 to 128 are accepted)")
-    return tuple(value)
 
 
-def _credential(value: object, name: str, kind: str) -> str:
+def has_control(text: str) -> bool:
+    """Tell whether a text has what a header cannot have."""
+    return _CONTROL.search(text) is not None
+
+
+def check_credential(value: object, name: str, kind: str) -> str:
+    """Return a token, a user name or a password.  Raises `Invalid`, without the value."""
     field = f"target.auth.{name}"
     if not isinstance(value, str) or not value:
         raise Invalid(field, f"auth of type {kind} needs a {name}")
-    if _CONTROL.search(value) or "\t" in value or len(value) > MAX_HEADER_CHARS:
+    if has_control(value) or "\t" in value or len(value) > MAX_HEADER_CHARS:
         raise Invalid(field, "has control characters or is too long")
     if name == "username" and ":" in value:
         raise Invalid(field, "has a colon")

@@ -81,7 +81,7 @@ class Functions:
         found = []
         for name, each in self._named.items():
             try:
-                found.append(Declared(name, each.lane, each.path, each.args_schema, each.defaults_json))
+                found.append(Declared(name, each.lane, each.path, each.args_schema, each.defaults_json, each.secrets))
             except Exception as error:  # noqa: BLE001 - annotations are the author's code
                 line = one_line(f"cannot declare {name} ({each.path}): {error}")
                 self.errors.append(LoadError(each.path, line, trace_of(error)))

@@ -6,14 +6,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from rota.errors import Invalid, SettingInvalid
+from rota.errors import Invalid, SettingInvalid, meant
 from rota.settings.database_url import DatabaseUrl, show_database_url
 from rota.settings.table import OTHER_VARIABLES, SETTINGS, Setting
 from rota.settings.values import Wrong, show
@@ -67,7 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auth_role_claim: str | None
     clerk_secret_key: str | None
     user_service_url: str | None
-    secret_key: str | None
+    secret_keys: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
     cors_origins: tuple[str, ...]
@@ -121,8 +120,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret value among the settings, for masking."""
-        found = [*self.database_url.secrets, *self.notify_urls]
-        found += [secret for secret in (self.auth_secret, self.clerk_secret_key, self.secret_key) if secret]
+        found = [*self.database_url.secrets, *self.notify_urls, *self.secret_keys]
+        found += [secret for secret in (self.auth_secret, self.clerk_secret_key) if secret]
         for url in (*self.services.values(), self.http_proxy, self.user_service_url, self.auth_jwks_url):
             password = urlsplit(url).password if url else None
             if password:
@@ -217,15 +216,13 @@ def _unknown(name: str, place: str) -> SettingInvalid:
     candidates = [*_PLAIN, *OTHER_VARIABLES] if not place else [*_PLAIN]
     wanted = name.upper() if name.upper().startswith("ROTA_") else f"ROTA_{name.upper()}"
     foreign = re.fullmatch(r"ROTA_([A-Z0-9_]+)_SERVICE_URL", wanted)
-    close = get_close_matches(wanted, candidates, 1, 0.75)
+    hint: str | None
     if wanted in _PLAIN:
         hint = f"did you mean {wanted}?"
     elif foreign:
         hint = f"did you mean ROTA_SERVICE_{foreign[1]}_URL?"
-    elif close:
-        hint = f"did you mean {close[0]}?"
     else:
-        hint = "docs/reference/settings.md lists them all"
+        hint = meant(wanted, candidates, "docs/reference/settings.md lists them all", cutoff=0.75)
     return SettingInvalid(name, f"there is no such setting{place}", hint=hint)
 
 

@@ -28,6 +28,7 @@ from rota.settings.values import (
     parse_rename,
     parse_root_path,
     parse_secret,
+    parse_secret_keys,
     parse_shared_secret,
     parse_size,
     parse_text,
@@ -264,7 +265,17 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         ),
         _secret("CLERK_SECRET_KEY", "Key to ask Clerk for the role of a user whose token has no role claim."),
         _url("ROTA_USER_SERVICE_URL", "Service that resolves a token's subject: `GET /api/users/{subject}` → `id`."),
-        _secret("ROTA_SECRET_KEY", "Key that encrypts named secrets in the database."),
+        Setting(
+            name="ROTA_SECRET_KEY",
+            attribute="secret_keys",
+            type="keys, divided by commas",
+            parse=parse_secret_keys,
+            default=None,
+            meaning="Key that encrypts named secrets in the database. Make one with `rota secrets key`. Of several the "
+            "first encrypts, and all decrypt.",
+            secret=True,
+            empty=(),
+        ),
         _list(
             "ROTA_ALLOWED_HOSTS",
             "hosts",

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid
+from rota.sealing import key_bytes
 
 HIGHEST_PORT = 65535
 LEAST_SECRET = 32
@@ -69,6 +70,20 @@ def parse_shared_secret(value: object) -> str:
     if len(text) < LEAST_SECRET:
         raise Wrong(f"a secret of at least {LEAST_SECRET} characters", MAKE_SECRET)
     return text
+
+
+def parse_secret_keys(value: object) -> tuple[str, ...]:
+    """Parse keys that encrypt, the first of which is used for what is new."""
+    texts = value if isinstance(value, list) else parse_text(value).split(",")
+    keys = tuple(text.strip() for text in texts if isinstance(text, str))
+    try:
+        if len(keys) < len(texts) or not all(map(key_bytes, keys)):
+            raise ValueError
+    except ValueError:
+        raise Wrong(
+            "keys of 32 bytes as base64 or hex, divided by commas", "make one with `rota secrets key`"
+        ) from None
+    return keys
 
 
 def parse_flag(value: object) -> bool:

@@ -1,0 +1,53 @@
+"""Functions that are given a named secret, and tell it to everybody."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import sys
+from typing import Any
+
+from rota import Context, Fail, Rota
+
+rota = Rota()
+ASKED = ("stripe",)
+
+
+def _everywhere(ctx: Context) -> str:
+    value = ctx.secret("stripe")
+    print("printed", value)
+    print(json.dumps({"in json": value}), file=sys.stderr)
+    print(base64.b64encode(f"user:{value}".encode()).decode())
+    ctx.log.warning("logged %s", value)
+    logging.getLogger("elsewhere").error("an error", exc_info=ValueError(value))
+    ctx.progress(0.5, f"at {value}")
+    ctx.checkpoint({"at": value})
+    return value
+
+
+@rota.job(secrets=ASKED)
+async def leak(ctx: Context) -> dict[str, Any]:
+    value = _everywhere(ctx)
+    return {"length": len(value), "value": value, value: [value]}
+
+
+@rota.job(secrets=ASKED)
+def leak_by_raising(ctx: Context, permanent: bool = False) -> None:
+    value = _everywhere(ctx)
+    if permanent:
+        raise Fail(f"failed with {value!r}")
+    try:
+        raise KeyError(value)
+    except KeyError as error:
+        raise RuntimeError(f"raised with {value}") from error
+
+
+@rota.job
+def undeclared(ctx: Context) -> str:
+    return ctx.secret("stripe")
+
+
+def named(ctx: Context) -> int:
+    """Called by a target that names it."""
+    return len(ctx.secret("stripe"))
