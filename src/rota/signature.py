@@ -8,7 +8,6 @@ import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from rota.context import Context
-from rota.errors import Invalid
+from rota.errors import Invalid, meant
 
 Values = dict[str, Any]
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -166,8 +165,7 @@ class Signature:
                 raise self._unknown(name)
 
     def _unknown(self, name: str) -> Invalid:
-        close = get_close_matches(name, self._parameters, 1)
-        hint = f"did you mean {close[0]}?" if close else self._hint()
+        hint = meant(name, self._parameters, self._hint())
         return Invalid(f"args.{name[:100]}", "the function has no such argument", hint=hint)
 
     def _hint(self) -> str:

@@ -113,7 +113,7 @@ async def test_what_belongs_to_others_is_refused_and_nothing_is_done(api: Api, c
         ({"schedules": {"a b": NIGHTLY}}, "schedules.a b.id"),
         ({"schedules": {"a": {**NIGHTLY, "owner": "api"}}}, "schedules.a.owner"),
         ({"schedules": {"a": {**NIGHTLY, "id": "b"}}}, "schedules.a.id"),
-        ({"schedules": {"a": {**NIGHTLY, "nosuch": 1}}}, "schedules[...].nosuch"),
+        ({"schedules": {"a": {**NIGHTLY, "nosuch": 1}}}, "schedules.a.nosuch"),
         ({"schedules": {"a": {"cron": "0 3 * * *", "target": {
             "kind": "http", "url": "http://h/", "headers": {"Authorization": "***"}}}}}, "schedules.a.target"),
         ({"calendars": {"a": {"dates": ["soon"]}}}, "calendars.a.dates.0"),

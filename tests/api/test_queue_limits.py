@@ -53,7 +53,7 @@ async def test_every_limit_is_set_shown_and_removed(api: Api, client: httpx.Asyn
         ({"rateLimits": [{"limit": 1, "per": "soon"}]}, "rateLimits.0.per", "not a duration"),
         ({"rateLimits": [{"limit": 1, "per": n + 1} for n in range(11)]}, "rateLimits", "at most 10"),
         ({"rateLimits": [{"limit": n, "per": "1m"} for n in (1, 2)]}, "rateLimits.1", "two limits per 1m"),
-        ({"rateLimits": [{"limit": 1, "per": 1, "scope": "all"}]}, "rateLimits[0].scope", "all"),
+        ({"rateLimits": [{"limit": 1, "per": 1, "scope": "all"}]}, "rateLimits.0.scope", "all"),
         ({"ageing": "999ms"}, "ageing", "from 1s to 30d"),
         ({"ageing": "31d"}, "ageing", "from 1s to 30d"),
         ({"retention": {"failed": "1ms"}}, "retention.failed", "1s"),

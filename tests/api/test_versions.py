@@ -217,7 +217,7 @@ class TestMany:
         ({"id": "a"}, 422, "schedules.1.id"),
         ({}, 422, "schedules.1.id"),
         ({"id": "no spaces"}, 422, "schedules.1.id"),
-        ({"id": "b", "cronn": "x"}, 422, "schedules[1].cronn"),
+        ({"id": "b", "cronn": "x"}, 422, "schedules.1.cronn"),
     ])  # fmt: skip
     async def test_all_or_none(self, admin: httpx.AsyncClient, second: dict[str, Any], status: int, field: str) -> None:
         body = {"schedules": [{**NIGHTLY, "id": "a"}, {**NIGHTLY, **second}]}

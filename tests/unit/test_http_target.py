@@ -132,7 +132,7 @@ def test_services_are_addressed_by_name(service: str, path: str | None, url: str
         ),
         ({"url": URL, "body": "hello"}, "target.body", "Content-Type"),
         ({"url": URL, "body": {"a": 1}, "headers": {"Content-Type": "text/plain"}}, "target.body", "text"),
-        ({"url": URL, "body": {"a": ["{{nothing.x}}"]}}, "target.body.a[0]", "args"),
+        ({"url": URL, "body": {"a": ["{{nothing.x}}"]}}, "target.body.a.0", "args"),
         ({"url": URL, "body": {"a": "{{args.x"}}, "target.body.a", "}}"),
         ({"url": URL, "answer": "result"}, "target.answer", "/result/data"),
         ({"url": URL, "answer": "/a~2"}, "target.answer", "~0"),

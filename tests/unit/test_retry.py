@@ -173,7 +173,7 @@ def test_python_says_the_same() -> None:
         ({"error": "a", "attempts": 0}, "retry.byError.0.attempts", "out of range"),
         ({"error": "a", "delays": []}, "retry.byError.0.delays", "from 1 to 100"),
         ({"error": "a", "delays": ["5x"]}, "retry.byError.0.delays.0", "duration"),
-        ({"error": "a", "action": "ignore"}, "retry.byError[0].action", "ignore"),
+        ({"error": "a", "action": "ignore"}, "retry.byError.0.action", "ignore"),
     ],
 )
 def test_a_wrong_entry_is_refused_by_name(entry: dict[str, object], field: str, reason: str) -> None:

@@ -79,7 +79,7 @@ def test_texts_and_forms() -> None:
 def test_placeholders_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(Invalid) as caught:
         compile_json({"a": [text]}, ROOTS, "target.body")
-    assert caught.value.field == "target.body.a[0]"
+    assert caught.value.field == "target.body.a.0"
 
 
 def test_there_is_no_access_to_anything_but_the_values() -> None:

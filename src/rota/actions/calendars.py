@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from rota.actions import present
 from rota.actions.segments import Span
 from rota.actions.specs import CalendarIn, Caller, RangeIn
 from rota.durations import DAY
-from rota.errors import Conflict, Invalid, NotFound
+from rota.errors import Conflict, Invalid, NotFound, meant
 from rota.jsontext import check_name, check_text
 from rota.model import Calendar as Record
 from rota.model import Schedule
@@ -131,8 +130,7 @@ def check(tx: Tx, schedules: Iterable[Schedule]) -> None:
     unknown = sorted(users.keys() - calendars.hold(tx, users))
     if unknown:
         name = unknown[0]
-        close = get_close_matches(name, [record.name for record in calendars.listed(tx)], n=1)
-        hint = f"did you mean {close[0]}?" if close else "make it first: rota calendars set"
+        hint = meant(name, [record.name for record in calendars.listed(tx)], "make it first: rota calendars set")
         raise Invalid("calendars", f"there is no calendar {name[:100]}, which {users[name]} names", hint=hint)
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import msgspec
 
+from rota.actions.refusal import refused
 from rota.actions.specs import ABSENT, Spec
 from rota.errors import Invalid
 from rota.jsontext import BODY, malformed
 
 T = TypeVar("T")
-
-_FIELD = re.compile(r"^(.*?)(?: - at `\$?\.?(.*?)`)?$", re.DOTALL)
-_NAMED = re.compile(r"field `([^`]+)`")
 
 
 def decode(raw: bytes | str, kind: type[T], prefix: str = "") -> T:
@@ -24,7 +21,7 @@ def decode(raw: bytes | str, kind: type[T], prefix: str = "") -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        raise _invalid(str(error), prefix) from None
+        raise refused(error, kind, prefix, raw) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         document = raw if isinstance(raw, bytes) else raw.encode("utf-8", "replace")
         raise malformed(prefix or BODY, document, error) from None
@@ -44,15 +41,6 @@ def encode(spec: Spec) -> str:
     names = zip(spec.__struct_fields__, spec.__struct_encode_fields__, strict=True)
     values = {name: getattr(spec, field) for field, name in names}
     return msgspec.json.encode({name: value for name, value in values.items() if value not in (None, ABSENT)}).decode()
-
-
-def _invalid(text: str, prefix: str) -> Invalid:
-    match = _FIELD.match(text)
-    reason, path = (match[1], match[2]) if match else (text, None)
-    named = _NAMED.search(reason)
-    last = named[1] if named else ""
-    field = ".".join(part for part in (prefix, path or "", last) if part) or "body"
-    return Invalid(field, reason[0].lower() + reason[1:])
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import msgspec
 from starlette.requests import Request
 
 from rota.actions.decoding import decode
+from rota.actions.refusal import refused
 from rota.actions.specs import Caller
 from rota.api.access import Identity
 from rota.api.bodies import read_body
@@ -116,7 +117,7 @@ def decode_query(request: Request, kind: type[T]) -> T:
     try:
         found = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _invalid(error) from None
+        raise refused(error, kind) from None
     for name, became in _by_name(kind, found):
         if name in given and became is None:  # the text null
             raise Invalid(name, f"{given[name]!r} is no value", hint="leave it out")
@@ -131,11 +132,3 @@ def _several(kind: type) -> set[str]:
     """Return the names that may be given several times."""
     fields = msgspec.structs.fields(kind)
     return {field.encode_name for field in fields if any(get_origin(one) is list for one in get_args(field.type))}
-
-
-def _invalid(error: msgspec.ValidationError) -> Invalid:
-    reason, _, path = str(error).partition(" - at `$")
-    field = path.strip("`.")
-    if not field and "field `" in reason:
-        field = reason.partition("field `")[2].partition("`")[0]
-    return Invalid(field or "query", reason[0].lower() + reason[1:])

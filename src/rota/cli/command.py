@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import click
 
-from rota.errors import Invalid
+from rota.errors import Invalid, meant
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -93,9 +92,8 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
-            close = get_close_matches(name, self.list_commands(ctx), 1)
-            meant = f"; did you mean {close[0]}?" if close else ""
-            raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
+            hint = meant(name, self.list_commands(ctx))
+            raise click.UsageError(f"there is no command {name!r}" + (f"; {hint}" if hint else ""), ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -134,8 +132,7 @@ def error_line(error: click.ClickException) -> str:
 
 def _reason(error: click.ClickException) -> tuple[str, str | None]:
     if isinstance(error, click.NoSuchOption):
-        close = get_close_matches(error.option_name, _options(error.ctx), 1, 0.7)
-        return f"there is no option {error.option_name}", f"did you mean {close[0]}?" if close else None
+        return f"there is no option {error.option_name}", meant(error.option_name, _options(error.ctx), cutoff=0.7)
     if isinstance(error, click.MissingParameter):
         return f"{_name(error)} is missing", _choices(error.param)
     if isinstance(error, click.BadParameter):

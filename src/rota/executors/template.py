@@ -104,7 +104,7 @@ def _compile(value: object, pieces: list[str | Slot], roots: frozenset[str], fie
         comma = "["
         for index, item in enumerate(value):
             pieces.append(comma)
-            _compile(item, pieces, roots, f"{field}[{index}]", depth - 1)
+            _compile(item, pieces, roots, f"{field}.{index}", depth - 1)
             comma = ","
         pieces.append("]" if comma == "," else "[]")
     elif isinstance(value, str):

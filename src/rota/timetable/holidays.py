@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
-from difflib import get_close_matches
 from functools import lru_cache
 from types import ModuleType
 
-from rota.errors import Invalid
+from rota.errors import Invalid, meant
 from rota.timetable.days import EPOCH_ORDINAL
 
 EXTRA = "pip install 'rota[calendars]'"
@@ -42,6 +41,5 @@ def _package() -> ModuleType:
     return holidays
 
 
-def _hint(country: str, known: list[str]) -> str:
-    close = get_close_matches(country.upper(), known, n=1)
-    return f"did you mean {close[0]}?" if close else "use a code of two letters such as FR or US"
+def _hint(country: str, known: list[str]) -> str | None:
+    return meant(country, known, "use a code of two letters such as FR or US")

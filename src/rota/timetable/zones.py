@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import zoneinfo
-from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
 from zoneinfo import ZoneInfo
 
-from rota.errors import Invalid
+from rota.errors import Invalid, meant
 
 # Every part of an IANA name begins with a capital, and nothing else in a zone folder does: not posix/, right/,
 # localtime or a table of leap seconds.
@@ -68,6 +67,5 @@ def _names() -> dict[str, str]:
     return {name.lower(): name for name in sorted(zoneinfo.available_timezones()) if _NAME.fullmatch(name)}
 
 
-def _resembling(name: str) -> str:
-    close = get_close_matches(name.lower(), _names(), n=1, cutoff=0.7)
-    return f"did you mean {_names()[close[0]]}?" if close else _HINT
+def _resembling(name: str) -> str | None:
+    return meant(name, _names().values(), _HINT, cutoff=0.7)
