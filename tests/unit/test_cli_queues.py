@@ -135,6 +135,7 @@ def test_keys_and_their_pauses(cli: Cli, db: Database) -> None:
 
 def test_a_queue_is_paused_until_some_time(cli: Cli) -> None:
     cli.ok("queues", "set", "mail", "--concurrency", "1")
+    assert cli.ok("queues", "pause", "mail", "--until", "36500d").startswith("mail paused until 21")
     assert cli.ok("queues", "pause", "mail", "--until", "2100-01-01T00:00:00Z").startswith("mail paused until 2100")
     assert "‖ paused until 2100" in cli.ok("queues", "list")
     assert cli.json("queues", "show", "mail")["resumeAt"] == "2100-01-01T00:00:00.000Z"
@@ -143,11 +144,24 @@ def test_a_queue_is_paused_until_some_time(cli: Cli) -> None:
 
 def test_a_type_is_paused_and_resumed(cli: Cli, db: Database) -> None:
     sql = """INSERT INTO rota_types (name, lane, defaults, owner, version, created_at, updated_at)
-      VALUES ('report', 'async', '{}', 'code', 1, 0, 0)"""
+      VALUES ('report', 'async', '{}', 'code', 1, 0, 0), ('mail/send', 'async', '{}', 'code', 1, 0, 0)"""
     db.run(lambda tx: tx.run(sql))
     assert cli.ok("types", "pause", "report", "--note", "ill") == "report paused\n"
     assert re.search(r"^report .*‖ paused +ill$", cli.ok("types", "list"), re.MULTILINE)
     assert re.search(r"^paused +.*: ill$", cli.ok("types", "show", "report"), re.MULTILINE)
     assert cli.ok("types", "resume", "report") == "report resumed\n"
     assert not cli.json("types", "show", "report")["paused"]
+    assert cli.ok("types", "pause", "mail/send") == "mail/send paused\n"
+    assert cli.json("types", "show", "mail/send")["paused"]
     assert_one_line(cli("types", "pause", "nosuch"), 1, "there is no job type nosuch")
+    assert_one_line(cli("types", "pause", ""), 2, "name: the job type's name is empty")
+
+
+def test_no_time_to_wait_at_all(cli: Cli) -> None:
+    assert_one_line(cli("queues", "set", "x", "--ageing", "0"), 2, "--ageing: '0' has no unit", "for example 500ms")
+    assert_one_line(cli("queues", "set", "x", "--ageing", "0s"), 2, "--ageing: 0s is out of range", "from 1s to 30d")
+
+
+def test_a_name_that_no_queue_has_is_told_of(cli: Cli) -> None:
+    assert_one_line(cli("queues", "set", "", "--concurrency", "1"), 2, "name: the queue's name is empty")
+    assert_one_line(cli("queues", "set", "a/b", "--concurrency", "1"), 2, "name: 'a/b' is not a name")

@@ -8,7 +8,7 @@ import click
 
 from rota.cli.command import ClientGroup
 from rota.cli.connection import connect
-from rota.cli.options import json_option
+from rota.cli.options import future, given, json_option
 from rota.cli.output import ago, compact_json, details, local, print_json, status, table
 from rota.errors import NotFound
 
@@ -79,11 +79,12 @@ def _paused(one: Json) -> str | None:
 @types.command()
 @click.argument("name", metavar="NAME")
 @click.option("--note", metavar="TEXT", help="Why.")
-@click.option("--until", metavar="TIME", help="It ends by itself then: 2026-11-21T09:00:00Z.")
+@click.option("--until", metavar="TIME", help="It ends by itself then: 2026-11-21T09:00:00Z, or 2h from now.")
 @click.pass_context
 def pause(ctx: click.Context, name: str, note: str | None, until: str | None) -> None:
     """Start no more jobs of a type, in no queue; what runs goes on."""
-    body = {field: value for field, value in (("note", note), ("until", until)) if value}
+    until = future(until, "--until")
+    body = given(note=note or None, until=until or None)
     with connect(ctx) as client:
         client.type_action(name, "pause", body)
     click.echo(f"{name} paused" + (f" until {until}" if until else ""))

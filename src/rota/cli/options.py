@@ -63,9 +63,18 @@ def parse_priority(text: str | None) -> int | str | None:
 
 def past(text: str | None, field: str) -> str | None:
     """Return a time for a filter: one that was written out, or that so long ago (``2h``)."""
+    return _counted_from_now(text, field, -1)
+
+
+def future(text: str | None, field: str) -> str | None:
+    """Return the end of a pause: a time that was written out, or one so long from now (``2h``)."""
+    return _counted_from_now(text, field, 1)
+
+
+def _counted_from_now(text: str | None, field: str, sign: int) -> str | None:
     if text is None or not _DURATION.match(text) or "-" in text or ":" in text:
         return text
-    return timestamp(time.time_ns() // 1000 - parse_duration(text, field))
+    return timestamp(time.time_ns() // 1000 + sign * parse_duration(text, field))
 
 
 def timestamp(at_us: int) -> str:

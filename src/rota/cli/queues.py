@@ -9,7 +9,7 @@ import click
 from rota.cli.command import ClientGroup
 from rota.cli.connection import connect
 from rota.cli.job_changes import change_matching
-from rota.cli.options import json_option, yes_option
+from rota.cli.options import future, given, json_option, yes_option
 from rota.cli.output import ago, compact_json, details, local, print_json, status, table
 from rota.cli.queue_options import FIELDS, completed, limits, rates
 
@@ -144,11 +144,12 @@ def _key_state(one: Json) -> str:
 @click.argument("name", metavar="NAME", required=False)
 @click.option("--key", metavar="K", help="Only this concurrency key; without NAME in all queues.")
 @click.option("--note", metavar="TEXT", help="Why.")
-@click.option("--until", metavar="TIME", help="It ends by itself then: 2026-11-21T09:00:00Z.")
+@click.option("--until", metavar="TIME", help="It ends by itself then: 2026-11-21T09:00:00Z, or 2h from now.")
 @click.pass_context
 def pause(ctx: click.Context, name: str | None, key: str | None, note: str | None, until: str | None) -> None:
     """Start no more jobs of a queue; what runs goes on."""
-    body = {field: value for field, value in (("note", note), ("until", until)) if value}
+    until = future(until, "--until")
+    body = given(note=note or None, until=until or None)
     with connect(ctx) as client:
         _act(client, name, key, "pause", body)
     click.echo(f"{_named(name, key)} paused" + (f" until {until}" if until else ""))

@@ -9,7 +9,7 @@ import click
 from rota.cli.command import ClientGroup, WholeNumber
 from rota.cli.connection import connect
 from rota.cli.forecast import forecast
-from rota.cli.options import given, json_option, yes_option
+from rota.cli.options import future, given, json_option, yes_option
 from rota.cli.output import ago, confirm, instants, local, notes, print_json, status, table, until
 from rota.cli.schedule_edit import edit
 from rota.cli.schedule_options import (
@@ -120,12 +120,12 @@ def remove(ctx: click.Context, schedule_id: str, yes: bool) -> None:
 @schedules.command()
 @click.argument("schedule_id", metavar="ID")
 @click.option("--note", metavar="TEXT", help="Why.")
-@click.option("--until", "end", metavar="TIME", help="Resume by itself at this time.")
+@click.option("--until", "end", metavar="TIME", help="Resume by itself then: 2026-11-21T09:00:00Z, or 2h from now.")
 @click.pass_context
 def pause(ctx: click.Context, schedule_id: str, note: str | None, end: str | None) -> None:
     """Pause a schedule: its instants are accounted for as paused."""
     with connect(ctx) as client:
-        one = client.pause_schedule(schedule_id, note=note, until=end)
+        one = client.pause_schedule(schedule_id, note=note, until=future(end, "--until"))
     click.echo(f"{schedule_id} paused" + (f" until {local(one['resumeAt'], one['timezone'])}" if end else ""))
 
 
