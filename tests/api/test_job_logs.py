@@ -66,7 +66,23 @@ async def test_reads_one_attempt(api: Api, client: httpx.AsyncClient) -> None:
     assert [line["text"] for line in found["lines"]] == ["second"]
 
 
-@pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=0", "limit=1001", "attempt=0", "follow=1"])
+async def test_searches(api: Api, client: httpx.AsyncClient) -> None:
+    claimed = builders.run_one(api.db, worker := builders.register(api.db))
+    job_id = claimed.call.job_id
+    write(api.db, job_id, 1, "one", "two", "Twenty")
+    builders.end(api.db, worker, claimed, log_lines=3)
+    for query, texts in (
+        ("q=TW", ["two", "Twenty"]), ("q=tw&stream=stdout&attempt=1", ["two", "Twenty"]), ("q=x", []),
+        ("stream=stderr", []), ("q=tw&limit=1", ["two"]), ("q=tw&after=2", ["Twenty"]),
+    ):  # fmt: skip
+        found = good(await client.get(f"/api/jobs/{job_id}/logs?{query}"))
+        assert [line["text"] for line in found["lines"]] == texts, query
+        assert (found["nextAfter"] is None) == ("limit" not in query)
+
+
+@pytest.mark.parametrize(
+    "query", ["after=-1", "stream=stdin", "q=", "after=x", "limit=0", "limit=1001", "attempt=0", "follow=1"]
+)
 async def test_refuses_with_the_field(small: Api, admin: httpx.AsyncClient, query: str) -> None:
     job_id = builders.insert_one(small.db)
     answer = await admin.get(f"/api/jobs/{job_id}/logs?{query}")
@@ -74,7 +90,6 @@ async def test_refuses_with_the_field(small: Api, admin: httpx.AsyncClient, quer
 
 
 async def test_gives_plain_text(api: Api, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rota.api.job_logs.PAGE_LINES", 2)
     monkeypatch.setattr(log_stream, "PAGE_LINES", 2)
     job_id = builders.run_one(api.db, builders.register(api.db)).call.job_id
     write(api.db, job_id, 1, "<b>é</b>", "two", "three")
@@ -82,6 +97,9 @@ async def test_gives_plain_text(api: Api, client: httpx.AsyncClient, monkeypatch
     assert answer.text == "<b>é</b>\ntwo\nthree\n"
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{job_id}.log"'
+    of_one = await client.get(f"/api/jobs/{job_id}/logs/raw?attempt=2")
+    assert (of_one.text, of_one.headers["content-disposition"]) == ("", f'attachment; filename="{job_id}-2.log"')
 
 
 async def test_says_in_plain_text_where_lines_were_left_out(api: Api, client: httpx.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from rota.ids import new_id
 from rota.model import LogChunk
@@ -45,6 +46,43 @@ def test_lines_are_paged_by_number_also_within_chunks(db: Database, worker: str)
     while page := numbers(db, job_id, after=read[-1] if read else 0, limit=5):
         read += page
     assert read == list(range(1, 13))
+
+
+def test_a_part_of_many_chunks_is_read_and_a_long_one_in_pieces(
+    db: Database, worker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = run_one(db, worker).call.job_id
+    builders.log(db, *[chunk(job_id, first, "a", "b") for first in range(1, 401, 2)])
+    assert numbers(db, job_id, after=7, limit=300) == list(range(8, 308))
+    assert numbers(db, job_id, after=395) == [396, 397, 398, 399, 400]
+    monkeypatch.setattr(logs, "MOST_CHARS", 100)
+    part = db.read(lambda tx: logs.read(tx, job_id))
+    assert (0 < len(part.lines) < 20, part.complete) == (True, False)
+    assert numbers(db, job_id, limit=500) == list(range(1, 401))
+
+
+def test_a_log_is_searched(db: Database, worker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = run_one(db, worker).call.job_id
+    said = [("stdout", "Straße"), ("stderr", "an \x1b[31mErr\x1b[1mor\x1b[0m"), ("stdout", "error 2"), ("stderr", "x")]
+    for first in range(1, 41, 4):
+        body = msgspec.json.encode([[1, *one] for one in said]).decode()
+        builders.log(db, LogChunk(job_id, 1, first, 4, 5, body))
+
+    def found(text: str, stream: str | None = None) -> list[int]:
+        lines, after, complete = [], 0, False
+        with db.statement() as tx:
+            while not complete:
+                part = logs.read(tx, job_id, after=after, limit=3, text=text, stream=stream)
+                lines += [line["n"] for line in part.lines]
+                after, complete = part.through, part.complete
+        return lines
+
+    for _ in range(2):
+        assert found(text="ERROR") == [n for n in range(1, 41) if n % 4 in (2, 3)]
+        assert found(text="error", stream="stderr") == list(range(2, 41, 4))
+        assert found(text="STRASSE") == list(range(1, 41, 4))
+        assert found(text="[31m") == found(text="nowhere") == []
+        monkeypatch.setattr(logs, "MOST_CHARS", 100)
 
 
 def test_attempts_can_be_read_apart(db: Database, worker: str) -> None:

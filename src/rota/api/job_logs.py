@@ -16,6 +16,7 @@ from rota.api.log_stream import PAGE_LINES, LogStream, is_over, read_lines, show
 from rota.api.operations import Operations, Parameter
 from rota.api.reply import JsonReply
 from rota.errors import Invalid, NotFound
+from rota.executor import Stream
 from rota.model import FINAL
 from rota.store import logs, watch
 from rota.store.database import Tx
@@ -42,6 +43,15 @@ class LogQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     after: _After = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_LINES, description="Most lines to answer with.")] = PAGE_LINES
     attempt: _Attempt | msgspec.UnsetType = msgspec.UNSET
+    stream: Annotated[Stream, msgspec.Meta(description="Only lines of this stream.")] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+    q: (
+        Annotated[
+            str, msgspec.Meta(min_length=1, max_length=500, description="Only lines with this text, in any case.")
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
 
 
 class StreamQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -58,22 +68,30 @@ class RawQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 @operations.add("GET", "/api/jobs/{id}/logs", "getJobLogs", query=LogQuery, answer=LogPage)
 async def get_logs(context: Context) -> Response:
-    """Read lines of a job's log, over all its attempts.
+    """Read lines of a job's log, over all its attempts, or search in it.
 
+    A page may have fewer lines than `limit`, or none, and not be the last: of a long log a part is looked at.
     `nextAfter` is null once a job has ended and all of its lines were read.
     """
     job_id, query = context.path("id"), context.query(LogQuery)
 
     def look(tx: Tx) -> dict[str, Any]:
         seen = _seen(tx, job_id)  # before the lines: what is written between is asked for next
-        lines = logs.lines(tx, job_id, after=query.after, limit=query.limit, attempt=query.attempt or None)
-        last = lines[-1]["n"] if lines else query.after
-        more = len(lines) == query.limit or seen.status not in FINAL
+        part = logs.read(
+            tx,
+            job_id,
+            after=query.after,
+            limit=query.limit,
+            attempt=query.attempt or None,
+            stream=query.stream or None,
+            text=query.q or None,
+        )
+        more = part.through < seen.last_line or seen.status not in FINAL
         return {
-            "lines": [shown_line(line) for line in lines],
+            "lines": [shown_line(line) for line in part.lines],
             "status": seen.status,
             "lastLine": seen.last_line,
-            "nextAfter": last if more else None,
+            "nextAfter": part.through if more else None,
         }
 
     return JsonReply(await context.read(look))
@@ -105,10 +123,17 @@ async def stream_logs(context: Context) -> Response:
 
 @operations.add("GET", "/api/jobs/{id}/logs/raw", "getRawJobLogs", query=RawQuery, media_type="text/plain")
 async def raw_logs(context: Context) -> Response:
-    """Read a job's whole log as plain text."""
+    """Read a job's whole log, or that of one attempt, as plain text.
+
+    Codes for colours stay in it. It is sent in pieces: a long log takes no memory.
+    """
     job_id, query = context.path("id"), context.query(RawQuery)
-    await context.read(lambda tx: known_job(tx, job_id))
-    return StreamingResponse(_texts(context, job_id, query.attempt or None), media_type="text/plain; charset=utf-8")
+    job = await context.read(lambda tx: known_job(tx, job_id))
+    attempt = query.attempt or None
+    name = f"{job.id}-{attempt}.log" if attempt else f"{job.id}.log"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    texts = _texts(context, job_id, attempt)
+    return StreamingResponse(texts, headers=headers, media_type="text/plain; charset=utf-8")
 
 
 def _start(context: Context) -> int:
@@ -129,14 +154,16 @@ def _seen(tx: Tx, job_id: str) -> Seen:
 
 
 async def _texts(context: Context, job_id: str, attempt: int | None) -> AsyncIterator[bytes]:
-    after = 0
-    while lines := await read_lines(context.service, job_id, after, attempt):
+    after = before = 0
+    while True:
+        part = await read_lines(context.service, job_id, after, attempt)
         parts = []
-        for line in lines:
-            if after and line["n"] > after + 1:  # the middle of a log that was too long
-                parts.append(f"… {line['n'] - after - 1} lines left out\n")
+        for line in part.lines:
+            if before and line["n"] > before + 1:  # the middle of a log that was too long
+                parts.append(f"… {line['n'] - before - 1} lines left out\n")
             parts.append(f"{line['text']}\n")
-            after = line["n"]
+            before = line["n"]
         yield "".join(parts).encode("utf-8", "replace")
-        if len(lines) < PAGE_LINES:
+        if part.complete:
             return
+        after = part.through

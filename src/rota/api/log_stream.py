@@ -12,6 +12,7 @@ from rota.api.service import Service
 from rota.errors import DatabaseError
 from rota.model import FINAL
 from rota.store import logs
+from rota.store.logs import Part
 from rota.store.watch import Seen
 
 KEEP_ALIVE_S = 15.0
@@ -46,10 +47,10 @@ class LogStream:
                 return  # the client comes back with the number of its last line
 
     async def _next_lines(self, seen: Seen) -> bytes:
-        lines = await read_lines(self._service, self._job_id, self._after)
+        part = await read_lines(self._service, self._job_id, self._after)
         # Without any, what was seen has been deleted meanwhile.
-        self._after = lines[-1]["n"] if lines else seen.last_line
-        return b"".join(_event("line", shown_line(line), line["n"]) for line in lines)
+        self._after = seen.last_line if part.complete and not part.lines else part.through
+        return b"".join(_event("line", shown_line(line), line["n"]) for line in part.lines)
 
     async def _news(self) -> Seen | None:
         """Return the state of the job as soon as there is something to send; raises TimeoutError."""
@@ -66,9 +67,9 @@ def is_over(seen: Seen | None, after: int) -> bool:
     return seen is None or (seen.status in FINAL and seen.last_line <= after)
 
 
-async def read_lines(service: Service, job_id: str, after: int, attempt: int | None = None) -> list[dict[str, Any]]:
+async def read_lines(service: Service, job_id: str, after: int, attempt: int | None = None) -> Part:
     """Return the next lines of a log."""
-    return await service.read(lambda tx: logs.lines(tx, job_id, after=after, limit=PAGE_LINES, attempt=attempt))
+    return await service.read(lambda tx: logs.read(tx, job_id, after=after, limit=PAGE_LINES, attempt=attempt))
 
 
 def shown_line(line: dict[str, Any]) -> dict[str, Any]:

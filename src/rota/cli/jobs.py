@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LONGEST_WORDS = 80
 
+STREAMS = ("stdout", "stderr", "log", "system")
 
 @click.group(cls=ClientGroup)
 def jobs() -> None:
@@ -138,19 +139,28 @@ def _show_attempts(attempts: list[Json]) -> None:
 @click.pass_context
 def logs(
     ctx: click.Context, /, job_id: str, follow: bool, after: int, tail: int | None, numbers: bool, as_json: bool,
-    attempt: int | None,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Print the log of a job; with --json each line is an object."""
     with connect(ctx) as client:
+@click.option("--stream", type=click.Choice(STREAMS), help="Only lines of this stream.")
+@click.option("--grep", metavar="TEXT", help="Only lines with this text, in any case.")
         if tail is not None:
             after = max(after, client.log_page(job_id, limit=1)["lastLine"] - tail)
-        lines = _follow(client, job_id, after, attempt) if follow else client.logs(job_id, after=after, attempt=attempt)
+        which = {
+            "after": after,
+            "attempt": options["attempt"],
+            "stream": options["stream"],
+            "q": options["grep"] or None,
+        }
+        searched = options["stream"] or options["grep"]
+        lines = _follow(client, job_id, **which) if follow else client.logs(job_id, **which)
         before: int | None = None
         for line in lines:
             if as_json:
                 click.echo(msgspec.json.encode(line).decode())
                 continue
-            if before is not None and line["n"] > before + 1:  # the middle of a log that was too long
+            if not searched and before is not None and line["n"] > before + 1:  # the middle of one that was too long
                 print_text(f"… {line['n'] - before - 1} lines left out", stream=sys.stdout, dim=True)
             before = line["n"]
             if numbers:
@@ -158,9 +168,9 @@ def logs(
             print_text(line["text"], stream=sys.stdout, dim=line["stream"] == "system")
 
 
-def _follow(client: Client, job_id: str, after: int, attempt: int | None) -> Iterator[Json]:
+def _follow(client: Client, job_id: str, **which: Any) -> Iterator[Json]:
     waiting = Waiting(client, job_id)
-    for page in client.follow(job_id, after=after, attempt=attempt):
+    for page in client.follow(job_id, **which):
         yield from page["lines"]
         waiting.note(page["status"])
 

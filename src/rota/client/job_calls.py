@@ -102,8 +102,8 @@ class JobCalls(Wire):
     ) -> Json:
         """Retry, cancel, delete, move (``queue``) or reprioritise (``priority``) all jobs that match.
 
-        ``dry_run`` only counts them, ``force`` kills what runs, ``fresh=True`` retries without checkpoints.  Where ``done`` is false the service goes on: see
-        ``operation``.
+        ``dry_run`` only counts them, ``force`` kills what runs, ``fresh=True`` retries without checkpoints.  Where
+        ``done`` is false the service goes on: see ``operation``.
         """
         body = {"action": action, "filter": dict(filters), "dryRun": dry_run, "force": force, **how}
         found: Json = self.request("POST", "/api/jobs/actions", body, idempotency_key=str(uuid.uuid4()), timeout_s=60)
@@ -147,29 +147,38 @@ class JobCalls(Wire):
         attempt: int | None = None,
         patience_s: float | None = None,
     ) -> Json:
-        """Return ``{lines, status, lastLine, nextAfter}``: log lines after a line number, and how the job stands."""
-        params = {"after": after, "limit": limit, "attempt": attempt}
+        """Return ``{lines, status, lastLine, nextAfter}``: log lines after a line number, and how the job stands.
+
+        Of one ``attempt`` or ``stream``, or with the text ``q``, where that is asked.
+        """
+        params = {"after": after, "limit": limit, "attempt": attempt, "stream": stream, "q": q}
         found: Json = self.request("GET", path_of("/api/jobs", job_id, "logs"), params=params, patience_s=patience_s)
         return found
 
-    def logs(self, job_id: str, *, after: int = 0, attempt: int | None = None) -> Iterator[Json]:
-        """Yield the log lines that there are, after a line number."""
-        while lines := self.log_page(job_id, after=after, attempt=attempt)["lines"]:
-            yield from lines
-            after = lines[-1]["n"]
+    def logs(self, job_id: str, *, after: int = 0, **which: Any) -> Iterator[Json]:
+        """Yield the log lines that there are, after a line number (``attempt, stream, q``)."""
+        following: int | None = after
+        while following is not None:
+            page = self.log_page(job_id, after=following, **which)
+            yield from page["lines"]
+            following = page["nextAfter"]
+            if following is not None and not page["lines"] and following >= page["lastLine"]:
+                return
 
-    def follow(self, job_id: str, *, after: int = 0, attempt: int | None = None) -> Iterator[Json]:
+    def follow(self, job_id: str, *, after: int = 0, **which: Any) -> Iterator[Json]:
         """Yield pages of the log as they come, empty ones too, until the job has ended and all of it was read.
 
-        The service may be away for a minute meanwhile.
+        stream: str | None = None,
+        q: str | None = None,
+        Of one ``attempt`` or ``stream``, or with the text ``q``.  The service may be away for a minute meanwhile.
         """
         pause = LOOK_S[0]
         while True:
-            page = self.log_page(job_id, after=after, attempt=attempt, patience_s=FOLLOWING_PATIENCE_S)
+            page = self.log_page(job_id, after=after, patience_s=FOLLOWING_PATIENCE_S, **which)
             yield page
             if page["nextAfter"] is None:
                 return
-            if page["lines"]:
+            if page["nextAfter"] > after:
                 after, pause = page["nextAfter"], LOOK_S[0]
             else:
                 time.sleep(pause)

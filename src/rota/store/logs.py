@@ -82,7 +82,7 @@ def read(
     stream: str | None = None,
     text: str | None = None,
 ) -> Part:
-    """Return lines of a job after line number ``after`` (the first is 1), those of an attempt or stream, or with a text.
+    """Return lines of a job after line number ``after`` (the first is 1): of an attempt, of a stream, with a text.
 
     Case and colours are no matter for the text.  A part may be without a line that is wanted, and yet not complete.
     """
@@ -104,11 +104,12 @@ def read(
                 through = n
                 if is_of_attempt and stream in (None, source) and (wanted is None or _has(line, wanted)):
                     found.append({"n": n, "at": at, "stream": source, "attempt": number, "text": line})
-            if looked_at >= MOST_CHARS:
+            if through > after and (looked_at >= MOST_CHARS or len(found) >= limit):
                 return Part(found, through, False)
         if len(rows) < chunks:
             return Part(found, through, True)
-        chunks = min(4 * chunks, MANY_CHUNKS)
+        room = (MOST_CHARS - looked_at) * len(rows) // max(1, looked_at)
+        chunks = max(FEW_CHUNKS, min(4 * chunks, MANY_CHUNKS, room))
 
 
 def _has(line: str, wanted: str) -> bool:
@@ -126,5 +127,4 @@ def lines(
         if part.complete:
             break
         after = part.through
-    return found
     return found

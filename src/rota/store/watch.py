@@ -11,7 +11,8 @@ from rota.store.database import Tx
 
 SEEN = """
 SELECT j.id, j.status, j.log_lines, CASE WHEN u.log = 1 THEN coalesce(
-  (SELECT max(l.first_line + l.lines) - 1 FROM rota_logs l WHERE l.job_id = j.id), 0) ELSE 0 END
+  (SELECT l.first_line + l.lines - 1 FROM rota_logs l WHERE l.job_id = j.id ORDER BY l.first_line DESC LIMIT 1), 0)
+  ELSE 0 END
 FROM {rows|u|batch|id uuid, log bigint} JOIN rota_jobs j ON j.id = u.id
 """
 
