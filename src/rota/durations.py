@@ -78,7 +78,9 @@ def _parse_text(text: str, field: str) -> int:
     if len(stripped) > _LONGEST_TEXT:
         raise Invalid(field, f"a duration is longer than {_LONGEST_TEXT} characters", hint=_HINT)
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", stripped, re.ASCII):
-        raise Invalid(field, f"{stripped!r} has no unit", hint=f"write {stripped}s for seconds")
+        raise Invalid(
+            field, f"{stripped!r} has no unit", hint=f"write {stripped}s for seconds" if float(stripped) else _HINT
+        )
     total = 0
     smallest = math.inf
     position = 0

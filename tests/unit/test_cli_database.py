@@ -161,10 +161,13 @@ class TestSchedules:
     ) -> None:
         assert_one_line(lite("schedules", "add", "x", *options), 2, *fragments)
 
-    @pytest.mark.parametrize("schedule_id", ["a/b", "", "..", "a\nb"])
-    def test_an_id_that_is_none(self, lite: Cli, schedule_id: str) -> None:
+    @pytest.mark.parametrize(
+        ("schedule_id", "reason"),
+        [("a/b", "is not a name"), ("..", "is not a name"), ("a\nb", "is not a name"), ("", "schedule's id is empty")],
+    )
+    def test_an_id_that_is_none(self, lite: Cli, schedule_id: str, reason: str) -> None:
         done = lite("schedules", "add", schedule_id, "--every", "1h", "--command", "x")
-        assert_one_line(done, 2, "ID: ", "is not a name")
+        assert_one_line(done, 2, "ID: ", reason)
 
     def test_preview_is_next_in_other_words(self, cli: Cli) -> None:
         rule = ("0 9 * * MON", "--tz", "Europe/Paris", "-n", "2", "--after", "2026-11-21T00:00:00Z")

@@ -154,7 +154,7 @@ def test_a_type_is_paused_and_resumed(cli: Cli, db: Database) -> None:
     assert cli.ok("types", "pause", "mail/send") == "mail/send paused\n"
     assert cli.json("types", "show", "mail/send")["paused"]
     assert_one_line(cli("types", "pause", "nosuch"), 1, "there is no job type nosuch")
-    assert_one_line(cli("types", "pause", ""), 2, "name: the job type's name is empty")
+    assert_one_line(cli("types", "pause", ""), 2, "the job type's name is empty")
 
 
 def test_no_time_to_wait_at_all(cli: Cli) -> None:
@@ -163,5 +163,5 @@ def test_no_time_to_wait_at_all(cli: Cli) -> None:
 
 
 def test_a_name_that_no_queue_has_is_told_of(cli: Cli) -> None:
-    assert_one_line(cli("queues", "set", "", "--concurrency", "1"), 2, "name: the queue's name is empty")
-    assert_one_line(cli("queues", "set", "a/b", "--concurrency", "1"), 2, "name: 'a/b' is not a name")
+    assert_one_line(cli("queues", "set", "", "--concurrency", "1"), 2, "NAME: the queue's name is empty")
+    assert_one_line(cli("queues", "set", "a/b", "--concurrency", "1"), 2, "NAME: 'a/b' is not a name")

@@ -53,6 +53,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a folder of JSON": (("enqueue", "x", "--args", "@/"), ("--args: / cannot be read",)),
     "a duration": (("enqueue", "x", "--delay", "5 parsecs"), ("--delay: '5 parsecs' is not a duration", "500ms")),
     "a duration without a unit": (("enqueue", "x", "--delay", "5"), ("--delay: '5' has no unit", "5s")),
+    "no queue to serve": (("worker", "--queues", ""), ("--queues: expected names of queues", "leave it out for all")),
     "a time-out": (("selftest", "--timeout", "-1s"), ("--timeout", "duration")),
     "a field to unset": (("schedules", "edit", "x", "--unset", "cron"), ("'cron' is no field that can be taken away",)),
     "no begin of a backfill": (("schedules", "backfill", "x"), ("--from is missing",)),

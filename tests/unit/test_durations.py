@@ -71,6 +71,7 @@ def test_read_as_written(microseconds: int) -> None:
         ("  ", "empty"),
         ("10", "'10' has no unit"),
         ("1.5", "'1.5' has no unit"),
+        ("0", "'0' has no unit"),
         ("ms", "is not a duration"),
         ("5 m", "is not a duration"),
         ("5M", "is not a duration"),

@@ -29,6 +29,11 @@ PATIENCE_S = 3.0
 """How long a request is repeated by default while the connection, or the database behind the service, is lost."""
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 
+DIVIDED = "/api/job-types"
+"""Where names may have a ``/`` in them."""
+NAMED = ("/api/queues", "/api/calendars", "/api/secrets", DIVIDED)
+"""What is called by a name, not by an id."""
+
 _BY_STATUS: dict[int, type[RotaError]] = {
     401: Unauthorized,
     403: Forbidden,
@@ -173,10 +178,19 @@ def _check_url(url: str) -> None:
 
 def path_of(*parts: str) -> str:
     """Return a path; the first part is ours, the others are names that somebody gave."""
+    called = "name" if parts[0] in NAMED else "id"
     for part in parts[1:]:
-        if not part or part in (".", "..") or not part.isprintable() or "/" in part:
-            raise Invalid("id", f"{part[:100]!r} is not a name", hint="names have letters, digits and . _ : -")
+        if not part:
+            raise Invalid(called, f"the {_noun(parts[0])}'s {called} is empty")
+        if part in (".", "..") or not part.isprintable() or ("/" in part and parts[0] != DIVIDED):
+            raise Invalid(called, f"{part[:100]!r} is not a name", hint="names have letters, digits and . _ : -")
     return "/".join([parts[0], *(quote(part, safe="") for part in parts[1:])])
+
+
+def _noun(path: str) -> str:
+    """Return what is called by a name there, in one word or two: ``queue``, ``job type``."""
+    words = path.rpartition("/")[2].replace("-", " ")
+    return words.removesuffix("es" if words.endswith("ches") else "s")
 
 
 def _decode(answer: httpx.Response) -> Any:

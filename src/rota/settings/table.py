@@ -34,6 +34,7 @@ from rota.settings.values import (
     parse_text,
     parse_url,
     retention,
+    some_of,
     whole_number,
 )
 
@@ -176,13 +177,13 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         _list(
             "ROTA_EXECUTORS",
             "names",
-            list_of(is_name, "names such as function, http, command"),
+            some_of(is_name, "names such as function, http, command"),
             "Kinds of target that this worker takes; all when not set.",
         ),
         _list(
             "ROTA_QUEUES",
             "queues",
-            list_of(is_name, "names of queues"),
+            some_of(is_name, "names of queues"),
             "Queues that this worker takes, in order of preference; all, also new ones, when not set.",
         ),
         _list(

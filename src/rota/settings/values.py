@@ -233,6 +233,19 @@ def list_of(check: Callable[[str], bool], expected: str) -> Parser:
     return parse
 
 
+def some_of(check: Callable[[str], bool], expected: str) -> Parser:
+    """Return a parser of a list that is not empty: where none would mean all, nobody means it by an empty one."""
+    parse_list = list_of(check, expected)
+
+    def parse(value: object) -> tuple[str, ...]:
+        found: tuple[str, ...] = parse_list(value)
+        if not found:
+            raise Wrong(f"{expected}, divided by commas", hint="leave it out for all")
+        return found
+
+    return parse
+
+
 def parse_pairs(value: object) -> dict[str, str]:
     """Parse ``a=b,c=d``, or a table of ``rota.toml``."""
     expected = "pairs such as name=other,name2=other2"
