@@ -44,6 +44,9 @@ class CountingHost:
 
     def checkpoint(self, call: Call, value: str) -> None: ...
 
+    def full(self, call: Call) -> bool:
+        return False
+
     def declared(self, types: Sequence[Declared], schedules: Sequence[str]) -> None: ...
 
     async def wait(self, count: int) -> None:

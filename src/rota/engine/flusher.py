@@ -27,7 +27,7 @@ GATHER_S = 0.002
 """How long the first result of a batch waits for company."""
 ENOUGH = 400
 IDLE_S = 3600.0
-MOST_LOG_BYTES = 4 * 1024 * 1024
+MOST_LOG_BYTES = 2 * 1024 * 1024
 """While more than this of logs waits to be written, the log books keep what comes."""
 AGAIN_S = 5.0
 """How long a result that the database refuses in whatever form waits until it is tried again."""

@@ -12,6 +12,7 @@ from rota.executor import Line
 from rota.model import LogChunk
 
 CHUNK_BYTES = 64 * 1024
+LINE_MEMORY = 150
 PER_FLUSH_BYTES = 1024 * 1024
 """The most that one attempt stores in one flush; what a flood writes beyond it is left out and said so."""
 
@@ -31,6 +32,11 @@ class Logbook:
         self._dropped = 0
         self._tail: deque[tuple[int, int]] = deque()
         self._tail_bytes = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that it takes, about: short lines take more than they are long."""
+        return self._buffered + LINE_MEMORY * len(self._buffer)
 
     @property
     def empty(self) -> bool:

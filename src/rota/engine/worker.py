@@ -48,7 +48,7 @@ DRAIN_KILL_S = 3.0
 LAST_WRITES_S = 5.0
 """How long a drain waits for the last results to be written."""
 STOP_S = 2.0
-MOST_LOG_MEMORY = 8 << 20
+MOST_LOG_MEMORY = 4 << 20
 """Above so much log in memory, no more is taken of attempts that hold ``LOUD_BYTES`` of it themselves."""
 LOUD_BYTES = 64 << 10
 NO_CODE = Outcome("interrupted", error="this worker does not have the type's code", delay_us=1_000_000, begun=False)
@@ -418,11 +418,9 @@ class Worker:
 
     def _flush_logs(self) -> None:
         self._flush_marks()
-        if self.flusher.behind:
-            return  # the log books bound what they hold; what was handed over would be held without bound
         for key in self._talkative & self.running.keys():  # those that have just ended are handed over in a moment
             if self.flusher.behind:
-                break
+                break  # the log books bound what they hold; what was handed over would be held without bound
             self._talkative.discard(key)
             chunks, dropped = self._books[key].take()
             self.flusher.add(self.running[key].worker, (), chunks, dropped)

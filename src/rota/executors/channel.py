@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 
 from rota.executors import frames
 
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 14
+PAUSE_S = 0.05
+"""How long nothing is read from who says more than can be stored."""
 
 
 class Channel:
@@ -19,16 +21,21 @@ class Channel:
         sock: socket.socket,
         on_frames: Callable[[Sequence[tuple[bytes, bytes]]], None],
         on_end: Callable[[], None],
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
-        """``on_frames`` gets what arrived together; ``on_end`` is called once, when the other side is gone."""
+        """``on_frames`` gets what arrived together; ``on_end`` is called once, when the other side is gone.
+
+        While ``full`` says so, nothing is read.
+        """
         sock.setblocking(False)
         self._socket = sock
         self._on_frames = on_frames
         self._on_end = on_end
+        self._full = full
         self._unpacker = frames.Unpacker()
         self._unsent = bytearray()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(sock, self._receive)
+        self._listen()
 
     @property
     def closed(self) -> bool:
@@ -71,7 +78,15 @@ class Channel:
         except OSError:
             return True
 
+    def _listen(self) -> None:
+        if not self.closed:
+            self._loop.add_reader(self._socket, self._receive)
+
     def _receive(self) -> None:
+        if self._full():
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(PAUSE_S, self._listen)
+            return
         try:
             data = self._socket.recv(_READ_BYTES)
         except BlockingIOError:

@@ -27,6 +27,7 @@ from rota.executors.spillway import Block, Gap, Spillway
 FLUSH_S = 0.05
 FLUSH_BYTES = 1 << 16
 READ_BYTES = 1 << 14
+"""Also the size of what a worker takes at once, however many lines that is."""
 MAX_UNSENT = 1 << 18
 MAX_LEFT = 1 << 22
 """More than any pipe holds: who still writes after the end of the command is no longer listened to."""
