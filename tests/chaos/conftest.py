@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.roles import own_roles, roles
+from tests.support.roles import lite_roles, own_roles, roles
 from tests.support.turned import faketime, turned
 
-__all__ = ["faketime", "own_roles", "roles", "turned"]
+__all__ = ["faketime", "lite_roles", "own_roles", "roles", "turned"]
 
 SEED_VARIABLE = "ROTA_CHAOS_SEED"
 SEED = os.environ.pop(SEED_VARIABLE, "") or str(random.SystemRandom().randrange(10**9))

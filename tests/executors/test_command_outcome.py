@@ -62,13 +62,17 @@ async def test_what_cannot_be_started_fails_for_good_and_says_why(tmp_path: Path
     script = tmp_path / "script"
     script.write_text("echo no first line\n")
     script.chmod(0o755)
+    strange = tmp_path / "strange"
+    strange.write_text("#!/no/such/interpreter\n")
+    strange.chmod(0o755)
     plain = tmp_path / "plain"
     plain.write_text("x")
     cases: list[tuple[dict[str, Any], str, str]] = [
         ({"command": ["no-such-program", "x"]}, "command not found: no-such-program", "127"),
         ({"command": [str(tmp_path / "missing")]}, f"command not found: {tmp_path}/missing", "127"),
         ({"command": [str(plain)]}, f"permission denied: {plain}", "126"),
-        ({"command": [str(tmp_path)]}, f"permission denied: {tmp_path}", "126"),
+        ({"command": [str(tmp_path)]}, f"no program: {tmp_path} is a directory", "126"),
+        ({"command": [str(strange)]}, f"{strange} needs an interpreter that is not there: see its first line", "127"),
         ({"command": [str(script)]}, f"no program: {script} (a script begins with a line such as #!/bin/sh)", "126"),
         ({"command": ["pwd"], "cwd": "/no/such"}, "working directory /no/such: No such file or directory", "126"),
         ({"command": ["pwd"], "cwd": str(plain)}, f"working directory {plain}: Not a directory", "126"),

@@ -127,6 +127,15 @@ def roles(
 
 
 @pytest.fixture
+def lite_roles(
+    sqlite_url: str, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
+) -> Iterator[Roles]:
+    """The same on SQLite only."""
+    with opened(rota_process, target_server, tmp_path, sqlite_url) as found:
+        yield found
+
+
+@pytest.fixture
 def own_roles(
     own_cluster: Cluster, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
 ) -> Iterator[Roles]:

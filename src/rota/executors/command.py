@@ -10,7 +10,7 @@ import asyncio
 import functools
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from rota import logs
@@ -33,6 +33,9 @@ LEASE_GRACE_S = 1.0
 """Grace of a run whose lease is lost: another worker may start the job any moment."""
 FORCE_S = 5.0
 """After the grace time: how long a keeper may take to report before it is killed itself."""
+MOST_DEATHS = 3
+"""So often a command may be there when a shepherd dies; the last time it counts as what killed it."""
+MOST_REMEMBERED = 10_000
 STABLE_S = 1.0
 """When two shepherds in a row lived shorter, the next is not started at once."""
 
@@ -51,7 +54,7 @@ class _Keeper:
         self.run: CommandRun | None = None
         self._executor = executor
         self.number, sock = shepherd.new_keeper()
-        self.channel = Channel(sock, self._frames, self._ended)
+        self.channel = Channel(sock, self._frames, self._ended, self._full)
 
     def _frames(self, found: Sequence[tuple[bytes, bytes]]) -> None:
         if self.run is not None:
@@ -61,6 +64,9 @@ class _Keeper:
 
     def _ended(self) -> None:
         self._executor.lost(self)
+
+    def _full(self) -> bool:
+        return self.run is not None and self.run.full()
 
 
 class CommandExecutor:
@@ -83,6 +89,8 @@ class CommandExecutor:
         self._busy = 0
         self._moved: deque[Call] = deque(maxlen=100)
         """Calls whose keeper died before they began: they get another, but only once."""
+        self._deaths: Counter[str] = Counter()
+        """Job → how many shepherds died while it ran."""
         self._closing = False
 
     async def start(self, host: Host) -> None:
@@ -162,8 +170,20 @@ class CommandExecutor:
         alive = keeper.shepherd.alive()
         if not alive:
             proctree.end_marked(marks(run.call))
-        run.lost(shepherd=not alive)
+        run.lost(shepherd=not alive, often=not alive and self._was_there_too_often(run))
         self.ended(keeper, run)
+
+    def _was_there_too_often(self, run: CommandRun) -> bool:
+        """Tell whether a run is likely to be what kills shepherds: it would interrupt all others for ever."""
+        if not run.begun or run.why is not None or self._closing:
+            return False
+        if len(self._deaths) > MOST_REMEMBERED:
+            self._deaths.clear()
+        self._deaths[run.call.job_id] += 1
+        if self._deaths[run.call.job_id] < MOST_DEATHS:
+            return False
+        del self._deaths[run.call.job_id]
+        return True
 
     def _begin_waiting(self) -> None:
         while self._waiting and self._busy < self._slots and not self._closing:

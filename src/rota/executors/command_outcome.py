@@ -7,6 +7,7 @@ end alike: the exit code, 128 and the signal's number, 127 for a missing program
 from __future__ import annotations
 
 import errno
+import os
 import signal
 
 import msgspec
@@ -15,8 +16,8 @@ from rota.durations import SECOND, format_duration
 from rota.executor import ErrorDetail, Outcome, Stop
 from rota.executors.answer import MAX_RESULT_BYTES, judge, not_json, one_line
 from rota.executors.command_target import CommandTarget
-
 from rota.executors.stopping import killed, stopped
+
 SNOOZE_US = 30 * SECOND
 """How long a command that exits with 75 sleeps."""
 BUSY_US = 5 * SECOND
@@ -124,6 +125,10 @@ def refused(refusal: Refusal, target: CommandTarget) -> Outcome:
         text = refusal.text
     elif refusal.step == "cwd":
         text = f"working directory {target.cwd}: {refusal.text}"
+    elif os.path.isdir(target.argv[0]):
+        code, text = "not-executable", f"no program: {program} is a directory"
+    elif refusal.errno == errno.ENOENT and os.path.isfile(target.argv[0]):
+        code, status, text = "not-found", 127, f"{program} needs an interpreter that is not there: see its first line"
     elif refusal.errno in (errno.ENOENT, errno.ENOTDIR):
         code, status, text = "not-found", 127, f"command not found: {program}"
     elif refusal.errno == errno.EACCES:
