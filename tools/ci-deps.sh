@@ -19,6 +19,9 @@ done
 if [ -z "$faketime" ]; then
     missing="$missing faketime"
 fi
+if ! command -v redis-server >/dev/null; then
+    missing="$missing redis-server"
+fi
 if [ -z "$missing" ]; then
     echo "ci-deps: everything is there"
     exit 0
@@ -29,6 +32,17 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 echo "ci-deps: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
+no_redis=
+case "$missing" in
+*redis-server*)
+    # Its package starts a server on the standard port, unless it is told not to.
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod +x /usr/sbin/policy-rc.d
+        no_redis=yes
+    fi
+    ;;
+esac
 # The tests start servers of their own: Debian's package must not start one on the standard port.
 if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     mkdir -p /etc/postgresql-common
@@ -37,4 +51,7 @@ fi
 # shellcheck disable=SC2086
 if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold $missing; }; then
     echo "ci-deps: apt-get could not install$missing; going on, what PyPI carries comes from there"
+fi
+if [ -n "$no_redis" ]; then
+    rm -f /usr/sbin/policy-rc.d
 fi

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rota.version import __version__
 
 if TYPE_CHECKING:
-    from rota.app import CommandJob, HttpJob, Rota
+    from rota.app import CeleryJob, CommandJob, HttpJob, Rota, RqJob
     from rota.batch import Batch
     from rota.context import Context
     from rota.handle import Job
@@ -21,6 +21,8 @@ _HOMES = {
     "Rota": "rota.app",
     "HttpJob": "rota.app",
     "CommandJob": "rota.app",
+    "RqJob": "rota.app",
+    "CeleryJob": "rota.app",
     "Context": "rota.context",
     "Batch": "rota.batch",
     "Job": "rota.handle",
@@ -34,6 +36,7 @@ _HOMES = {
 
 __all__ = [
     "Batch",
+    "CeleryJob",
     "CommandJob",
     "Context",
     "Fail",
@@ -44,6 +47,7 @@ __all__ = [
     "Retry",
     "Retryable",
     "Rota",
+    "RqJob",
     "Snooze",
     "__version__",
 ]

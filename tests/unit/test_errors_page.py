@@ -46,7 +46,7 @@ def refusals() -> Iterator[str]:
 def failures() -> Iterator[str]:
     """Codes of the details of failed attempts."""
     for node in nodes(OF_ATTEMPTS):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("ErrorDetail", "Trouble", "_failed"):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("ErrorDetail", "Trouble", "_failed", "failed"):
             named = next((keyword.value for keyword in node.keywords if keyword.arg == "code"), None)
             found = [*texts(named or (node.args[0] if node.args else None))]
             yield from (text for text in found if re.fullmatch(r"[a-zN-]+", text))

@@ -2,6 +2,7 @@
 
 from rota.app.application import Rota
 from rota.app.declaring import type_of
+from rota.app.handed import CeleryJob, RqJob
 from rota.app.targets import CommandJob, HttpJob
 
-__all__ = ["CommandJob", "HttpJob", "Rota", "type_of"]
+__all__ = ["CeleryJob", "CommandJob", "HttpJob", "Rota", "RqJob", "type_of"]

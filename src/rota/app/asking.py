@@ -14,6 +14,7 @@ import msgspec
 from rota.actions import policy, rules
 from rota.actions.decoding import convert
 from rota.actions.specs import JobIn, ScheduleIn
+from rota.app.handed import CeleryJob, RqJob
 from rota.app.targets import CommandJob, HttpJob
 from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid
@@ -24,7 +25,8 @@ from rota.model import AfterRun, Catchup, Overlap
 from rota.signature import Signature
 from rota.timetable import parse_instant
 
-Work = str | JobFunction[..., Any] | HttpJob | CommandJob
+Handed = RqJob | CeleryJob
+Work = str | JobFunction[..., Any] | HttpJob | CommandJob | Handed
 """What can be run: a declared type by its name, a job function, a call, a command."""
 Args = Mapping[str, Any] | Sequence[Any] | None
 """Arguments by name, or by place where a function of this program takes them."""
@@ -100,6 +102,16 @@ def checked_args(function: JobFunction[..., Any] | None, args: Args) -> str:
     return function.check_args(args or ())
 
 
+def handed_args(args: Args) -> str:
+    """Return arguments for a foreign worker as JSON text, by name or by place."""
+    if args and isinstance(args, Sequence) and not isinstance(args, (str, bytes)):
+        try:
+            return msgspec.json.encode(list(args)).decode()
+        except (TypeError, ValueError) as error:
+            raise Invalid("args", f"are no JSON: {error}") from None
+    return checked_args(None, args)
+
+
 def job_spec(work: Work, args_json: str, options: JobOptions) -> JobIn:
     """Return the spec of a job; raises Invalid with the option that is wrong."""
     unknown = options.keys() - JobOptions.__annotations__.keys()
@@ -168,7 +180,7 @@ def _check_rule(stored: rules.StoredRule, key: str, zone: str, start: int | None
 
 
 def _say_what(spec: JobIn | ScheduleIn, work: Work, args_json: str) -> None:
-    if isinstance(work, (HttpJob, CommandJob)):
+    if isinstance(work, (HttpJob, CommandJob, RqJob, CeleryJob)):
         spec.target = msgspec.Raw(msgspec.json.encode(work.document()))
     else:
         spec.job_type = work if isinstance(work, str) else work.name

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rota.durations import format_duration, parse_duration
 from rota.errors import Invalid
 from rota.executors import command_target, http_target
 from rota.job import Duration
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +33,12 @@ class HttpJob:
     redirects: int | None = None
 
     def __post_init__(self) -> None:
-        with _own_names():
+        with own_names():
             http_target.parse_target(self.document())
 
     def document(self) -> dict[str, Any]:
         """Return the target."""
-        found = {"kind": "http", **_given(self)}
+        found = {"kind": "http", **given(self)}
         if self.timeout is not None:
             found["timeout"] = format_duration(parse_duration(self.timeout, "timeout"))
         if self.expect is not None:
@@ -56,12 +59,12 @@ class CommandJob:
     limits: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        with _own_names():
+        with own_names():
             command_target.parse_target(self.document())
 
     def document(self) -> dict[str, Any]:
         """Return the target."""
-        found = {"kind": "command", **_given(self)}
+        found = {"kind": "command", **given(self)}
         command = found.pop("command")
         found |= {"shell": command} if isinstance(command, str) else {"command": list(command)}
         if self.exit_codes is not None:
@@ -73,13 +76,14 @@ class CommandJob:
 Target = HttpJob | CommandJob
 
 
-def _given(target: Target) -> dict[str, Any]:
+def given(target: DataclassInstance) -> dict[str, Any]:
+    """Return the fields of a target that were said."""
     named = {each.name: getattr(target, each.name) for each in fields(target)}
     return {name: value for name, value in named.items() if value is not None}
 
 
 @contextmanager
-def _own_names() -> Iterator[None]:
+def own_names() -> Iterator[None]:
     """Say ``url`` of what the check calls ``target.url``."""
     try:
         yield

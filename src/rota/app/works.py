@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from rota.app import asking
 from rota.app.asking import Args, Work
+from rota.app.handed import CeleryJob, RqJob
 from rota.app.targets import CommandJob, HttpJob
 from rota.errors import Invalid
 from rota.job import Duration, JobFunction
@@ -67,12 +68,62 @@ class Works:
             command=command, env=env, cwd=cwd, stdin=stdin, user=user, exit_codes=exit_codes, limits=limits
         )
 
+    def rq(
+        self,
+        function: str,
+        *,
+        queue: str | None = None,
+        connection: str | None = None,
+        url: str | None = None,
+        serializer: Literal["pickle", "json"] | None = None,
+        result_ttl: Duration | None = None,
+        description: str | None = None,
+        wait: Literal["finished", "accepted"] | None = None,
+        timeout: Duration | None = None,
+    ) -> RqJob:
+        """Return a job that RQ workers run: a function by its name, ``module.name``."""
+        return RqJob(
+            function=function,
+            queue=queue,
+            connection=connection,
+            url=url,
+            serializer=serializer,
+            result_ttl=result_ttl,
+            description=description,
+            wait=wait,
+            timeout=timeout,
+        )
+
+    def celery(
+        self,
+        task: str,
+        *,
+        queue: str | None = None,
+        connection: str | None = None,
+        broker_url: str | None = None,
+        backend_url: str | None = None,
+        wait: Literal["finished", "accepted"] | None = None,
+        timeout: Duration | None = None,
+    ) -> CeleryJob:
+        """Return a job that Celery workers run: a task by its name."""
+        return CeleryJob(
+            task=task,
+            queue=queue,
+            connection=connection,
+            broker_url=broker_url,
+            backend_url=backend_url,
+            wait=wait,
+            timeout=timeout,
+        )
+
     def _work(self, what: Runnable, args: Args) -> tuple[Work, str]:
         """Return what is to run and its checked arguments."""
         if what == self.job_request:  # func=rota.job_request, args=[url]
             return self._requested(args), "{}"
         if isinstance(what, (HttpJob, CommandJob)):
             return what, asking.checked_args(None, args)
+        if isinstance(what, (RqJob, CeleryJob)):
+            return what, asking.handed_args(args)
         function = self._function(what)
         return function or cast(str, what), asking.checked_args(function, args)
 
