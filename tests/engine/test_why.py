@@ -241,6 +241,17 @@ class TestLimits:
         clock.turn(HOUR)
         assert "rate-limited" not in codes(ask(db, ids[1]))
 
+    def test_what_frees_first_is_said_first(self, db: Database, clock: HandClock, worker: str) -> None:
+        rates = [{"limit": 1, "per": HOUR, "scope": "queue"}, {"limit": 1, "per": MINUTE, "scope": "key"}]
+        set_queue(db, rate_limits=msgspec.json.encode(rates).decode(), slowed_until=clock.now + DAY)
+        wait(db, concurrency_key="k")
+        assert len(builders.claim(db, worker)) == 1
+        found = ask(db, wait(db, lane="http", concurrency_key="k"))
+        ends = [cause.until for cause in found.causes if cause.until is not None]
+        assert len(ends) == 3 and ends == sorted(ends)
+        assert found.until == clock.now + DAY
+        assert "(1 in 1m) frees at 2027-01-15T12:01:0" in found.text.split(", then ")[0]
+
     def test_the_example_of_the_issue(self, db: Database, clock: HandClock, worker: str) -> None:
         ran(db, clock, worker, 3 * MINUTE)
         rates = msgspec.json.encode([{"limit": 1, "per": 4 * MINUTE, "scope": "queue"}]).decode()
@@ -273,6 +284,30 @@ class TestLimits:
 
 
 class TestOthers:
+    def test_it_is_due_and_nobody_sees_to_it(self, db: Database, clock: HandClock, worker: str) -> None:
+        job_id = wait(db, delay_us=MINUTE)
+        clock.turn(2 * MINUTE)
+        found = ask(db, job_id)
+        assert found.text == (
+            "it is due since 2027-01-15T12:01:00.000Z, but no scheduler lives that would see to it: "
+            "start `rota scheduler`"
+        )
+        assert (codes(found), found.until) == (["no-scheduler"], None)
+        builders.register(db, lease_us=DAY, role="scheduler")
+        assert ask(db, job_id).text == "it is due since 2027-01-15T12:01:00.000Z and will be ready in a moment"
+
+    def test_its_process_is_lost(self, db: Database, clock: HandClock) -> None:
+        worker = builders.register(db, lanes=LANES)
+        job_id = builders.run_one(db, worker, lane="command", queue="mail").call.job_id
+        clock.turn(HOUR)
+        found = ask(db, job_id)
+        assert codes(found) == ["lost"]
+        assert found.text.endswith(
+            "that process is lost, and the job is taken from it once a scheduler lives: start `rota scheduler`"
+        )
+        builders.register(db, lease_us=DAY, role="scheduler")
+        assert ask(db, job_id).text.endswith("that process is lost, and the job is taken from it in a moment")
+
     def test_the_order_of_a_key(self, db: Database, clock: HandClock, worker: str) -> None:
         first, second = wait(db, turn_key="order:account=7"), wait(db, turn_key="order:account=7")
         begun = f"it waits for job {first} of order key account=7 to end, which"

@@ -96,6 +96,11 @@ def test_the_living_are_listed_first(db: Database) -> None:
     assert [one.id for one in db.read(workers.listed)] == [running, draining, stopped]
 
 
+def test_a_process_whose_lease_is_over_is_shown_as_lost_before_anybody_marks_it(db: Database) -> None:
+    gone, alive = register(db, lease_us=-SECOND), register(db)
+    assert [(one.id, one.state) for one in db.read(workers.listed)] == [(alive, "running"), (gone, "lost")]
+
+
 def test_ended_processes_are_forgotten_unless_they_hold_a_job(db: Database, worker: str) -> None:
     run_one(db, worker)
     stopped, running = register(db), register(db)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -19,13 +19,20 @@ def causes(tx: Tx, job: Job) -> list[Cause]:
     """Return everything that keeps a ready job from being started, what is decisive first."""
     now = tx.now()
     queue = queues.get(tx, job.queue) or Queue(name=job.queue)
-    stops = [*_pauses(tx, job, queue), *_nobody(tx, job)]
-    limited = [*_limits(tx, job, queue, now), *_slowed(job, queue, now)]
+    stops = [*_by_end(_pauses(tx, job, queue)), *_nobody(tx, job)]
+    usage = limits.usage(tx, queue, job.concurrency_key)
+    rates = [_rate(job, one) for one in usage.rates if one.full]
+    limited = [*_full(tx, job, queue, usage, now), *_by_end([*rates, *_slowed(job, queue, now)])]
     busy = [] if stops else list(_busy(tx, job, queue))
     found = [*stops, *limited, *busy, *_before(tx, job)]
     if not (stops or limited or busy):
         found.insert(0, Cause("ready", "it is ready and will be started in a moment"))
     return found
+
+
+def _by_end(found: Iterable[Cause]) -> list[Cause]:
+    """Return what goes on for as long as it says: what ends first stands first, what has no end last."""
+    return sorted(found, key=lambda one: (one.until is None, one.until or 0))
 
 
 # -- pauses and workers -----------------------------------------------------------------------------------------------
@@ -69,16 +76,12 @@ def _nobody(tx: Tx, job: Job) -> Iterator[Cause]:
 # -- limits -----------------------------------------------------------------------------------------------------------
 
 
-def _limits(tx: Tx, job: Job, queue: Queue, now: int) -> Iterator[Cause]:
-    usage = limits.usage(tx, queue, job.concurrency_key)
+def _full(tx: Tx, job: Job, queue: Queue, usage: Usage, now: int) -> Iterator[Cause]:
     own = usage.limits
     if own.key_concurrency is not None and len(usage.key_running) >= own.key_concurrency:
         yield _key_full(tx, job, usage, own.key_concurrency, now)
     if own.concurrency is not None and usage.running >= own.concurrency:
         yield _queue_full(tx, queue, usage.running, own.concurrency, now)
-    for one in usage.rates:
-        if one.full:
-            yield _rate(job, one)
 
 
 def _key_full(tx: Tx, job: Job, usage: Usage, most: int, now: int) -> Cause:

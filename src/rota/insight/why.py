@@ -49,7 +49,7 @@ def _causes(tx: Tx, job: Job) -> list[Cause]:
     if job.status == "pending":
         return pending.causes(tx, job)
     if job.status == "scheduled":
-        return [_scheduled(job)]
+        return [_scheduled(tx, job)]
     if job.status == "running":
         return [_running(tx, job)]
     return [_ended(job)]
@@ -121,11 +121,15 @@ def _parent(tx: Tx, parent: str, state: str) -> str:
 # -- the rest ---------------------------------------------------------------------------------------------------------
 
 
-def _scheduled(job: Job) -> Cause:
-    if job.attempt == 0:
-        return Cause("not-due", f"it is due at {at(job.run_at)}", job.run_at)
-    what = _AGAIN.get(job.reason or "", "ended")
-    return Cause("retrying", f"attempt {job.attempt} {what}; it starts again at {at(job.run_at)}", job.run_at)
+def _scheduled(tx: Tx, job: Job) -> Cause:
+    what = f"attempt {job.attempt} {_AGAIN.get(job.reason or '', 'ended')}; it" if job.attempt else "it"
+    if job.run_at > tx.now():
+        starts = "starts again" if job.attempt else "is due"
+        return Cause("retrying" if job.attempt else "not-due", f"{what} {starts} at {at(job.run_at)}", job.run_at)
+    due = f"{what} {'is to start again' if job.attempt else 'is due'} since {at(job.run_at)}"
+    if workers.living(tx, "scheduler"):
+        return Cause("ready", f"{due} and will be ready in a moment")
+    return Cause("no-scheduler", f"{due}, but no scheduler lives that would see to it: start `rota scheduler`")
 
 
 def _running(tx: Tx, job: Job) -> Cause:
@@ -136,10 +140,17 @@ def _running(tx: Tx, job: Job) -> Cause:
     worker = next((one for one in workers.listed(tx) if one.id == job.worker_id), None)
     where = f" on {worker.host} (process {worker.pid})" if worker else ""
     text = f"attempt {job.attempt} runs{where} since {at(job.started_at)}"
+    if worker is not None and worker.state == "lost":
+        return Cause("lost", f"{text}; that process is lost, and the job is taken from it {_soon(tx)}")
     if job.cancel_requested_at is not None:
         how = "is to be killed, as asked" if job.cancel_mode == "kill" else "was asked to stop"
         return Cause("cancelling", f"{text}; it {how}{by(job.cancel_requested_by)}")
     return Cause("running", text)
+
+
+def _soon(tx: Tx) -> str:
+    """Return when a scheduler sees to something that only it does."""
+    return "in a moment" if workers.living(tx, "scheduler") else "once a scheduler lives: start `rota scheduler`"
 
 
 def _ended(job: Job) -> Cause:

@@ -8,6 +8,9 @@ from rota.model import Worker
 from rota.store.database import Tx, columns
 
 COLUMNS = columns(Worker.__struct_fields__)
+STATE = "CASE WHEN state IN ('running', 'draining') AND lease_until < rota_now() THEN 'lost' ELSE state END"
+"""What a process is now: it is marked as lost only when a scheduler looks, and there may be none."""
+SHOWN = ", ".join(f"{STATE} AS state" if name == "state" else name for name in Worker.__struct_fields__)
 
 
 def register(tx: Tx, worker: Worker, lease_us: int) -> None:
@@ -79,10 +82,10 @@ def living(tx: Tx, role: str | None = None) -> list[Worker]:
 
 
 def listed(tx: Tx) -> list[Worker]:
-    """Return all processes that are kept, the living first."""
+    """Return all processes that are kept, the living first; one whose lease is over is lost."""
     sql = f"""
-    SELECT {COLUMNS} FROM rota_workers
-    ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'draining' THEN 1 ELSE 2 END, started_at DESC
+    SELECT {SHOWN} FROM rota_workers
+    ORDER BY CASE {STATE} WHEN 'running' THEN 0 WHEN 'draining' THEN 1 ELSE 2 END, started_at DESC
     """
     return [Worker(**dict(zip(Worker.__struct_fields__, row, strict=True))) for row in tx.rows(sql)]
 
