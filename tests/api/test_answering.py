@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from rota.store import answer_tokens, audit, awaiting, results
+from rota.store import answer_tokens, audit, awaiting, logs, results
 from tests.api.calls import Api, good, problem
 from tests.store import builders
 
@@ -20,7 +20,7 @@ class Taken:
     def __init__(self, api: Api, **given: Any) -> None:
         self.api = api
         self.worker = builders.register(api.db)
-        self.id = builders.insert_one(api.db, lane="http", target="{}", **{"timeout_us": MINUTE, **given})
+        self.id = builders.insert_one(api.db, lane="http", **{"target": "{}", "timeout_us": MINUTE, **given})
         self.take()
 
     def take(self, attempt: int = 1) -> None:
@@ -69,15 +69,10 @@ async def test_a_failure_is_tried_again_and_the_old_attempt_is_over(api: Api) ->
 async def test_another_token_is_none_and_it_is_looked_at_first(api: Api) -> None:
     job, other = Taken(api), Taken(api)
     for token in ("", "x", "é", other.headers["Rota-Answer-Token"], job.headers["Rota-Answer-Token"].upper()):
-        given = token.encode("latin-1").decode("latin-1")
+        headers = {b"Rota-Answer-Token": token.encode("latin-1"), b"Content-Type": b"application/json"}
         for operation in ("complete", "heartbeat", "snooze"):
             async with api.client(None) as client:
-                path = f"/api/jobs/{job.id}/{operation}"
-                answer = await client.post(
-                    path,
-                    content=b"{no json",
-                    headers=[("Rota-Answer-Token", given.encode("latin-1")), ("Content-Type", "application/json")],
-                )  # type: ignore[list-item]
+                answer = await client.post(f"/api/jobs/{job.id}/{operation}", content=b"{no json", headers=headers)
             assert problem(answer, 401)["detail"] == "Invalid token"
     async with api.client(None, **job.headers) as client:
         assert problem(await client.post("/api/jobs/none/complete", json={}), 401)["code"] == "unauthorized"
@@ -123,6 +118,18 @@ async def test_a_person_answers_in_its_place(api: Api) -> None:
     assert clock.id == command and (clock.left_us or 0) > MINUTE  # so its worker learns it
     entries = api.db.read(lambda tx: audit.listed(tx, audit.AuditFilter(noun="job"), limit=10))
     assert {"answered", "edited"} <= {entry.action for entry in entries}
+
+
+async def test_what_a_target_echoes_is_stored_without_its_secrets(api: Api) -> None:
+    target = '{"kind":"http","url":"http://127.0.0.1:9/","auth":{"type":"bearer","token":"tell-nobody"}}'
+    job = Taken(api, target=target)
+    token = job.headers["Rota-Answer-Token"]
+    good(await job.post("heartbeat", {"message": f"I have {token}"}))
+    good(await job.post("complete", {"result": {"got": ["Bearer tell-nobody", token]}}))
+    found = builders.get(api.db, job.id)
+    assert (found.progress_note, found.result) == ("I have ***", '{"got":["Bearer ***","***"]}')
+    (line,) = api.db.read(lambda tx: logs.lines(tx, job.id))
+    assert (line["text"], line["stream"], line["n"]) == ("the target answers: completed", "system", 1)
 
 
 async def test_what_contradicts_itself_is_refused(api: Api) -> None:

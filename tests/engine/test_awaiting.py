@@ -97,7 +97,7 @@ def test_it_fails_when_it_is_silent_for_too_long(db: Database, clock: HandClock,
     clock.turn(10 * SECOND)
     sweep(db)
     job = builders.get(db, job_id)
-    assert (job.status, job.reason, job.error) == ("failed", "silent", "silent for 10s")
+    assert (job.status, job.reason, job.error, job.log_lines) == ("failed", "silent", "silent for 10s", 4)
 
 
 def test_its_time_is_extended_and_never_shortened(db: Database, clock: HandClock, worker: str) -> None:

@@ -360,3 +360,17 @@ def keep_and_wait(ctx: Context, value: Any) -> Any:
     print("kept", flush=True)
     while True:
         time.sleep(0.02)
+
+
+@rota.job
+def take_longer(ctx: Context, seconds: float, time_more: str) -> float:
+    ctx.extend(time_more)
+    time.sleep(seconds)
+    return seconds
+
+
+@rota.job
+async def async_take_longer(ctx: Context, seconds: float, time_more: str) -> float:
+    ctx.extend(time_more)
+    await asyncio.sleep(seconds)
+    return seconds

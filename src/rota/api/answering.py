@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
 from rota.actions import job_edits, present
@@ -16,6 +17,8 @@ from rota.api.operations import Operations, Parameter
 from rota.api.reply import JsonReply
 from rota.durations import MILLISECOND, parse_duration
 from rota.engine import answering
+from rota.engine.answer_secrets import mask_of
+from rota.engine.hiding import hide_in_outcome
 from rota.errors import AttemptOver, Invalid, Unauthorized
 from rota.executor import Outcome
 from rota.executors.answer import MAX_DELAY_US
@@ -100,7 +103,9 @@ async def _record(context: Context, attempt: int | None, outcome: Outcome) -> Re
         if job.status in WAITING and outcome.kind == "snoozed" and not by_target and attempt is None:
             later = EditIn(delay_ms=(outcome.delay_us or 0) // MILLISECOND)
             return _shown(job_edits.edit(tx, job_id, later, caller, context.settings))
-        ended = answering.complete(tx, job, outcome)
+        mask = mask_of(tx, job.target, context.header(TOKEN), context.settings)
+        who = "the target" if by_target else caller.subject or "a person"
+        ended = answering.complete(tx, job, hide_in_outcome(outcome, mask), who)
         if not by_target:
             audit.record(tx, caller, "answered", "job", job_id, after={"outcome": outcome.kind})
         return _shown(ended)
@@ -130,7 +135,10 @@ async def heartbeat(context: Context) -> Response:
     job_id, attempt = context.path("id"), _attempt(context, spec.attempt)
 
     def work(tx: Tx) -> dict[str, Any]:
-        return _shown(answering.beat(tx, _known(tx, context, job_id, attempt), spec))
+        job = _known(tx, context, job_id, attempt)
+        mask = mask_of(tx, job.target, context.header(TOKEN), context.settings)
+        message = mask(spec.message) if spec.message else None
+        return _shown(answering.beat(tx, job, msgspec.structs.replace(spec, message=message)))
 
     return JsonReply(await context.write(work))
 

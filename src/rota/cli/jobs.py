@@ -13,6 +13,7 @@ from rota.cli import running
 from rota.cli.command import ClientGroup, WholeNumber
 from rota.cli.connection import connect
 from rota.cli.exchange import exchanged
+from rota.cli.job_answers import complete, snooze
 from rota.cli.job_changes import cancel, delete, edit, move, reprioritise, retry
 from rota.cli.job_filters import FIELDS, chosen, filters
 from rota.cli.options import json_option
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from rota.client import Client, Json
 
 LONGEST_WORDS = 80
-
 STREAMS = ("stdout", "stderr", "log", "system")
+
 
 @click.group(cls=ClientGroup)
 def jobs() -> None:
@@ -65,6 +66,13 @@ def _what(job: Json) -> str:
     return cut(str(words), LONGEST_WORDS)
 
 
+def _time_over(job: Json) -> str | None:
+    if not job["deadlineAt"]:
+        return None
+    until = f"{local(job['deadlineAt'])} ({ago(job['deadlineAt'])})"
+    return f"{until}; its target has taken it and answers later" if job["awaitsAnswer"] else until
+
+
 @jobs.command()
 @click.argument("job_id", metavar="ID")
 @json_option
@@ -95,10 +103,11 @@ def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
             ("tags", ", ".join(job["tags"]) or None),
             ("progress", running.progress(job)),
             ("ends", running.eta(job)),
+            ("time over", _time_over(job)),
+            ("silence", f"at most {job['silence']}" if job["silence"] else None),
             ("checkpoint", compact_json(job["checkpoint"])),
             ("arguments", compact_json(job["args"])),
             ("target", compact_json(job["target"])),
-            ("result", compact_json(job["result"])),
             *exchanged(job["exchange"]),
             ("result", compact_json(job["result"])),
             ("how it ended" if job["status"] == "cancelled" else "error", job["error"]),
@@ -134,6 +143,8 @@ def _show_attempts(attempts: list[Json]) -> None:
 @click.option("--after", type=WholeNumber(0), default=0, metavar="N", help="Only lines after this number.")
 @click.option("-n", "--tail", type=WholeNumber(0), metavar="N", help="Begin with the last so many lines.")
 @click.option("--attempt", type=WholeNumber(1), metavar="N", help="Only lines of this attempt.")
+@click.option("--stream", type=click.Choice(STREAMS), help="Only lines of this stream.")
+@click.option("--grep", metavar="TEXT", help="Only lines with this text, in any case.")
 @click.option("--numbers", is_flag=True, help="Print number, time and stream before each line.")
 @json_option
 @click.pass_context
@@ -143,8 +154,6 @@ def logs(
 ) -> None:  # fmt: skip
     """Print the log of a job; with --json each line is an object."""
     with connect(ctx) as client:
-@click.option("--stream", type=click.Choice(STREAMS), help="Only lines of this stream.")
-@click.option("--grep", metavar="TEXT", help="Only lines with this text, in any case.")
         if tail is not None:
             after = max(after, client.log_page(job_id, limit=1)["lastLine"] - tail)
         which = {
@@ -186,5 +195,5 @@ def why(ctx: click.Context, job_id: str, as_json: bool) -> None:
     print_json(answer) if as_json else click.echo(safe(answer["text"]))
 
 
-for _command in (edit, retry, cancel, delete, move, reprioritise):
+for _command in (edit, retry, cancel, delete, move, reprioritise, complete, snooze):
     jobs.add_command(_command)

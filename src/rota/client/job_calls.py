@@ -82,6 +82,22 @@ class JobCalls(Wire):
         found: Json = self.request("POST", path_of("/api/jobs", job_id, "cancel"), {"force": force})
         return found
 
+    def complete(self, job_id: str, answer: Mapping[str, Any] | None = None) -> Json:
+        """Tell, in place of its target, how a run ended that is answered later (``status, result, error, …``)."""
+        found: Json = self.request("POST", path_of("/api/jobs", job_id, "complete"), dict(answer or {}))
+        return found
+
+    def heartbeat(self, job_id: str, **said: Any) -> Json:
+        """Give a sign of life of a run (``progress, message, extend, attempt``)."""
+        found: Json = self.request("POST", path_of("/api/jobs", job_id, "heartbeat"), said)
+        return found
+
+    def snooze(self, job_id: str, delay: str | float, *, attempt: int | None = None) -> Json:
+        """Put a job off that waits, or whose target has taken it; no attempt is used."""
+        body = {"delay": delay} if attempt is None else {"delay": delay, "attempt": attempt}
+        found: Json = self.request("POST", path_of("/api/jobs", job_id, "snooze"), body)
+        return found
+
     def retry(self, job_id: str, *, fresh: bool = False) -> Json:
         """Make an ended job wait again, or a scheduled one due; ``fresh`` does not go on from its checkpoint."""
         body = {"fresh": True} if fresh else {}
@@ -145,6 +161,8 @@ class JobCalls(Wire):
         after: int = 0,
         limit: int = 1000,
         attempt: int | None = None,
+        stream: str | None = None,
+        q: str | None = None,
         patience_s: float | None = None,
     ) -> Json:
         """Return ``{lines, status, lastLine, nextAfter}``: log lines after a line number, and how the job stands.
@@ -168,8 +186,6 @@ class JobCalls(Wire):
     def follow(self, job_id: str, *, after: int = 0, **which: Any) -> Iterator[Json]:
         """Yield pages of the log as they come, empty ones too, until the job has ended and all of it was read.
 
-        stream: str | None = None,
-        q: str | None = None,
         Of one ``attempt`` or ``stream``, or with the text ``q``.  The service may be away for a minute meanwhile.
         """
         pause = LOOK_S[0]

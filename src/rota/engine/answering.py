@@ -14,10 +14,10 @@ from rota.durations import MILLISECOND, SECOND, format_duration, parse_duration
 from rota.engine.attempt import Running, judge, silent
 from rota.engine.telling import tell_answered
 from rota.errors import AttemptOver, Conflict, Invalid, NotFound
-from rota.executor import Call, ErrorDetail, Outcome
+from rota.executor import Call, ErrorDetail, Line, Outcome
 from rota.executors import answer
 from rota.jsontext import check_json, check_text
-from rota.model import Job, priority_of, shown_as
+from rota.model import Job, LogChunk, priority_of, shown_as
 from rota.settings import Settings
 from rota.store import awaiting, jobs, results
 from rota.store import logs as log_store
@@ -72,7 +72,7 @@ def locked(tx: Tx, job_id: str, attempt: int | None) -> Job:
     return job
 
 
-def complete(tx: Tx, job: Job, outcome: Outcome) -> Job:
+def complete(tx: Tx, job: Job, outcome: Outcome, who: str = "the target") -> Job:
     """Record how the run of a locked job ended; the same said again changes nothing.
 
     Raises AttemptOver where it has ended otherwise, and Conflict for what only its worker can end.
@@ -85,13 +85,14 @@ def complete(tx: Tx, job: Job, outcome: Outcome) -> Job:
         raise _over(job, job.attempt)
     if job.lane != ANSWERING_LANE:
         raise Conflict(f"job {job.id} runs on a worker, which will tell its end", hint="cancel it to end it")
-    return _end(tx, job, ended)
+    return _end(tx, job, ended, f"{who} answers: {outcome.error or outcome.kind}")
 
 
 def end_overdue(tx: Tx, limit: int) -> list[Job]:
     """End the runs whose target has not answered in time, was silent too long, or is not wanted any more."""
     now = tx.now()
-    return [_end(tx, job, _judge_overdue(job, now)) for job in awaiting.over(tx, limit)]
+    judged = [(job, _judge_overdue(job, now)) for job in awaiting.over(tx, limit)]
+    return [_end(tx, job, ended, ended.error or "its end was asked for") for job, ended in judged]
 
 
 def beat(tx: Tx, job: Job, spec: HeartbeatIn) -> Job:
@@ -142,13 +143,21 @@ def running(job: Job) -> Running:
     return Running(claimed, job.worker_id or "", time.monotonic(), None)
 
 
-def _end(tx: Tx, job: Job, ended: Finished | Returned) -> Job:
+def _end(tx: Tx, job: Job, ended: Finished | Returned, said: str) -> Job:
     ended.log_lines = log_store.last_line(tx, job.id, job.log_lines)
+    if job.awaits_answer:  # else its worker numbers the lines
+        ended.log_lines += 1
+        log_store.append(tx, [_line(job, ended.log_lines, tx.now(), said)])
     if not results.answer(tx, ended, job.worker_id):
         raise _over(job, job.attempt)
     now, one = tx.now(), running(job)
     tx.after_commit(lambda: tell_answered(one, ended, now))
     return _again(tx, job.id)
+
+
+def _line(job: Job, number: int, now: int, text: str) -> LogChunk:
+    line = Line(now, "system", answer.one_line(text))
+    return LogChunk(job.id, job.attempt, number, 1, now, _encode([line]).decode())
 
 
 def _again(tx: Tx, job_id: str) -> Job:
