@@ -100,12 +100,13 @@ def fill(
     type_name: str | None = "noop",
     lane: str = "async",
     target: str | None = None,
+    args: str = "{}",
 ) -> None:
     """Store jobs; the table is as tidy as autovacuum would make it, with fresh statistics, so that rounds are alike."""
     for start in range(0, count, FILL):
         batch = [
             NewJob(
-                id=new_id(), type=type_name, lane=lane, target=target, queue=queue, rank=0, args="{}", max_attempts=4,
+                id=new_id(), type=type_name, lane=lane, target=target, queue=queue, rank=0, args=args, max_attempts=4,
                 timeout_us=3_600_000_000,
             )
             for _ in range(min(FILL, count - start))

@@ -58,13 +58,15 @@ def test_an_unknown_benchmark_is_refused_with_those_that_there_are() -> None:
 
 def test_what_an_idle_service_costs(tmp_path: Path) -> None:
     output = tmp_path / "results.json"
-    done = run("--quick", "idle", "pickup", "--database", "sqlite", "--output", str(output))
+    done = run("--quick", "idle", "pickup", "logs", "--database", "sqlite", "--output", str(output))
     assert done.returncode == 0, done.stderr
     figures = figures_of(output)
     assert 10 < figures["memory of the worker (PSS)"]["value"] < 500
     assert figures["FastAPI or pydantic in the worker"]["value"] == 0
     assert "idle rota up, CPU of all its processes" in figures
     assert figures["pick-up by an idle worker, p99"]["value"] > 0
+    for who in ("a command", "a function"):
+        assert figures[f"log, {who} of 10,000 lines/s, CPU of the worker"]["raw"] > 0
 
 
 @pytest.mark.timeout(400)
