@@ -31,7 +31,6 @@ hypothesis.settings.load_profile("rota")
 ALIASES = {"SCHEDULER_SHARED_AUTH_SECRET", "DATABASE_URL", "POSTGRES_PRISMA_URL", "CLERK_SECRET_KEY", "HOST", "PORT"}
 PREFIXES = ("ROTA_", "PG")
 POSTGRES_URL = "ROTA_TEST_POSTGRES_URL"
-PYTEST_TEMPROOT = "PYTEST_DEBUG_TEMPROOT"  # below which pytest makes the folders of the tests
 
 run_key = pytest.StashKey[RunDirectory]()
 postgres_url_key = pytest.StashKey[str | None]()
@@ -57,10 +56,10 @@ def pytest_configure(config: pytest.Config) -> None:
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     if workerinput is None:
         # At full size there may be more than fits into memory.
-        fast = None if config.getoption("--full-size") else memory()
-        if fast is not None:
-            os.environ.setdefault(PYTEST_TEMPROOT, str(fast))
-        config.stash[run_key] = RunDirectory.create(fast)
+        run = RunDirectory.create(None if config.getoption("--full-size") else memory())
+        # pytest's own place for the folders of tests is a long path, and those of sockets are short.
+        config.option.basetemp = config.option.basetemp or run.path / "t"
+        config.stash[run_key] = run
         config.stash[postgres_url_key] = given
     else:
         config.stash[run_key] = RunDirectory(Path(workerinput["run_directory"]))

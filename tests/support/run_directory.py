@@ -52,7 +52,7 @@ class RunDirectory:
         # Sockets have paths of at most 107 bytes, and TMPDIR may be closed to the user who runs the server.
         if base is None and os.path.isdir("/tmp"):
             base = Path("/tmp")
-        run = cls(Path(tempfile.mkdtemp(prefix="rota-tests-", dir=base)))
+        run = cls(Path(tempfile.mkdtemp(prefix="rota-", dir=base)))
         run.path.chmod(0o711)
         run._alive = os.open(run.path / "alive", os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(run._alive, fcntl.LOCK_EX)
