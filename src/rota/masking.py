@@ -17,6 +17,7 @@ SHORTEST = 4
 _SHORTEST_LINE = 8
 """Of a secret of several lines (a private key), each line so long is one by itself: a log has one line at a time."""
 _SHORTEST_STEM = 8
+_JSON_IN_JSON = 4
 _CUT_FROM = 199
 """Nothing shorter has been cut by whoever reported it."""
 _LEFT_OUT = re.compile(r"(\s*… \[[^\[\]\n]{1,60}\]\s*|…$)")
@@ -33,11 +34,21 @@ def forms(secret: str) -> set[str]:
     found: set[str] = set()
     lines = [line.strip() for line in secret.splitlines()]
     for text in (secret, " ".join(secret.split()), *(line for line in lines if len(line) >= _SHORTEST_LINE)):
-        sound = text.encode("utf-8", "replace").decode()
         percent = {*plain_forms(text), quote(text, errors="replace")}
         found |= {_PERCENT.sub(lambda match: match[0].lower(), each) for each in percent if "%" in each}
-        found |= percent | {repr(text)[1:-1], json.dumps(sound)[1:-1], msgspec.json.encode(sound)[1:-1].decode()}
+        found |= percent | {repr(text)[1:-1]} | _json(text)
     return {form for form in (*found, *_base64(secret)) if len(form) >= SHORTEST}
+
+
+def _json(text: str) -> set[str]:
+    """Return a text as JSON writes it, and JSON inside of JSON: an answer that echoes a request does that."""
+    found: set[str] = set()
+    for write in (json.dumps, lambda value: msgspec.json.encode(value).decode()):
+        each = text.encode("utf-8", "replace").decode()
+        for _ in range(_JSON_IN_JSON):
+            each = write(each)[1:-1]
+            found.add(each)
+    return found
 
 
 def _base64(secret: str) -> set[str]:

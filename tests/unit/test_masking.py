@@ -22,6 +22,7 @@ mask = Mask([SECRET, KEY, "12345678", "abc"])
         SECRET,
         json.dumps(SECRET),
         msgspec.json.encode(SECRET).decode(),
+        json.dumps({"body": json.dumps({"body": json.dumps([SECRET])})}),
         repr(SECRET),
         quote(SECRET),
         quote(SECRET, safe="")

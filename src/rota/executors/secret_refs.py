@@ -117,7 +117,9 @@ def _misplaced(kind: object, path: Path) -> tuple[str, str]:
         return "a secret cannot be here", "put it into env or stdin"
     if kind == "http":
         return "a secret cannot be here", "put it into headers, auth or body"
-    return "a secret cannot be here", 'name it in "secrets", and ask ctx.secret("NAME") for it'
+    if kind == "function":
+        return "a secret cannot be here", 'name it in "secrets", and ask ctx.secret("NAME") for it'
+    return f"a target of kind {kind} takes no secret of Rota's", "give it to the workers that do the work"
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str, bool]]:
