@@ -143,6 +143,22 @@ def test_the_middle_can_be_dropped(db: Database, worker: str) -> None:
     assert numbers(db, one, after=2, limit=1) == [5]
 
 
+def test_a_log_of_many_attempts_keeps_the_first_and_the_last(db: Database, worker: str) -> None:
+    claimed = run_one(db, worker)
+    job_id = claimed.call.job_id
+    for attempt in range(1, 7):
+        builders.log(db, chunk(job_id, attempt, "x" * 100, attempt=attempt))
+        give_back(db, worker, claimed, log_lines=attempt)
+        (claimed,) = claim(db, worker)
+    size = len(chunk(job_id, 1, "x" * 100).body)
+    db.run(lambda tx: logs.shorten(tx, job_id, 6 * size))
+    assert numbers(db, job_id) == [1, 2, 3, 4, 5, 6]
+    db.run(lambda tx: logs.shorten(tx, job_id, 4 * size - 1))
+    assert numbers(db, job_id) == [1, 5, 6]
+    db.run(lambda tx: logs.shorten(tx, job_id, 1))
+    assert numbers(db, job_id) == [1, 6]
+
+
 def test_unknown_jobs_have_no_lines(db: Database) -> None:
     insert_one(db)
     for job_id in (new_id(), "no id", "\0"):

@@ -114,6 +114,7 @@ EXAMPLES = {
     "ROTA_LIMIT_RESULT": "10kb",
     "ROTA_LIMIT_DEPTH": "100",
     "ROTA_LIMIT_LOG": "16m",
+    "ROTA_LIMIT_JOB_LOG": "128m",
     "ROTA_LIMIT_LINE": "1 KiB",
     "ROTA_LIMIT_ANSWER": "512b",
 }

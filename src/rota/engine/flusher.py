@@ -44,6 +44,8 @@ class Batch(msgspec.Struct):
     deferred: list[Deferred] = []
     chunks: list[LogChunk] = []
     dropped: list[tuple[str, int]] = []
+    grown: dict[str, int] = {}
+    """Jobs whose logs may have become too large, and how many bytes they may have."""
     progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
     checkpoints: dict[tuple[str, int], str] = {}
     extended: dict[tuple[str, int], int] = {}
@@ -72,7 +74,7 @@ class Batch(msgspec.Struct):
 
     def empty(self) -> bool:
         """Tell whether there is nothing to write."""
-        marks = self.progress or self.checkpoints or self.extended or self.slow
+        marks = self.progress or self.checkpoints or self.grown or self.extended or self.slow
         return not (self.size() or self.chunks or self.dropped or marks)
 
     def parts(self) -> Iterator[Batch]:
@@ -81,6 +83,8 @@ class Batch(msgspec.Struct):
             yield Batch(self.worker, chunks=[chunk])
         if self.dropped:
             yield Batch(self.worker, dropped=self.dropped)
+        if self.grown:
+            yield Batch(self.worker, grown=self.grown)
         for key, value in self.progress.items():
             yield Batch(self.worker, progress={key: value})
         for key, text in self.checkpoints.items():
@@ -152,6 +156,7 @@ class Flusher(Loop):
         progress: dict[tuple[str, int], tuple[float | None, str | None]] | None = None,
         *,
         checkpoints: Mapping[tuple[str, int], str] | None = None,
+        grown: Mapping[str, int] | None = None,
         extended: Mapping[tuple[str, int], int] | None = None,
         slow: Sequence[tuple[str, int, str]] = (),
         room: Mapping[Spot, int] | None = None,
@@ -173,6 +178,8 @@ class Flusher(Loop):
                 batch.progress.update(progress)
             if checkpoints:
                 batch.checkpoints.update(checkpoints)
+            if grown:
+                batch.grown.update(grown)
             if extended:
                 batch.extended.update(extended)
         self.wake()
@@ -262,6 +269,8 @@ class Flusher(Loop):
             log_store.append(tx, batch.chunks)
         if batch.dropped:
             log_store.drop(tx, batch.dropped)
+        for job_id, most in batch.grown.items():
+            log_store.shorten(tx, job_id, most)
         if batch.progress:
             rows: list[dict[str, object]] = [
                 {"id": job_id, "attempt": attempt, "value": value, "note": note}

@@ -48,6 +48,8 @@ DRAIN_KILL_S = 3.0
 LAST_WRITES_S = 5.0
 """How long a drain waits for the last results to be written."""
 STOP_S = 2.0
+LOOK_AT_LOG_EACH = 4
+"""Each so many attempts of a job the size of its log is looked at."""
 MOST_LOG_MEMORY = 4 << 20
 """Above so much log in memory, no more is taken of attempts that hold ``LOUD_BYTES`` of it themselves."""
 LOUD_BYTES = 64 << 10
@@ -317,6 +319,8 @@ class Worker:
         book = self._books.get(key)
         if book is None:
             book = self._books[key] = Logbook(*key, running.claimed.log_lines, self._settings.limit_log)
+            if call.attempt % LOOK_AT_LOG_EACH == 0:
+                self.flusher.add(running.worker, grown={call.job_id: self._settings.limit_job_log})
         book.add(hide_in_lines(lines, running.mask) if running.mask is not None else lines)
         self._talkative.add(key)
         if any(line.stream != "system" for line in lines):  # what the executor says is no sign of the run's life

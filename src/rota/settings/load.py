@@ -102,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limit_result: int
     limit_depth: int
     limit_log: int
+    limit_job_log: int
     limit_line: int
     limit_answer: int
 

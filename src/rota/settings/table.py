@@ -381,6 +381,11 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         _size("ROTA_LIMIT_RESULT", "1MiB", "Largest result of a job; of a larger one its head is kept."),
         _number("ROTA_LIMIT_DEPTH", 1, 500, "64", "Deepest nesting of arguments and bodies."),
         _size("ROTA_LIMIT_LOG", "8MiB", "Largest log of one attempt; of a larger one head and tail are kept."),
+        _size(
+            "ROTA_LIMIT_JOB_LOG",
+            "64MiB",
+            "Largest log of a job over all its attempts; of a larger one the first attempt and the last ones are kept.",
+        ),
         _size("ROTA_LIMIT_LINE", "64KiB", "Longest line of a log."),
         _size("ROTA_LIMIT_ANSWER", "64KiB", "How much of an HTTP answer is kept."),
     ),

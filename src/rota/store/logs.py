@@ -46,6 +46,25 @@ def last_line(tx: Tx, job_id: str, known: int) -> int:
     return max(tx.value(sql, {"id": job_id}) or 0, known)
 
 
+# PostgreSQL knows the size of a text without reading it.
+SIZES = """
+SELECT attempt, sum({pg|octet_length}{lite|length}(body)) FROM rota_logs WHERE job_id = :id
+GROUP BY attempt ORDER BY attempt DESC
+"""
+FORGET = "DELETE FROM rota_logs WHERE job_id = :id AND attempt > 1 AND attempt <= :last"
+
+
+def shorten(tx: Tx, job_id: str, most_bytes: int) -> None:
+    """Bring the log of a job to a size: what its first and its last attempts have written is kept."""
+    sizes = {attempt: int(size) for attempt, size in tx.rows(SIZES, {"id": job_id})}
+    room = most_bytes - sizes.pop(1, 0)
+    for place, (attempt, size) in enumerate(sizes.items()):
+        room -= size
+        if room < 0 and place > 0:
+            tx.run(FORGET, {"id": job_id, "last": attempt})
+            return
+
+
 class Part(msgspec.Struct, frozen=True):
     """Some lines of a log, {n, at, stream, attempt, text}, and how far it was looked at for them."""
 
