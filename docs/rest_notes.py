@@ -119,8 +119,8 @@ SENT = {
     "EditIn.retry": "A policy; or `true`: a job that has ended waits again, with all its attempts.",
     "EditIn.silence": "Longest time without a sign of life; `null` for none.",
     "EditIn.timeout": "Longest time of an attempt; `null` for that of its kind.",
-    "EditIn.concurrencyKey": "A key, which may take parts from the arguments; `null` for none. It does not follow "
-    "later edits of the arguments.",
+    "EditIn.concurrencyKey": "A key, which may take parts from the arguments; `null` for none. Without it, a key that "
+    "the schedule, the type or the queue makes of the arguments follows an edit of them.",
     "EditIn.expiresIn": "How long from now it may wait; `null` for ever.",
     "EditIn.note": "Why, for the audit.",
     "ActionIn.queue": "To which queue they are moved.",

@@ -188,3 +188,27 @@ async def test_cancel_retry_and_delete_are_in_the_audit(small: Api, admin: httpx
     assert [one["action"] for one in (cancelled, retried, deleted)] == ["cancelled", "retried", "deleted"]
     assert cancelled["before"] == {"status": "pending"}
     assert deleted["before"] == {"jobType": "report", "queue": "default", "status": "pending"}
+
+
+async def test_a_key_made_of_the_arguments_follows_them(small: Api, admin: httpx.AsyncClient) -> None:
+    defaults = {"concurrencyKey": "customer={customer}"}
+    target = {"kind": "command", "command": ["true"]}
+    good(await admin.put("/api/job-types/bill", json={"target": target, "defaults": defaults}))
+    good(await admin.patch("/api/queues/plain", json={"defaults": {"concurrencyKey": "n={n}"}}))
+
+    async def edited(job: dict[str, Any], args: dict[str, Any], **more: Any) -> Any:
+        job_id = good(await admin.post("/api/jobs", json=job), 201)["id"]
+        return await admin.patch(f"/api/jobs/{job_id}", json={"args": args, **more})
+
+    typed = {"jobType": "bill", "args": {"customer": 1}}
+    assert good(await edited(typed, {"customer": 2}))["concurrencyKey"] == "customer=2"
+    assert problem(await edited(typed, {"client": 2}), 422)["field"] == "concurrencyKey"
+    assert good(await edited(typed, {"client": 2}, concurrencyKey="mine"))["concurrencyKey"] == "mine"
+    assert good(await edited({**typed, "concurrencyKey": "own"}, {"customer": 2}))["concurrencyKey"] == "own"
+    of_queue = {"queue": "plain", "target": target, "args": {"n": 1}}
+    assert good(await edited(of_queue, {"n": 2}))["concurrencyKey"] == "n=2"
+    schedule = {"every": "1h", "target": target, "args": {"n": 1}, "concurrencyKey": "every={n}"}
+    good(await admin.put("/api/schedules/hourly", json=schedule))
+    job_id = (await admin.post("/api/schedules/hourly/trigger", json={})).json()["jobId"]
+    found = good(await admin.patch(f"/api/jobs/{job_id}", json={"args": {"n": 2}}))
+    assert found["concurrencyKey"] == "every=2"

@@ -8,13 +8,14 @@ import msgspec
 
 from rota.actions import building, jobs, keys, policy, present
 from rota.actions.arguments import check_fit
+from rota.actions.decoding import decode
 from rota.actions.specs import Caller, EditIn, JobDefaults, RetryIn, given
 from rota.durations import parse_duration
 from rota.errors import Conflict, Invalid, TooLarge
 from rota.jsontext import check_queue, check_text
 from rota.model import FINAL, Job
 from rota.settings import Settings
-from rota.store import audit, changes, types
+from rota.store import audit, changes, queues, schedules, types
 from rota.store.database import Tx
 
 LONGEST_NOTE = 1000
@@ -76,9 +77,28 @@ def _values(tx: Tx, job: Job, spec: EditIn, settings: Settings) -> dict[str, Any
         takes = keys.takes_args(spec.concurrency_key, "concurrencyKey")
         decoded = msgspec.json.decode(args) if takes else None
         values["concurrency_key"] = keys.filled(spec.concurrency_key, decoded, "concurrencyKey")
+    elif args != job.args and (template := _template(tx, job)) is not None:
+        values["concurrency_key"] = keys.filled(template, msgspec.json.decode(args), "concurrencyKey")
     if spec.expires_in is not msgspec.UNSET:
         values["expires_us"] = policy.duration(spec.expires_in, "expiresIn", minimum_us=1000)
     return values
+
+
+def _template(tx: Tx, job: Job) -> str | None:
+    """Return from what the schedule, the type or the queue says the job has its key; None where it is its own."""
+    schedule = schedules.get(tx, job.schedule_id) if job.schedule_id is not None else None
+    job_type = types.get(tx, job.type) if job.type is not None else None
+    queue = queues.get(tx, job.queue)
+    said = (schedule and schedule.job, job_type and job_type.defaults, queue and queue.defaults)
+    templates = (decode(one, JobDefaults).concurrency_key for one in said if one)
+    return next((one for one in templates if one is not None and _makes(one, job)), None)
+
+
+def _makes(template: str, job: Job) -> bool:
+    try:
+        return keys.filled(template, msgspec.json.decode(job.args), "concurrencyKey") == job.concurrency_key
+    except Invalid:
+        return False
 
 
 def _args(tx: Tx, job: Job, document: msgspec.Raw, settings: Settings) -> str:
