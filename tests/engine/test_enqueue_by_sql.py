@@ -198,6 +198,7 @@ def test_what_is_wrong_is_named(
             call(connection, name, args, **given_)
         connection.rollback()
     assert str(refused.value).startswith(words)
+    assert refused.value.diag.message_hint
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 --
 -- It does what rota.enqueue does.  The defaults were resolved when the type and the queue were declared, and the
 -- statements in angle brackets are the ones that Python runs, so that there is one truth.  Arguments are not compared
--- with the schema of the type: the function that gets them refuses what does not fit.
+-- with the schema of the type, for PostgreSQL knows no JSON Schema: a function refuses what does not fit it.
 
 -- Whoever changes the parameters of rota_enqueue writes their number here: else two functions had one name.
 DO $rota$
@@ -39,7 +39,8 @@ BEGIN
       path := string_to_array(part[2], '.');
       found := CASE WHEN part[2] !~ '-' THEN args #> path END;
       IF part[2] !~ '^[^\s.]+(\.[^\s.]+)*$' THEN
-        RAISE EXCEPTION '%: "%" names no argument', field, part[2] USING ERRCODE = '22023';
+        RAISE EXCEPTION '%: "%" names no argument', field, part[2]
+          USING ERRCODE = '22023', HINT = 'write for example {customer.id}';
       ELSIF found IS NULL AND part[2] ~ '-' THEN
         found := args #> path;  -- a name with a hyphen; a negative place in a list is none
         IF EXISTS (SELECT 1 FROM generate_subscripts(path, 1) n
@@ -62,7 +63,8 @@ BEGIN
   IF result = '' THEN
     RAISE EXCEPTION '%: is empty', field USING ERRCODE = '22023', HINT = 'leave it out, or give a key';
   ELSIF octet_length(result) > 1000 THEN
-    RAISE EXCEPTION '%: is longer than 1000 bytes', field USING ERRCODE = '22023';
+    RAISE EXCEPTION '%: is longer than 1000 bytes', field
+      USING ERRCODE = '22023', HINT = 'take a shorter part of the arguments';
   END IF;
   PERFORM rota_check_text(result, field, 500);
   RETURN result;
@@ -73,7 +75,8 @@ CREATE OR REPLACE FUNCTION rota_check_text(value text, field text, most int) RET
 LANGUAGE plpgsql IMMUTABLE AS $rota$
 BEGIN
   IF length(value) > most THEN
-    RAISE EXCEPTION '%: is longer than % characters', field, most USING ERRCODE = '22023';
+    RAISE EXCEPTION '%: is longer than % characters', field, most
+      USING ERRCODE = '22023', HINT = 'it has ' || length(value);
   ELSIF value ~ '[\u0001-\u001f\u007f-\u009f]' THEN
     RAISE EXCEPTION '%: holds a control character', field USING ERRCODE = '22023', HINT = 'remove it';
   END IF;
@@ -206,7 +209,8 @@ BEGIN
   PERFORM rota_check_args(args, (of_type->>'most_bytes')::bigint, (of_type->>'most_depth')::int,
     (of_type->>'takes_object')::boolean);
   IF priority NOT BETWEEN -1000000000 AND 1000000000 THEN
-    RAISE EXCEPTION 'priority: % is out of range', priority USING ERRCODE = '22023';
+    RAISE EXCEPTION 'priority: % is out of range', priority
+      USING ERRCODE = '22023', HINT = 'from -1000000000 to 1000000000';
   ELSIF max_attempts NOT BETWEEN 1 AND 1000000 THEN
     RAISE EXCEPTION 'max_attempts: % is out of range', max_attempts
       USING ERRCODE = '22023', HINT = 'from 1 to 1000000';
@@ -214,7 +218,8 @@ BEGIN
   tags := coalesce(tags, of_type->'tags', of_queue->'tags', '[]');
   IF json_typeof(tags) <> 'array' OR json_array_length(tags) > 50
       OR EXISTS (SELECT 1 FROM json_array_elements(tags) AS e(tag) WHERE json_typeof(e.tag) <> 'string' OR e.tag #>> '{}' = '') THEN
-    RAISE EXCEPTION 'tags: must be a list of at most 50 texts' USING ERRCODE = '22023';
+    RAISE EXCEPTION 'tags: must be a list of at most 50 texts'
+      USING ERRCODE = '22023', HINT = 'write for example ["orders", "eu"]';
   END IF;
   PERFORM rota_check_text(e.tag, 'tags', 200) FROM json_array_elements_text(tags) AS e(tag);
   retried := coalesce(of_type->'retry', of_queue->'retry');
@@ -264,7 +269,8 @@ BEGIN
   IF run_at IS NOT NULL AND delay IS NOT NULL THEN
     RAISE EXCEPTION 'run_at: delay and run_at exclude each other' USING ERRCODE = '22023', HINT = 'give one of them';
   ELSIF run_at NOT BETWEEN '0001-01-01T00:00:00Z' AND '9999-12-31T23:59:59.999999Z' THEN
-    RAISE EXCEPTION 'run_at: the time lies outside the years 1 to 9999' USING ERRCODE = '22023';
+    RAISE EXCEPTION 'run_at: the time lies outside the years 1 to 9999'
+      USING ERRCODE = '22023', HINT = 'leave it out to start at once';
   ELSIF unique_key = '' THEN
     RAISE EXCEPTION 'unique_key: is empty' USING ERRCODE = '22023', HINT = 'leave it out, or give a key';
   END IF;
