@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,8 +12,8 @@ from rota.engine.scheduler import Scheduler
 from rota.store import firing
 from rota.store.database import Database
 from tests.engine.scheduling import ledger, put, settings_of, settle
+from tests.support.cli import Cli
 from tests.support.clock import HandClock, hand_clock
-from tests.support.processes import RotaProcesses
 from tests.unit.minute_walk import walk
 
 WEEKENDS = {
@@ -46,15 +46,22 @@ def live_through(clock: HandClock, db: Database, scheduler: Scheduler, end: int)
         following = db.read(firing.next_due)[1]
 
 
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, database_url: str) -> Cli:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROTA_DATABASE_URL", database_url)
+    return Cli(monkeypatch, capsys)
+
+
 @pytest.mark.parametrize("zone", WEEKENDS)
-def test_a_change_of_the_clock_is_lived_through(database_url: str, zone: str, rota_process: RotaProcesses) -> None:
+def test_a_change_of_the_clock_is_lived_through(migrated: None, database_url: str, zone: str, cli: Cli) -> None:
     with hand_clock(database_url) as clock:
         for saturday, daily_at, change in zip(WEEKENDS[zone], DAILY[zone], (FORWARDS, BACK), strict=True):
             rules = {"daily": f"{daily_at} * * *", "half-hours": "*/30 * * * *", "midnight": "0 0 * * *"}
             names = {f"{name}-{saturday}": cron for name, cron in rules.items()}
             spend_the_weekend(clock, saturday, zone, names)
-            daily = history(rota_process, database_url, f"daily-{saturday}")
-            half_hours = history(rota_process, database_url, f"half-hours-{saturday}")
+            daily = history(cli, f"daily-{saturday}")
+            half_hours = history(cli, f"half-hours-{saturday}")
             assert [reason.startswith(change) for reason in daily if reason] == [True]
             twice = [reason for reason in half_hours if reason.startswith(BACK)]
             assert len(twice) == (0 if change == FORWARDS else 2 if zone == "Australia/Lord_Howe" else 4)
@@ -76,14 +83,10 @@ def spend_the_weekend(clock: HandClock, saturday: str, zone: str, names: dict[st
     db.run(lambda tx: tx.run("UPDATE rota_schedules SET next_at = NULL, version = version + 1"))
 
 
-def history(rota_process: RotaProcesses, database_url: str, name: str) -> list[str]:
+def history(cli: Cli, name: str) -> list[str]:
     """The reason of each line of ``rota schedules history``, which says the same as its JSON."""
-    env = {"ROTA_DATABASE_URL": database_url}
-    done = rota_process.run("schedules", "history", name, "--limit", "200", env=env)
-    told = rota_process.run("schedules", "history", name, "--limit", "200", "--json", env=env)
-    assert (done.code, told.code) == (0, 0), done
-    lines = done.stdout.splitlines()[1:]
-    rows = json.loads(told.stdout)
+    lines = cli.ok("schedules", "history", name, "--limit", "200").splitlines()[1:]
+    rows = cli.json("schedules", "history", name, "--limit", "200")
     assert len(lines) == len(rows) > 0
     for line, row in zip(lines, rows, strict=True):
         assert row["disposition"] == "fired" and "fired" in line
