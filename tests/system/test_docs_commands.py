@@ -25,6 +25,7 @@ PAGES = (
     "docs/how-to/calendars.md",
     "docs/how-to/run-commands.md",
     "docs/how-to/http-callbacks.md",
+    "docs/how-to/answer-later.md",
     "docs/how-to/trigger-from-an-admin-panel.md",
     "docs/how-to/unique-jobs.md",
     "docs/how-to/dependencies-and-batches.md",
