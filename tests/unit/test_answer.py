@@ -49,6 +49,13 @@ def test_success_false_fails_the_attempt_and_keeps_the_result(text: str, line: s
     assert (outcome.kind, outcome.permanent, outcome.error, outcome.result) == ("failed", False, line, text)
 
 
+@pytest.mark.parametrize("text", ['{"a": 1e999}', '{"a": ' + "9" * 5000 + "}", '{"a": NaN}', '{"a": "\\ud800"}'])
+def test_what_nobody_could_read_is_no_json(text: str) -> None:
+    outcome = judge(text)
+    assert (outcome.kind, outcome.permanent) == ("failed", True)
+    assert (outcome.error or "").startswith("the result is not JSON: ")
+
+
 def test_status_failed_fails_for_good() -> None:
     outcome = judge('{"status": "failed", "error": "no such customer"}')
     assert (outcome.kind, outcome.permanent, outcome.error) == ("failed", True, "no such customer")

@@ -116,12 +116,11 @@ def _children(value: Any) -> list[Any]:
 def _read(text: str, *, whole: bool) -> _Answer | None:
     """Return what the text says beside its value; None unless it is an object.
 
-    Without ``whole`` values are only skipped over: a result that is cut anyway is not built in memory.
+    Without ``whole`` values are only skipped over: a result that is cut anyway is not built in memory.  Else all is
+    read once: of a number that nobody can read, nobody could read the job.
     """
-    if text[:64].lstrip()[:1] == "{":
-        return _decoder.decode(text)
     (_checker if whole else _skipper).decode(text)
-    return None
+    return _decoder.decode(text) if text[:64].lstrip()[:1] == "{" else None
 
 
 def _snoozed(delay: object) -> Outcome:

@@ -116,7 +116,8 @@ class HttpExecutor:
         run = self._runs.get((job_id, attempt))
         if run is not None:
             self._say(run, f"stopped: {why}")
-            self._finish(run, stopped("the call was broken off"))
+            late = why == "timeout" and run.exchange is not None
+            self._finish(run, _late(run) if late else stopped("the call was broken off"))
 
     async def close(self) -> None:
         """End what still runs, at once."""
@@ -206,6 +207,12 @@ def _with_exchange(outcome: Outcome, run: _Run) -> Outcome:
     if exchange is None or exchange.request is None:
         return outcome
     return msgspec.structs.replace(outcome, exchange=kept(exchange.request, exchange.answer, run.mask))
+
+
+def _late(run: _Run) -> Outcome:
+    """The engine's clock was a moment quicker than ours: the outcome says how far the exchange came all the same."""
+    state = run.exchange.state if run.exchange is not None else "no answer"
+    return Trouble("timeout", f"{state} within {format_duration(run.call.timeout_us or TIMEOUT_US)}").outcome()
 
 
 def _limit(call: Call, target: HttpTarget, otherwise: int) -> int:
