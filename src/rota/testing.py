@@ -29,20 +29,24 @@ from rota.actions.specs import Caller, ScheduleIn
 from rota.app import Rota, type_of
 from rota.durations import parse_duration
 from rota.engine.attempt import begin, judge
+from rota.engine.janitor import Janitor
 from rota.engine.mover import Mover
 from rota.engine.scheduler import Scheduler
+from rota.engine.upkeep import Upkeep
 from rota.executor import Call, Line, Outcome
 from rota.executors.runner_call import Limits, RunningCall, bad_arguments
 from rota.executors.runner_frames import Work
 from rota.executors.runner_output import JobLogHandler, current
 from rota.handle import Job
 from rota.ids import new_id
+from rota.insight.why import why
 from rota.job import Duration, JobFunction
 from rota.model import LogChunk, Worker
 from rota.settings import load_settings
 from rota.store import claims, due, firing, jobs, logs, migrate, reads, results, types, workers
 from rota.store.opening import open_database
 from rota.store.serving import Request
+from rota.store.waiting import first_of_each
 
 MAX_RUNS = 100_000
 """So many runs without an end mean that jobs enqueue one another for ever."""
@@ -63,8 +67,10 @@ class Harness:
         self.db = open_database(self.settings.database_url, clock=lambda: self.now_us)
         migrate.migrate(self.db)
         self._worker = new_id()
-        self._scheduler = Scheduler(self.db, self.settings)
-        self._mover = Mover(self.db)
+        # As the scheduler has them; ended jobs are kept, for the test looks at them.
+        self._loops = (
+            Scheduler(self.db, self.settings), Upkeep(self.db), Mover(self.db), Janitor(self.db, self.settings)
+        )  # fmt: skip
         self._declare()
 
     def _declare(self) -> None:
@@ -92,7 +98,9 @@ class Harness:
     def _next_due(self) -> int | None:
         with self.db.statement() as tx:
             found = [at for at in (firing.next_due(tx)[1], due.look(tx).next_at) if at is not None]
-        return min(found, default=None)
+            waiting = [jobs.get(tx, job_id) for job_id in first_of_each(tx)]
+            causes = [cause for job in waiting if job is not None for cause in why(tx, job).causes]
+        return min([*found, *(one.until for one in causes if one.until and one.until > self.now_us)], default=None)
 
     def run_all(self) -> int:
         """Run every job function that is due now, those that they enqueue too; return how many attempts ran.
@@ -101,8 +109,8 @@ class Harness:
         """
         ran = 0
         while True:
-            self._scheduler.run_once()
-            self._mover.run_once()
+            for loop in self._loops:
+                loop.run_once()
             taken = claims.claim(self.db, Request(self._worker, LANES))
             if not taken:
                 return ran

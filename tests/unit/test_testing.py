@@ -8,6 +8,8 @@ import pytest
 
 from rota import Context, Fail, Retry, Rota, Snooze, testing
 from rota.errors import Invalid, UnknownJobType
+from rota.model import Pause
+from rota.store import pauses, queues, schedules
 
 DAY_US = 86_400_000_000
 
@@ -89,6 +91,45 @@ def test_a_snooze_uses_no_attempt_and_a_fail_ends_it() -> None:
         assert snoozed.refresh().record.attempts_used == 0
         h.advance("1h")
         assert snoozed.refresh().result == "awake"
+
+
+def test_limits_and_pauses_end_at_their_time() -> None:
+    app, _ = application()
+    minute_us = 60_000_000
+    with testing.harness(app) as h:
+        begun = h.now_us
+        limits = {"rate_limits": '[{"limit": 1, "per": 60000000, "scope": "queue"}]'}
+        h.db.run(lambda tx: queues.change(tx, "mail", limits))
+        slow = app.enqueue_many([("digest", {"limit": 1})] * 3)
+        pause = Pause(kind="type", name="hopeless", resume_at=begun + 5 * minute_us)
+        h.db.run(lambda tx: pauses.put(tx, pause))
+        paused = app.enqueue("hopeless")
+        assert h.run_all() == 1
+        h.advance("10m")
+        ended = [job.refresh().record.completed_at for job in (*slow, paused)]
+        # The window of a rate limit is a moment longer than it says, so that clocks may differ.
+        late = [(at or 0) - begun - after * minute_us for at, after in zip(ended, (0, 1, 2, 5), strict=True)]
+        assert all(0 <= by < minute_us / 10 for by in late), late
+
+
+def test_a_unique_key_is_free_again_when_its_window_is_over() -> None:
+    app, _ = application()
+    with testing.harness(app) as h:
+        given: dict[str, Any] = {"unique_key": "k", "unique_scope": "window:1h"}
+        first = app.enqueue("later", **given)
+        h.advance("59m")
+        assert app.enqueue("later", **given).id == first.id
+        h.advance("2m")
+        assert app.enqueue("later", **given).id != first.id
+
+
+def test_a_schedule_goes_after_its_only_run() -> None:
+    app, seen = application()
+    with testing.harness(app) as h:
+        app.schedule_many([{"id": "once", "func": "flaky", "every": "1h", "max_runs": 1, "after_run": "delete"}])
+        h.advance("3h")
+        assert seen == ["flaky"] * 3
+        assert h.db.read(lambda tx: schedules.get(tx, "once")) is None
 
 
 def test_commands_wait_and_can_be_looked_at() -> None:

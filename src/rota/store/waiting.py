@@ -101,3 +101,13 @@ SELECT count(*) FROM rota_jobs WHERE batch_id = :id AND batch_id IS NOT NULL
 def open_in_batch(tx: Tx, batch_id: str) -> int:
     """Return how many jobs of a batch have not ended."""
     return int(tx.value(OPEN_IN_BATCH, {"id": batch_id}))
+
+
+FIRST_OF_EACH = """
+SELECT min(CAST(id AS text)) FROM rota_jobs WHERE status = 'pending' GROUP BY queue, lane, coalesce(ring, '')
+"""
+
+
+def first_of_each(tx: Tx) -> list[str]:
+    """Return the id of one job of each line that waits: what holds it holds the others too."""
+    return [row[0] for row in tx.rows(FIRST_OF_EACH)]
