@@ -21,7 +21,7 @@ def from_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Redis with RQ workers on `default` and (without forking) `quick`, a Celery worker on `celery`."""
+    """A Redis with RQ workers on `default` and (without forking) `quick`, and a Celery worker on `celery`."""
     directory = tmp_path_factory.mktemp("fleets")
     with running_redis(directory) as server, contextlib.ExitStack() as stack:
         for process in (

@@ -45,6 +45,20 @@ async def test_results_and_errors_come_back(shared_redis: str) -> None:
         assert lines[0] == f"sent to Celery queue celery as task {named.job_id}-1" and lines[-1] == "finished"
 
 
+async def test_what_the_environment_says_to_celery_is_not_meant(
+    shared_redis: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CELERY_BROKER_URL", "CELERY_BROKER_WRITE_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.setenv(name, "redis://127.0.0.1:1/0")
+    async with to_celery(shared_redis) as fleet:
+        call, unwanted = fleet.call("echo", {"value": 1}), fleet.call("count", "/dev/null", target=ALONE)
+        await fleet.run(call)
+        assert fleet.host.outcome(call).result == "1"
+        await sent(fleet, unwanted)
+        fleet.executor.stop(unwanted.job_id, 1, "kill")
+        await fleet.ended(unwanted)
+
+
 async def test_a_task_that_nobody_has_begun_is_taken_back(shared_redis: str) -> None:
     async with to_celery(shared_redis) as fleet:
         other, call = fleet.call("echo", target=ALONE), fleet.call("echo", target=ALONE)
@@ -111,6 +125,9 @@ async def test_a_task_whose_redis_lost_it_fails(own_redis: RedisServer) -> None:
         assert fleet.host.outcome(later).kind == "interrupted"
         detail = fleet.host.outcome(never).detail
         assert detail is not None and detail.code == "broker"
+        own_redis.start()
+        await sent(fleet, next_attempt(later), next_attempt(never))
+        assert own_redis.client.llen("celery") == 2
 
 
 async def test_a_thousand_quick_tasks(shared_redis: str) -> None:

@@ -185,7 +185,7 @@ def test_a_traceback_has_one_line_and_a_type(trace: str, error: str, code: str, 
 def test_a_worker_without_the_library_leaves_such_jobs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     lanes = {lane for executor in loading.load_executors(load_settings({}), ()) for lane in executor.lanes}
     assert lanes >= {"rq", "celery"}
-    monkeypatch.setattr(loading, "LIBRARIES", {"rq": "no_such_library", "celery": "no_such_library"})
+    monkeypatch.setattr(loading, "LIBRARIES", {"rq": ("no_such_library",), "celery": ("no_such_library",)})
     lanes = {lane for executor in loading.load_executors(load_settings({}), ()) for lane in executor.lanes}
     assert lanes == {"http", "command"}
     with pytest.raises(SettingInvalid, match=r"pip install 'rota\[rq\]'"):

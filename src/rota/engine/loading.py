@@ -27,7 +27,7 @@ def load_executors(settings: Settings, apps: Sequence[str]) -> list[Executor]:
     for name in settings.executors or _known():
         if name == "function" and not (apps or settings.function_modules):
             continue  # no code to run: jobs of functions wait for a worker that has it
-        if name in LIBRARIES and find_spec(LIBRARIES[name]) is None:
+        if any(find_spec(library) is None for library in LIBRARIES.get(name, ())):
             continue
         found.append(_factory(name)(settings, apps))
     return found
@@ -39,7 +39,7 @@ def check_executors(settings: Settings) -> None:
     for name in settings.executors or ():
         if name not in known:
             raise SettingInvalid("ROTA_EXECUTORS", f"no executor is called {name!r}", hint=f"known: {', '.join(known)}")
-        if name in LIBRARIES and find_spec(LIBRARIES[name]) is None:
+        if any(find_spec(library) is None for library in LIBRARIES.get(name, ())):
             raise SettingInvalid("ROTA_EXECUTORS", f"{name} is not installed", hint=f"pip install 'rota[{name}]'")
 
 
@@ -107,7 +107,7 @@ def _celery(settings: Settings, _apps: Sequence[str]) -> Executor:
     return HandoffExecutor(trade, grace_s=settings.grace_us / 1e6)
 
 
-LIBRARIES = {"rq": "rq", "celery": "celery"}
+LIBRARIES = {"rq": ("rq",), "celery": ("celery", "redis")}
 """Executors that need what an extra installs."""
 BUILT_IN: dict[str, Factory] = {
     "function": _function,

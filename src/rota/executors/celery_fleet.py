@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from celery import Celery
@@ -32,6 +33,17 @@ ENDED = (b"SUCCESS", b"FAILURE", b"REVOKED")
 _STATUS = re.compile(rb'^\{"status": ?"([A-Z]+)"')
 
 
+class _App(Celery):  # type: ignore[misc]  # the library has no types
+    """What sends.  CELERY_BROKER_URL and CELERY_RESULT_BACKEND of the environment are meant for others."""
+
+    backend_cls = "disabled"
+    """Celery would subscribe to each result; we look at all of them together."""
+    address = ""
+
+    def connection_for_write(self, url: str | None = None, **options: Any) -> Any:
+        return super().connection_for_write(url or self.address, **options)
+
+
 class CeleryFleet:
     """The workers on one broker, with one result backend."""
 
@@ -42,17 +54,18 @@ class CeleryFleet:
         self.name = f"Celery at {show(broker)}"
         self._broker = handoff_redis.connect(broker)
         self._results = handoff_redis.connect(backend or broker)
-        # Without a backend of its own: Celery would subscribe to each result, and we look at all of them together.
-        self._app = Celery("rota", broker=broker, set_as_current=False)
-        wait = {"socket_timeout": handoff_redis.TIMEOUT_S, "socket_connect_timeout": handoff_redis.TIMEOUT_S}
+        self._app = _App("rota", set_as_current=False)
+        self._app.address = _for_kombu(broker)
         self._app.conf.update(
             task_serializer="json",
             accept_content=["json"],
-            broker_transport_options={**wait, "max_retries": 1},
-            broker_connection_timeout=handoff_redis.TIMEOUT_S,
-            broker_connection_retry=False,
-            broker_connection_max_retries=1,
             task_publish_retry=False,
+            broker_connection_timeout=handoff_redis.TIMEOUT_S,
+            broker_transport_options={
+                "socket_timeout": handoff_redis.TIMEOUT_S,
+                "socket_connect_timeout": handoff_redis.TIMEOUT_S,
+                "max_retries": 1,
+            },
         )
 
     def hand_over(self, errands: Sequence[Errand]) -> list[str]:
@@ -98,7 +111,7 @@ class CeleryFleet:
         self._broker.close()
         self._results.close()
 
-    def _answering(self) -> Any:
+    def _answering(self) -> AbstractContextManager[None]:
         return handoff_redis.answering(*self._urls, others=(OperationalError,))
 
     def _first_look(self, errands: Sequence[Errand]) -> list[bool]:
@@ -160,7 +173,7 @@ class CeleryFleet:
             return WAITING if status not in ENDED else Sight("ended", outcome=failed("remote", "it failed in Celery"))
         try:
             return self._read(errand, cast(Any, kombu_json).loads(entry))
-        except (ValueError, TypeError, KeyError, json.JSONDecodeError) as error:
+        except Exception as error:  # noqa: BLE001 - bytes of another serializer may raise anything
             text = f"the entry of the result backend cannot be read ({error}): workers need result_serializer json"
             return Sight("ended", outcome=failed("remote-result", text, permanent=True))
 
@@ -211,3 +224,12 @@ def _handed(errand: Errand, *, made: bool) -> str:
     if not made:
         return f"goes on with Celery task {errand.remote_id}, sent in attempt {errand.call.began_with}"
     return f"sent to Celery queue {errand.target.queue} as task {errand.remote_id}"
+
+
+def _for_kombu(url: str) -> str:
+    """Return an address as Celery writes it, which has another word for a socket."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    user = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    return f"redis+socket://{user}{parts.path}?virtual_host={parse_qs(parts.query).get('db', ['0'])[0]}"

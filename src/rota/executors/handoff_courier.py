@@ -196,11 +196,18 @@ class Courier:
 
     def _give_up(self, error: Exception) -> None:
         """End all errands after an error that nobody foresaw."""
+        reason = f"the hand-over failed: {type(error).__name__}: {error}"
+        if not isinstance(error, ImportError):
+            logs.event_limited(
+                "loop/failed/courier", "loop/failed", reason, level="error", loop="courier", error=str(error),
+                exc_info=error,
+            )  # fmt: skip
         for errand in self._errands:
-            if not errand.ended:
-                self._report(
-                    errand, outcome=failed("internal", f"the hand-over failed: {type(error).__name__}: {error}")
-                )
+            if not errand.ended and isinstance(error, ImportError):
+                lane = errand.call.lane
+                self._report(errand, outcome=failed("internal", f"{error}: pip install 'rota[{lane}]' for this worker"))
+            elif not errand.ended:
+                self._report(errand, outcome=failed("internal", reason))
         self._errands = []
 
     def _report(self, errand: Errand, line: str | None = None, outcome: Outcome | None = None) -> None:
