@@ -16,14 +16,25 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.store import builders
 from tests.support import procs
-from tests.support.cli import assert_one_line
+from tests.support.cli import Cli, assert_one_line
 from tests.support.postgres import fresh_database
 from tests.support.processes import ROTA, Finished, KeptProcess, RotaProcesses
 from tests.support.waiting import free_port, wait_until
 
 WAITS = 'echo first; echo second; while [ ! -e "$0" ]; do sleep 0.05; done; echo last'
+PROCESSES = ("exec", "up")
 STUBBORN = 'trap "" TERM; sh -c \'trap "" TERM; echo grandchild $$; sleep 100\' & echo child $$; sleep 100; wait'
+
+
+@dataclass
+class Running:
+    """A running service."""
+
+    url: str
+    up: KeptProcess
+    env: dict[str, str]
 
 
 @dataclass
@@ -34,10 +45,18 @@ class Service:
     up: KeptProcess
     env: dict[str, str]
     started: RotaProcesses
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
 
     def rota(self, *arguments: str, **env: str) -> Finished:
-        """Run a command to its end."""
-        return self.started.run(*arguments, env={**self.env, **env})
+        """Run a command to its end: as a process when signals or bytes are its matter, else in this process."""
+        if arguments[0] in PROCESSES:
+            return self.started.run(*arguments, env={**self.env, **env})
+        with self.monkeypatch.context() as patch:
+            patch.chdir(self.env["HOME"])
+            for name, value in {**self.env, **env}.items():
+                patch.setenv(name, value)
+            return Cli(patch, self.capsys)(*arguments)
 
     def start(self, *arguments: str, **env: str) -> KeptProcess:
         """Start a command."""
@@ -51,7 +70,7 @@ class Service:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """``rota up`` on each kind of database; one for all tests of this file."""
     folder = tmp_path_factory.mktemp("service")
     port = free_port()
@@ -66,16 +85,30 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             up.wait_for_output("Log in with")
             for role in ("worker", "scheduler"):
                 up.wait_for_output(f'"event":"{role}/started"')
-            yield Service(f"http://127.0.0.1:{port}", up, env, processes)
+            wait_until(lambda: declared(url), 60, lambda: f"the schedules of {up}")
+            home = {"HOME": str(folder / "work")}  # where the local token of PostgreSQL is kept
+            yield Running(f"http://127.0.0.1:{port}", up, env | home)
         finally:
             processes.finish()
 
 
+def declared(url: str) -> bool:
+    """Whether the worker has written what its application declares, the schedules last."""
+    database = builders.opened(url)
+    found = database.read(lambda tx: tx.value("SELECT count(*) FROM rota_schedules WHERE id = 'demo-checksum'"))
+    database.close()
+    return bool(found)
+
+
 @pytest.fixture
-def service(running: Service, rota_process: RotaProcesses) -> Service:
+def service(
+    running: Running,
+    rota_process: RotaProcesses,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Service:
     """The service with commands that end with the test."""
-    home = {"HOME": str(running.started.directory / "work")}  # where the local token of PostgreSQL is kept
-    return Service(running.url, running.up, {**running.env, **home}, rota_process)
+    return Service(running.url, running.up, running.env, rota_process, monkeypatch, capsys)
 
 
 Shell = Callable[[str], Finished]
