@@ -61,7 +61,7 @@ def _jobs(tx: Tx, accepted: Collection[str] | None, starts: Starts) -> list[str]
 def _leases(tx: Tx) -> list[str]:
     sql = """
     SELECT j.id, j.worker_id FROM rota_jobs j LEFT JOIN rota_workers w ON w.id = j.worker_id
-    WHERE j.status = 'running'
+    WHERE j.status = 'running' AND (j.worker_id IS NOT NULL OR j.answer_by IS NULL)
       AND (w.id IS NULL OR w.state NOT IN ('running', 'draining') OR w.lease_until < rota_now())
     """
     return [f"{job_id} runs without a lease of {worker}" for job_id, worker in tx.rows(sql)]

@@ -81,10 +81,10 @@ class Answer:
         return await asyncio.to_thread(self.heartbeat, progress=progress, message=message, extend=extend)
 
     def _post(self, operation: str, body: Json) -> Json:
-        if self.attempt is not None:
-            body = {**body, "attempt": self.attempt}
         with _Patient(self._url, patience_s=self._patience_s) as wire:
             wire.http.headers["Rota-Answer-Token"] = self._token
+            if self.attempt is not None:
+                wire.http.headers["Rota-Attempt"] = str(self.attempt)
             path = path_of("/api/jobs", self.job_id, operation)
             found: Json = wire.request("POST", path, body, idempotency_key=str(uuid.uuid4()))
         return found
