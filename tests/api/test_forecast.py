@@ -23,7 +23,7 @@ async def put(client: httpx.AsyncClient, name: str, **spec: Any) -> None:
 
 def ran(db: Database, name: str, *durations_s: float) -> None:
     """Let runs of a schedule have taken so long, the earliest first."""
-    worker = builders.register(db, lanes='{"command":9}')
+    worker = builders.register(db, lease_us=builders.DAY, lanes='{"command":9}')
     for place, seconds in enumerate(durations_s):
         job: NewJob = builders.new_job(
             lane="command", type=None, target="{}", queue="past", origin="schedule", schedule_id=name,
@@ -54,8 +54,8 @@ async def test_tells_what_will_start(api: Api, client: httpx.AsyncClient) -> Non
 
 
 async def test_tells_the_load_and_the_clashes(api: Api, client: httpx.AsyncClient) -> None:
-    builders.register(api.db, lanes='{"command":1,"async":200}')
-    builders.register(api.db, lanes='{"command":50}', queues='["other"]')
+    builders.register(api.db, lease_us=builders.DAY, lanes='{"command":1,"async":200}')
+    builders.register(api.db, lease_us=builders.DAY, lanes='{"command":50}', queues='["other"]')
     await put(client, "slow", every="1h", queue="mail")
     for name in ("a", "b"):
         await put(client, name, cron="0 * * * *", queue="mail")
@@ -94,7 +94,7 @@ async def test_one_schedule_or_one_queue(api: Api, client: httpx.AsyncClient) ->
 
 
 async def test_a_queue_that_is_paused_has_no_room(api: Api, client: httpx.AsyncClient) -> None:
-    builders.register(api.db, lanes='{"command":9}')
+    builders.register(api.db, lease_us=builders.DAY, lanes='{"command":9}')
     await put(client, "a", every="1h", queue="mail")
     api.db.run(lambda tx: queues.change(tx, "mail", {"concurrency": 4}))
     assert good(await client.get("/api/forecast"))["queues"][0]["capacity"] == 4

@@ -131,10 +131,14 @@ def lose(db: Database, worker: str) -> list[results.Lost]:
 
 
 def backdate(db: Database, job_id: str, **columns_us: int) -> None:
-    """Set times of a job, relative to the database's clock (µs)."""
-    values = ", ".join(f"{column} = rota_now() + :{column}" for column in columns_us)
-    sql = f"UPDATE rota_jobs SET {values} WHERE id = :id"
-    assert db.run(lambda tx: tx.run(sql, {"id": job_id, **columns_us})) == 1
+    """Set times of a job, relative to the database's clock (µs), which is looked at once."""
+    sql = f"UPDATE rota_jobs SET {', '.join(f'{column} = :{column}' for column in columns_us)} WHERE id = :id"
+
+    def change(tx: Tx) -> int:
+        now = tx.now()
+        return tx.run(sql, {"id": job_id, **{column: now + offset for column, offset in columns_us.items()}})
+
+    assert db.run(change) == 1
 
 
 def log(db: Database, *chunks: LogChunk) -> None:
