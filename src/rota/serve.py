@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import socket
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from rota.engine.loading import check_executors, load_executors
 from rota.engine.loop import Loop, stop_all
 from rota.engine.mover import Mover
 from rota.engine.operations import OperationsLoop
+from rota.engine.probe import Probe, listen
+from rota.engine.probed import of_loops, of_worker
 from rota.engine.retention import Retention
 from rota.engine.scheduler import Scheduler
 from rota.engine.signals import Bell, Stops, on_stop
@@ -88,11 +91,14 @@ def prepare(settings: Settings, role: str, *, patience_s: float = START_PATIENCE
 
 def run_worker(settings: Settings, options: Options) -> int:
     """Run a worker until SIGTERM; return the exit code."""
-    watch_life_pipe()
+    listener = _probe_listener(settings, supervised=watch_life_pipe())
     check_app(settings.app)
     executors = load_executors(settings, apps_of(settings, options))
     db = prepare(settings, "worker")
     worker = Worker(db, settings, executors)
+
+    if listener is not None:
+        Probe(db, settings, of_worker(worker), listener).start()
 
     async def main() -> None:
         stop, stop_now = asyncio.Event(), asyncio.Event()
@@ -103,6 +109,11 @@ def run_worker(settings: Settings, options: Options) -> int:
     db.close()
     logs.close()
     return 0
+
+
+def _probe_listener(settings: Settings, *, supervised: bool) -> socket.socket | None:
+    """Return what listens on the probe port; below ``rota up``, whose children share one host, the API is asked."""
+    return None if supervised else listen(settings)
 
 
 def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
@@ -145,7 +156,7 @@ def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
 
 def run_scheduler(settings: Settings) -> int:
     """Run a scheduler until SIGTERM; return the exit code."""
-    watch_life_pipe()
+    listener = _probe_listener(settings, supervised=watch_life_pipe())
     db = prepare(settings, "scheduler")
     loops = scheduler_loops(db, settings)
     lease = process_lease(db, settings, "scheduler", loops)
@@ -158,6 +169,8 @@ def run_scheduler(settings: Settings) -> int:
     on_stop(stop)
     for loop in (lease, *loops):
         loop.start()
+    if listener is not None:
+        Probe(db, settings, of_loops("scheduler", [lease, *loops]), listener).start()
     while not stops.count:
         bell.wait(3600)
     stop_all([*loops, lease], STOP_S)

@@ -9,8 +9,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from rota.api import metrics
-from rota.api.metrics import text_of
+from rota.insight import metrics
+from rota.insight.metrics import text_of
 from rota.store import meta
 from rota.store.database import Database
 from rota.store.vitals import Gauges

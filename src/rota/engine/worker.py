@@ -23,7 +23,7 @@ from rota.engine.flusher import Flusher
 from rota.engine.hiding import hide_in_lines, hide_in_outcome
 from rota.engine.leases import Lease, new_record
 from rota.engine.logbook import Logbook
-from rota.engine.loop import stop_all
+from rota.engine.loop import Loop, stop_all
 from rota.engine.registry import Registry
 from rota.engine.slots import Slots
 from rota.engine.telling import tell_end, tell_started
@@ -73,7 +73,8 @@ class Worker:
         self._checkpoints: dict[tuple[str, int], str] = {}
         self._unknown = Unknown()
         self.state = "running"
-        self._turned = time.monotonic()
+        self.turned = time.monotonic()
+        """``time.monotonic()`` of the last turn of the event loop."""
         lanes = msgspec.json.encode(self.slots.capacity).decode()
         queues = msgspec.json.encode(settings.queues).decode() if settings.queues else None
         labels = msgspec.json.encode(settings.labels).decode()
@@ -126,7 +127,7 @@ class Worker:
     async def _housekeeping(self) -> None:
         """Deadlines, log flushes and the sign of life, ten times a second."""
         while True:
-            self._turned = time.monotonic()
+            self.turned = time.monotonic()
             try:
                 self.lease.check()
                 self._end_overdue()
@@ -453,14 +454,17 @@ class Worker:
         return self.claimer.turn()
 
     def _moves(self) -> bool:
-        return time.monotonic() - self._turned < self._settings.stall_us / 1e6
+        return time.monotonic() - self.turned < self._settings.stall_us / 1e6
+
+    def loops(self) -> tuple[Loop, ...]:
+        """Return the loops that speak with the database."""
+        return (self.claimer, self.flusher, self.lease, self.registry, self.wakeups)
 
     def _describe(self) -> tuple[str, int, object]:
-        loops = (self.claimer, self.flusher, self.lease, self.registry, self.wakeups)
         detail = {
             "slots": {lane: {"taken": n, "of": self.slots.capacity[lane]} for lane, n in self.slots.taken().items()},
-            "loops": [loop.describe() for loop in loops],
-            "loopLagMs": max(0, int((time.monotonic() - self._turned - HOUSEKEEPING_S) * 1000)),
+            "loops": [loop.describe() for loop in self.loops()],
+            "loopLagMs": max(0, int((time.monotonic() - self.turned - HOUSEKEEPING_S) * 1000)),
             "sleeping": self.claimer.sleeping(),
         }
         return self.state, len(self.running), detail

@@ -153,8 +153,8 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             0,
             HIGHEST_PORT,
             None,
-            "Port where schedulers and workers answer `/live`, `/ready` and `/metrics`; without it they listen on "
-            "nothing.",
+            "Port of `ROTA_HOST` where a scheduler or worker answers `/live`, `/ready` and `/metrics`; without it they "
+            "listen on nothing. Each process needs its own; below `rota up` it is not used.",
         ),
         Setting(
             name="ROTA_ROOT_PATH",
