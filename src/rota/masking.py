@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -16,6 +17,7 @@ SHORTEST = 4
 """Shorter values are no secrets worth the name, and masking them would make every text unreadable."""
 _SHORTEST_LINE = 8
 """Of a secret of several lines (a private key), each line so long is one by itself: a log has one line at a time."""
+_MOST_LINES = 200
 _SHORTEST_STEM = 8
 _JSON_IN_JSON = 4
 _CUT_FROM = 199
@@ -29,15 +31,17 @@ def plain_forms(secret: str) -> set[str]:
     return {secret, quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")}
 
 
-def forms(secret: str) -> set[str]:
+@lru_cache(maxsize=256)
+def forms(secret: str) -> frozenset[str]:
     """Return the texts as which a secret turns up: plain, in JSON, in an address, in Python, in base64."""
     found: set[str] = set()
     lines = [line.strip() for line in secret.splitlines()]
-    for text in (secret, " ".join(secret.split()), *(line for line in lines if len(line) >= _SHORTEST_LINE)):
+    long = [line for line in lines if len(line) >= _SHORTEST_LINE]
+    for text in (secret, " ".join(secret.split()), *long[:_MOST_LINES]):
         percent = {*plain_forms(text), quote(text, errors="replace")}
         found |= {_PERCENT.sub(lambda match: match[0].lower(), each) for each in percent if "%" in each}
         found |= percent | {repr(text)[1:-1]} | _json(text)
-    return {form for form in (*found, *_base64(secret)) if len(form) >= SHORTEST}
+    return frozenset(form for form in (*found, *_base64(secret)) if len(form) >= SHORTEST)
 
 
 def _json(text: str) -> set[str]:
@@ -95,23 +99,26 @@ class Mask:
             text = self._at_cuts(text)
         return text if len(text) < _CUT_FROM else self._without_head(self._without_tail(text))
 
-    def json(self, text: str) -> str:
-        """Return a JSON text without the secrets, still JSON; one without any is returned as it is."""
+    def json(self, text: str, *, cut: bool = False) -> str:
+        """Return a JSON text without the secrets, still JSON; one without any is returned as it is.
+
+        ``cut`` says that texts in it may have been cut.
+        """
         try:
             value = msgspec.json.decode(text)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
             return self.cut(text)
-        masked = self.value(value)
+        masked = self._value(value, self.cut if cut else self)
         return text if masked == value else msgspec.json.encode(masked).decode()
 
-    def value(self, value: Any) -> Any:
+    def _value(self, value: Any, hide: Callable[[str], str]) -> Any:
         """Return a value of JSON without the secrets; a number that is one becomes a text."""
         if isinstance(value, str):
-            return self.cut(value)
+            return hide(value)
         if isinstance(value, dict):
-            return {self(key): self.value(item) for key, item in value.items()}
+            return {self(key): self._value(item, hide) for key, item in value.items()}
         if isinstance(value, list):
-            return [self.value(item) for item in value]
+            return [self._value(item, hide) for item in value]
         if isinstance(value, (int, float)) and not isinstance(value, bool) and self(str(value)) != str(value):
             return MASK
         return value

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
+import subprocess
 import sys
 from typing import Any
 
@@ -49,5 +51,8 @@ def undeclared(ctx: Context) -> str:
 
 
 def named(ctx: Context) -> int:
-    """Called by a target that names it."""
+    """Called by a target that names it; what it starts looks into its memory."""
+    look = f"cat /proc/{os.getpid()}/environ /proc/{os.getpid()}/mem"
+    if subprocess.run(["sh", "-c", look], capture_output=True, check=False).stdout and os.geteuid():
+        raise RuntimeError("its memory is open")
     return len(ctx.secret("stripe"))

@@ -20,7 +20,8 @@ def hide_in_outcome(outcome: Outcome, mask: Mask) -> Outcome:
         if isinstance(value, ErrorDetail):
             found[name] = _hide_in_detail(value, mask)
         elif isinstance(value, str) and name != "kind":
-            found[name] = mask.json(value) if name in _AS_JSON else mask.cut(value)
+            cut = name == "exchange" or outcome.truncated is not None
+            found[name] = mask.json(value, cut=cut) if name in _AS_JSON else mask.cut(value)
     return msgspec.structs.replace(outcome, **found)
 
 

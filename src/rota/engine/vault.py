@@ -81,6 +81,8 @@ class Vault(Loop):
             return self._keys.open(name, Box(secret.box, secret.key_id))
         except CannotOpen:
             pass
+        except ImportError as error:
+            return _failed("secret-locked", f"the secret {name} cannot be opened: {error}")
         if self._keys.first_id is None:
             why = "ROTA_SECRET_KEY is not set for this worker"
         elif secret.key_id in self._keys:

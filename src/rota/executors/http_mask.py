@@ -53,7 +53,8 @@ class Mask(EveryForm):
     __slots__ = ()
 
     def __init__(self, secrets: Iterable[str] = (), named: Iterable[str] = ()) -> None:
-        super().__init__(filter(_is_long, named))
+        # One of digits alone may be a number in JSON, which is masked where its structure is known.
+        super().__init__(secret for secret in named if _is_long(secret) and not secret.isdecimal())
         found: set[str] = set()
         for secret in filter(_is_long, secrets):
             found.add(secret)

@@ -11,6 +11,7 @@ from typing import Any
 
 from rota.executor import Outcome
 from rota.executors import runner_frames as frames
+from rota.executors.proctree import make_undumpable
 from rota.executors.runner_app import Functions, Refused
 from rota.executors.runner_call import Limits, RunningCall, bad_arguments
 from rota.executors.runner_frames import BEGUN, EXECUTING, Work
@@ -81,6 +82,8 @@ class AsyncLane:
                 self._leave_if_done()
 
     def _begin(self, work: Work) -> None:
+        if work.secrets:
+            make_undumpable()  # before what it starts could look
         call = RunningCall(work, self._link, self._limits)
         self._marker[EXECUTING] = self._marker[BEGUN] = call.number
         try:

@@ -15,6 +15,7 @@ from typing import Any
 
 from rota.executor import Outcome
 from rota.executors import runner_frames as frames
+from rota.executors.proctree import make_undumpable
 from rota.executors.runner_app import Functions, Refused
 from rota.executors.runner_call import Limits, RunningCall, bad_arguments
 from rota.executors.runner_frames import BEGUN, Work
@@ -49,6 +50,8 @@ class SyncLane:
         for kind, payload in self._reader.feed(data):
             if kind == frames.WORK:
                 for work in frames.decode_work(payload):
+                    if work.secrets:
+                        make_undumpable()  # before what it starts could look
                     call = RunningCall(work, self.link, self._limits)
                     self._calls[call.number] = (call, work)
                     self._waiting.put(call)
