@@ -61,13 +61,13 @@ async def test_what_the_environment_says_to_celery_is_not_meant(
 
 async def test_a_task_that_nobody_has_begun_is_taken_back(shared_redis: str) -> None:
     async with to_celery(shared_redis) as fleet:
-        other, call = fleet.call("echo", target=ALONE), fleet.call("echo", target=ALONE)
+        other, call = fleet.call("echo", target={"queue": "taken"}), fleet.call("echo", target={"queue": "taken"})
         await sent(fleet, other, call)
         fleet.executor.stop(call.job_id, 1, "cancel")
         await fleet.ended(call)
         assert (fleet.host.outcome(call).kind, fleet.host.outcome(call).begun) == ("stopped", False)
         with redis.Redis.from_url(shared_redis) as client:
-            (message,) = client.lrange("alone", 0, -1)
+            (message,) = client.lrange("taken", 0, -1)
             assert json.loads(message)["headers"]["id"] == f"{other.job_id}-1"
 
 

@@ -65,12 +65,12 @@ async def test_results_and_errors_come_back(shared_redis: str) -> None:
 async def test_rq_sees_plain_jobs(shared_redis: str, connection: Any) -> None:
     async with to_rq(shared_redis) as fleet:
         good, bad = fleet.call("echo", {"value": 1}), fleet.call("fail")
-        waiting = fleet.call("echo", 1, target=ALONE, timeout_us=90_500_000)
+        waiting = fleet.call("echo", 1, target={"queue": "seen"}, timeout_us=90_500_000)
         await fleet.run(good, bad)
         await handed(fleet, waiting)
         assert f"{good.job_id}-1" in FinishedJobRegistry("default", connection).get_job_ids()
         assert f"{bad.job_id}-1" in FailedJobRegistry("default", connection).get_job_ids()
-        queue = Queue("alone", connection=connection)
+        queue = Queue("seen", connection=connection)
         assert queue in Queue.all(connection)
         (job,) = queue.jobs
         assert (job.description, job.timeout, job.result_ttl) == (f"{JOBS}.echo(1)", 91, 86_400)
@@ -78,7 +78,7 @@ async def test_rq_sees_plain_jobs(shared_redis: str, connection: Any) -> None:
         assert "no RQ worker listens to that queue now" in fleet.host.text(waiting)
         fleet.executor.stop(waiting.job_id, 1, "cancel")
         await fleet.ended(waiting)
-        assert queue.count == 0 and job.id in CanceledJobRegistry("alone", connection).get_job_ids()
+        assert queue.count == 0 and job.id in CanceledJobRegistry("seen", connection).get_job_ids()
 
 
 @pytest.mark.parametrize("why", ["cancel", "timeout", "kill"])
