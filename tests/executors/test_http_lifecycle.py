@@ -58,7 +58,7 @@ async def test_a_deferred_call_ends_here_and_says_how_long_its_target_has() -> N
         outcome = await rota.call(call := http_call(server.url, answer_token="t" * 64))
         assert (outcome.kind, outcome.delay_us) == ("deferred", 10_000_000)
         assert "the target has taken the work and answers later" in rota.host.text(call)
-        assert server.requests[0].headers["Rota-Answer-Token"] == "t" * 64
+        assert server.requests[0].headers["rota-answer-token"] == "t" * 64
         assert "t" * 64 not in (outcome.exchange or "")
         assert (await rota.call(http_call(server.url, timeout="3s"))).delay_us == 3_000_000
 

@@ -13,6 +13,7 @@ import pytest
 from rota.model import Job, LogChunk, Pause
 from rota.store import (
     ageing,
+    awaiting,
     backfills,
     calendars,
     changes,
@@ -41,7 +42,7 @@ from rota.store import keys as key_store
 from rota.store.database import Database, Tx
 from rota.store.firing import Firing
 from rota.store.reads import JobFilter
-from rota.store.results import Finished, Returned
+from rota.store.results import Deferred, Finished, Returned
 from rota.store.retention import Which
 from rota.store.sql import batch
 from tests.store import builders, filling
@@ -105,6 +106,10 @@ class Acts:
         self.add("give back", lambda tx: results.give_back(tx, self.worker, returned), "primary")
         self.add("progress", lambda tx: results.progress(tx, self.worker, reports), "primary")
         self.add("append", lambda tx: logs.append(tx, chunks), "primary")
+        deferred = [Deferred(id=job_id, attempt=attempt, limit_us=1) for job_id, attempt in self.held]
+        self.add("defer", lambda tx: awaiting.defer(tx, self.worker, deferred), "primary")
+        answered = Finished(id=self.held[0][0], attempt=self.held[0][1], status="completed")
+        self.add("answer", lambda tx: results.answer(tx, answered, self.worker), "primary")
         self.add("states", lambda tx: jobs.states(tx, self.ended), "primary")
         self.add("lock", lambda tx: jobs.lock(tx, self.ended[0]), "primary")
 
@@ -146,6 +151,10 @@ class Acts:
         self.add("look", due.look, "rota_jobs_expiring", "rota_jobs_due", "rota_jobs_held")
         self.add("cancels", lambda tx: results.cancels(tx, self.worker), "rota_jobs_running")
         self.add("held", lambda tx: results.held(tx, self.worker), "rota_jobs_running")
+        self.add("clocks", lambda tx: awaiting.clocks(tx, self.worker), "rota_jobs_running")
+        # PostgreSQL goes by either of two, both of which are short.
+        theirs = ["rota_jobs_awaiting"] if self.db.dialect == "sqlite" else []
+        self.add("unanswered", lambda tx: awaiting.over(tx, 500), *theirs)
         self.add("next schedule", firing_store.next_due, "rota_schedules_due")
         self.add("pulse", pulse.look, "rota_schedules_due", "rota_jobs_due", "rota_jobs_expiring", "rota_jobs_held")
         self.add("due schedules", lambda tx: firing_store.due(tx, 100), "rota_schedules_due", "rota_jobs_overlap")
