@@ -144,6 +144,7 @@ SENT = {
     "filter": "Which jobs; at least one field.",
     "dryRun": "Only count them.",
     "force": "Kill what runs, instead of asking it to stop.",
+    "fresh": "Begin anew, not from the last checkpoint.",
     # files
     "ApplyIn.source": "Which file declares it; its schedules then belong to it.",
     "ApplyIn.schedules": "The schedules by their ids, at most 10,000.",
@@ -213,7 +214,8 @@ ANSWERED = {
     "cancelRequested": "Whether the work is not wanted any more.",
     "RunState.runAt": "When it starts again, where it waits.",
     "OccurrenceOut.reason": "In words.",
-    "eta": "Always null in this version.",
+    "eta": "When a running job will have ended; null where nothing is known about it.",
+    "checkpoint": "What its runs last stored for the next attempt.",
     "why": "What it waits for, or how it ended.",
     "outcome": "`failed`, `timeout`, `silent`, `lost`, `interrupted`, `snoozed`; of the last start the job's status.",
     "replaced": "Whether the job with that key waited, and became what was sent.",

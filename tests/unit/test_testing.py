@@ -155,3 +155,22 @@ def test_the_application_has_its_own_database_back_afterwards() -> None:
     with testing.harness(app) as h:
         assert app.database() is h.db
     assert app.settings.database_url.display.endswith("rota.db")
+
+
+def test_a_checkpoint_reaches_the_next_attempt() -> None:
+    app = Rota()
+
+    @app.job(retry=Retry(attempts=2, delays=["10s"]))
+    def climb(ctx: Context) -> Any:
+        if ctx.resumed_from is None:
+            ctx.checkpoint({"height": 1})
+            ctx.checkpoint({"height": 2})
+            raise RuntimeError("half way")
+        return ctx.resumed_from
+
+    with testing.harness(app) as h:
+        job = app.enqueue("climb")
+        h.run_all()
+        assert (job.refresh().checkpoint, job.status) == ({"height": 2}, "scheduled")
+        h.advance("1m")
+        assert job.refresh().result == {"height": 2}

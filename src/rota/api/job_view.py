@@ -7,7 +7,7 @@ from typing import Any
 
 from rota.actions import present
 from rota.api.why import why
-from rota.durations import MILLISECOND, format_duration
+from rota.durations import MILLISECOND, MINUTE, SECOND, format_duration
 from rota.errors import NotFound
 from rota.insight.eta import Eta, etas
 from rota.model import Job
@@ -56,4 +56,6 @@ def shown_eta(found: Eta | None) -> dict[str, Any] | None:
 
 
 def _duration(us: int) -> str:
-    return format_duration(us // MILLISECOND * MILLISECOND)
+    """Return a duration as exactly as anybody wants to know it."""
+    unit = MILLISECOND if us < SECOND else 100 * MILLISECOND if us < MINUTE else SECOND
+    return format_duration(round(us / unit) * unit)

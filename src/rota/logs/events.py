@@ -113,7 +113,7 @@ EVENTS: dict[str, Event] = {
     "scheduler/started": Event("A scheduler fires schedules."),
     "scheduler/stopped": Event("A scheduler has ended."),
     "api/started": Event("A process of the API is known to the others."),
-    "server/listening": Event("The API, or the probe port of another role, answers at an address.", ("host", "port", "url")),
+    "server/listening": Event("The API, or a probe port, answers at an address.", ("host", "port", "url")),
     "server/stopped": Event("The API answers no more."),
     "runner/started": Event("A runner process for functions is ready.", ("runner", "runnerPid")),
     "runner/recycled": Event("A runner was replaced, for its age or its memory.", ("runner", "runnerPid", "reason")),
