@@ -19,7 +19,19 @@ from rota.version import __version__
 from tests.support.cli import Cli, assert_one_line
 from tests.support.processes import ROTA
 
-HEAVY = ("psycopg", "fastapi", "pydantic", "starlette", "httpx", "rich", "asyncio", "sqlite3", "uvicorn", "aiohttp")
+HEAVY = (
+    "cryptography",
+    "psycopg",
+    "fastapi",
+    "pydantic",
+    "starlette",
+    "httpx",
+    "rich",
+    "asyncio",
+    "sqlite3",
+    "uvicorn",
+    "aiohttp",
+)
 DEEP = "[" * 10_000
 ADD = ("schedules", "add", "x")
 
@@ -206,7 +218,7 @@ def test_what_asks_can_be_told_not_to() -> None:
 
 def test_the_address_may_stand_behind_every_command_that_asks_a_service() -> None:
     local = {name for name, command in commands() if not isinstance(command, ClientCommand)}
-    assert local == {"up", "api", "scheduler", "worker", "db migrate", "db check"}
+    assert local == {"up", "api", "scheduler", "worker", "db migrate", "db check", "secrets key"}
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("jobs", "list", "--help"), ("schedules", "add"), ("foo",)])
