@@ -110,7 +110,7 @@ async def test_a_person_answers_in_its_place(api: Api) -> None:
         assert problem(await ann.post(f"/api/jobs/{three.id}/complete", json={"attempt": 2}), 409)["code"] == (
             "attempt-over"
         )
-        command = builders.insert_one(api.db, lane="command")
+        command = builders.insert_one(api.db, lane="command", timeout_us=MINUTE)
         builders.claim(api.db, three.worker)
         assert "runs on a worker" in problem(await ann.post(f"/api/jobs/{command}/complete", json={}), 409)["detail"]
         good(await ann.post(f"/api/jobs/{command}/heartbeat", json={"extend": "2h"}))

@@ -81,18 +81,18 @@ def over(tx: Tx, limit: int) -> list[Job]:
 
 BEAT = """
 UPDATE rota_jobs SET progress = coalesce(:value, progress), progress_note = coalesce(:note, progress_note),
-  answer_by = CASE WHEN CAST(:extend_us AS bigint) IS NULL THEN answer_by
-    WHEN coalesce(answer_by, started_at + timeout_us) > rota_now() + :extend_us THEN answer_by
-    ELSE rota_now() + :extend_us END,
+  answer_by = CASE WHEN coalesce(answer_by, started_at + timeout_us) < rota_now() + CAST(:extend_us AS bigint)
+    THEN rota_now() + CAST(:extend_us AS bigint) ELSE answer_by END,
   silent_by = rota_now() + silence_us, updated_at = rota_now()
-WHERE id = :id AND status = 'running'
+WHERE id = :id AND status = 'running' RETURNING worker_id
 """
 
 
 def beat(tx: Tx, job_id: str, *, value: float | None, note: str | None, extend_us: int | None) -> None:
     """Note a sign of life of a running job, which the caller has locked; its deadline is never brought forward."""
-    tx.run(BEAT, {"id": job_id, "value": value, "note": note, "extend_us": extend_us})
-    tx.hint("cancel")  # its worker, where it has one, looks what it was told
+    rows = tx.rows(BEAT, {"id": job_id, "value": value, "note": note, "extend_us": extend_us})
+    if rows and rows[0][0] is not None:
+        tx.hint("cancel")  # its worker looks what it was told
 
 
 class Clock(msgspec.Struct, frozen=True):
