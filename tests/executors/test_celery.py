@@ -126,7 +126,7 @@ async def test_a_task_whose_redis_lost_it_fails(own_redis: RedisServer) -> None:
         detail = fleet.host.outcome(never).detail
         assert detail is not None and detail.code == "broker"
         own_redis.start()
-        await sent(fleet, next_attempt(later), next_attempt(never))
+        await sent(fleet, next_attempt(later), next_attempt(never, began_with=2))
         assert own_redis.client.llen("celery") == 2
 
 

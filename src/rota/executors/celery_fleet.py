@@ -72,9 +72,11 @@ class CeleryFleet:
         """Send tasks, unless they were sent before."""
         lines = []
         with self._answering():
+            self._broker.ping()
             states = self._first_look(errands)
             with self._app.producer_pool.acquire(block=True, timeout=handoff_redis.TIMEOUT_S) as producer:
                 for errand, sent in zip(errands, states, strict=True):
+                    errand.tried = True
                     if not sent:
                         self._send(errand, producer)
                     errand.handed = True

@@ -15,18 +15,22 @@ from dataclasses import dataclass
 import msgspec
 
 from rota import logs
-from rota.durations import format_duration
+from rota.durations import SECOND, format_duration
 from rota.executor import Outcome
 from rota.executors.handoff_fleet import AwayError, Errand, Fleet, Sight, failed
 
 SHORTEST_S, LONGEST_S = 0.02, 1.0
 """Pauses between two looks."""
+SHARE = 4
+"""A look is followed by a pause that is so much longer, in processor time: many jobs must not take a whole core."""
 AWAY_S = 2.0
 """Longest pause between two tries while the broker is away."""
 PATIENCE_S = 10.0
 """How long a broker may be away before the attempts that need it end."""
 BACK_US = 10_000_000
 """After so long, at the earliest, a job goes on whose broker went away."""
+FORGET_S = 60.0
+"""After so long without a try nobody knows whether the broker was away all the time."""
 TELL_AGAIN_S = 2.0
 BATCH = 200
 
@@ -59,6 +63,7 @@ class Courier:
         self._closing = False
         self._pause = SHORTEST_S
         self._away_since: float | None = None
+        self._away_last = 0.0
         self._thread = threading.Thread(target=self._run, name="rota-courier", daemon=True)
         self._thread.start()
 
@@ -111,6 +116,7 @@ class Courier:
     def _turn(self) -> None:
         if self._fleet is None:
             self._fleet = self._make()
+        began = time.thread_time()
         self._errands = [errand for errand in self._errands if not errand.ended]
         before = len(self._errands)
         handed = self._hand_over(self._fleet)
@@ -121,7 +127,8 @@ class Courier:
             logs.event("broker/back", f"{self._fleet.name} answers again", broker=self._fleet.name)
         self._errands = [errand for errand in self._errands if not errand.ended]
         moved = moved or handed or len(self._errands) < before
-        self._pause = SHORTEST_S if moved else min(self._pause * 1.25, LONGEST_S)
+        shortest = min(SHORTEST_S + SHARE * (time.thread_time() - began), LONGEST_S)
+        self._pause = shortest if moved else min(max(self._pause, shortest) * 1.25, LONGEST_S)
 
     def _hand_over(self, fleet: Fleet) -> bool:
         new = [errand for errand in self._errands if not errand.handed]
@@ -178,17 +185,18 @@ class Courier:
     def _wait_out(self, reason: str) -> None:
         """Try again a little later; when that goes on for too long, end what needs the broker."""
         now = time.monotonic()
-        if self._away_since is None:
+        if self._away_since is None or now - self._away_last > FORGET_S:
             self._away_since = now
             logs.event("broker/away", reason, level="warning", broker=self._fleet.name if self._fleet else None)
             self._pause = SHORTEST_S
+        self._away_last = now
         self._pause = min(max(self._pause, 0.05) * 2, AWAY_S)
         for errand in self._errands:
             if errand.ended or (now - self._away_since < self._patience_s and errand.stop != "kill"):
                 continue
             if errand.stop is not None:
                 self._report(errand, f"could not be told to end: {reason}", Outcome("stopped"))
-            elif errand.handed or errand.resumed:
+            elif errand.handed or errand.tried or errand.resumed:
                 self._report(errand, outcome=_left(reason))
             else:
                 self._report(errand, outcome=failed("broker", reason))
@@ -222,7 +230,7 @@ class Courier:
 
 def _left(reason: str) -> Outcome:
     """Return the outcome of a job whose broker went away while the fleet had it: the next attempt goes on with it."""
-    delay = int(BACK_US * (1 + 0.5 * random.random()))
+    delay = BACK_US + random.randrange(6) * SECOND
     return Outcome("interrupted", error=f"{reason}; goes on in {format_duration(delay)}", delay_us=delay)
 
 

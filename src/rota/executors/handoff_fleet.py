@@ -27,8 +27,10 @@ class Errand:
     target: RqTarget | CeleryTarget
     remote_id: str
     """The same for all attempts that go on with one another's remote job: handing over again finds it again."""
+    tried: bool = False
+    """It was on its way to a broker that answers: it may have arrived."""
     handed: bool = False
-    """The broker may have it."""
+    """The broker has it."""
     worker: str | None = None
     """Who runs it, as far as that was told."""
     stop: Stop | None = None
@@ -65,7 +67,10 @@ class Fleet(Protocol):
     """What people call it, with its address."""
 
     def hand_over(self, errands: Sequence[Errand]) -> list[str]:
-        """Give work to the fleet, unless it has it already; return a line for each, and set ``handed``."""
+        """Give work to the fleet, unless it has it already; return a line for each.
+
+        Sets ``tried`` once the broker answers, and ``handed`` when it has the work.
+        """
 
     def look(self, errands: Sequence[Errand]) -> list[Sight]:
         """Return what is seen of each."""

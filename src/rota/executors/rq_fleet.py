@@ -61,6 +61,10 @@ class RqFleet:
 
     def hand_over(self, errands: Sequence[Errand]) -> list[str]:
         """Store and queue jobs, unless they are there already."""
+        with handoff_redis.answering(self._url):
+            self._redis.ping()
+        for errand in errands:
+            errand.tried = True
         queues = list(dict.fromkeys(errand.target.queue for errand in errands))
         with handoff_redis.answering(self._url), self._redis.pipeline(transaction=False) as pipe:
             for errand in errands:

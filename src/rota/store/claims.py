@@ -30,7 +30,7 @@ GOOD = "{lite|+}p.status{pg| || ''} = 'completed'"
 
 # Work that was handed over goes on, whatever becomes of the worker that watches it.
 BEGAN_WITH = """1 + coalesce((SELECT max(a.attempt) FROM rota_attempts a WHERE a.job_id = rota_jobs.id
-    AND a.outcome NOT IN ('interrupted', 'lost') AND coalesce(a.error_detail->>'code', '') <> 'broker'), 0)"""
+    AND a.outcome NOT IN ('interrupted', 'lost')), 0)"""
 
 TAKE = (
     """
