@@ -47,7 +47,7 @@ class Shop:
     def enqueue(self, target: dict[str, Any] | None = None, **spec: Any) -> str:
         """Enqueue a job as a user does; its id."""
         given = convert({**({"target": target} if target else {}), **spec}, JobIn)
-        settings = settings_of("sqlite:///unused.db")
+        settings = settings_of("sqlite:///unused.db", function_modules="tests.support")
         return self.db.run(lambda tx: actions.enqueue(tx, [given], ANN, settings))[0].id
 
     def shell(self, script: str, **spec: Any) -> str:

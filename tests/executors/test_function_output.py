@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from rota.executor import Call
-from tests.support.function_calls import Functions, function_call, running_functions
+from tests.support.function_calls import Functions, function_call, inline_call, running_functions
 
 pytestmark = pytest.mark.usefixtures("from_root")
 
@@ -72,3 +72,17 @@ async def test_what_a_fork_says_does_not_disturb_its_parent(functions: Functions
         call = function_call("fork_and_talk")
         assert await functions.result(call) == 0
         assert lines(functions, call, "stdout") == ["from the fork"]
+
+
+@pytest.mark.parametrize("name", ["patches_stdout", "drops_stdout", "closes_streams"])
+async def test_the_log_of_the_next_call_is_whole_whatever_became_of_the_streams(name: str) -> None:
+    async with running_functions([], ["tests.support"], sync_slots=1) as functions:
+        assert (await functions.run(inline_call(f"tests.support.bad_functions:{name}"))).kind == "completed"
+        await functions.run(call := inline_call("tests.support.bad_functions:well"))
+        assert functions.host.text(call) == "all is well"
+
+
+async def test_a_function_that_closes_the_line_to_the_worker_fails_and_does_not_hang() -> None:
+    async with running_functions([], ["tests.support"]) as functions:
+        outcome = await functions.run(inline_call("tests.support.bad_functions:closes_everything"))
+        assert (outcome.kind, outcome.error) == ("failed", "the runner process died: signal SIGKILL")

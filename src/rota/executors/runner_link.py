@@ -153,12 +153,17 @@ class Link:
                     return
                 select.select([], [self.socket], [])
                 continue
-            except OSError:  # the worker is gone: the watching thread ends this process
-                self._out.clear()
-                return
+            except OSError:  # the worker is gone, or a function closed the socket; a fork that got here has no say
+                end_group()
             del self._out[:sent]
 
     def _watch(self) -> None:
+        try:
+            self._keep_watch()
+        except (OSError, ValueError):  # a function closed what this thread watches
+            end_group()
+
+    def _keep_watch(self) -> None:
         listening = select.POLLIN if self._on_data else 0
         poller = select.poll()
         poller.register(self._wake, select.POLLIN)

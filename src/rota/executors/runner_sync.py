@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import queue
 import socket
+import sys
 from collections.abc import Awaitable
 from typing import Any
 
@@ -77,7 +78,9 @@ class SyncLane:
             outcome = stopped("it had not begun")
         else:
             Only.output = call.output
+            streams = sys.stdout, sys.stderr
             outcome = self._outcome(call, work, functions)
+            sys.stdout, sys.stderr = streams  # what a function puts in their place must not swallow the next one's log
             Only.output = None
         call.output.close()
         del self._calls[call.number]
