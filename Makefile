@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # make test ARGS="tests/unit -k cron", make run ARGS="--port 8000"
 ARGS ?=
-# Processes that run tests at the same time: `auto` is one for each core, at most 4.
+# Processes that run tests at the same time: `auto` is three for two cores, at most 4.
 JOBS ?= auto
 export PYTHON
 

@@ -67,6 +67,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three for two cores: tests wait for processes and servers as long as they compute."""
+    return (3 * (os.cpu_count() or 1) + 1) // 2
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["run_directory"] = str(node.config.stash[run_key].path)
     node.workerinput["postgres_url"] = node.config.stash[postgres_url_key]
