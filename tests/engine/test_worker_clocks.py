@@ -13,15 +13,15 @@ def test_a_run_is_ended_when_it_is_silent_and_gets_more_time_when_it_asks(shop: 
     with working(shop, apps=[APP], executors="function,command", grace="200ms"):
         silent = shop.shell("echo a; sleep 60", silence="1s", maxAttempts=1)
         quiet = shop.shell("sleep 60", silence="1s", retry={"attempts": 2, "delays": ["1h"]})
-        talks = shop.shell("for i in 1 2 3 4; do echo $i; sleep 0.4; done", silence="1s")
-        asks = shop.shell("echo ::rota extend 1m; sleep 1.5", timeout="1s")
+        talks = shop.shell("for i in 1 2 3 4 5 6; do echo $i; sleep 0.4; done", silence="2s")
+        asks = shop.shell("echo ::rota extend 1m; sleep 3.5", timeout="3s")
         wrong = shop.shell("echo ::rota extend soon; sleep 60", timeout="1s")
-        helped = shop.shell("echo on; sleep 2.5", timeout="2s", silence="30s")
+        helped = shop.shell("echo on; sleep 5.5", timeout="5s", silence="30s")
         shop.wait_text(helped, "on")
         shop.db.run(lambda tx: awaiting.beat(tx, helped, value=0.5, note=None, extend_us=MINUTE))
         wait_until(lambda: "take_longer" in shop.types(), what="the types are declared")
-        longer = {"seconds": 1.5, "time_more": "1m"}
-        functions = [shop.call(name, longer, timeout="1s") for name in ("take_longer", "async_take_longer")]
+        longer = {"seconds": 3.5, "time_more": "1m"}
+        functions = [shop.call(name, longer, timeout="3s") for name in ("take_longer", "async_take_longer")]
 
         job = shop.wait(silent, "failed")
         assert (job.reason, job.error, job.attempts_used) == ("silent", "silent for 1s", 1)
