@@ -68,7 +68,9 @@ def format_duration(microseconds: int) -> str:
 def _parse_seconds(seconds: float, field: str) -> int:
     if not math.isfinite(seconds):
         raise Invalid(field, f"{seconds} is not a number of seconds", hint=_HINT)
-    return seconds * SECOND if isinstance(seconds, int) else round(seconds * SECOND)
+    if isinstance(seconds, int):
+        return seconds * SECOND
+    return round(min(max(seconds, -LONGEST), LONGEST) * SECOND)  # the largest ones have no product
 
 
 def _parse_text(text: str, field: str) -> int:

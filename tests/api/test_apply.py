@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
+from rota.settings import Settings
 from tests.api.calls import COMMAND, Api, good, problem, signed
+from tests.store import builders
 
 NIGHTLY = {"cron": "0 3 * * *", "target": COMMAND}
 FILE: dict[str, Any] = {
@@ -154,3 +157,26 @@ async def test_many_at_once(admin: httpx.AsyncClient) -> None:
     body = {"source": "many", "schedules": many}
     assert set(actions(good(await admin.post("/api/apply", json=body))).values()) == {"create"}
     assert set(actions(good(await admin.post("/api/apply", json={**body, "prune": True}))).values()) == {"unchanged"}
+
+
+async def test_many_files_are_applied_at_once_by_several_processes(
+    api: Api, settings: Settings, database_url: str
+) -> None:
+    others = [Api(builders.opened(database_url), settings) for _ in range(2)]
+    clients = [one.client() for one in (api, *others)]
+
+    async def apply(number: int) -> None:
+        # Each names the same things in another order.
+        names = [f"n{(number + place * (number % 2 or -1)) % 6}" for place in range(6)]
+        body = {
+            "source": f"s{number % 2}", "takeOver": True, "prune": number % 3 == 0,
+            "calendars": {name: {"dates": [f"2100-01-0{1 + number % 9}"]} for name in names},
+            "queues": {name: {"concurrency": 1 + number} for name in names},
+            "schedules": {name: {**NIGHTLY, "priority": number} for name in names},
+        }  # fmt: skip
+        good(await clients[number % 3].post("/api/apply", json=body))
+
+    await asyncio.gather(*(apply(number) for number in range(18)))
+    for one in others:
+        one.close()
+        one.db.close()

@@ -96,6 +96,8 @@ def test_read_as_written(microseconds: int) -> None:
         (timedelta(seconds=-1), "not negative"),
         (10**30, "longer than"),
         (1e300, "longer than"),
+        (1e308, "longer than"),
+        (-1e308, "not negative"),
         (math.nan, "nan is not a number"),
         (math.inf, "inf is not a number"),
         (True, "not bool"),

@@ -13,7 +13,7 @@ from rota.actions import queues as queue_actions
 from rota.actions.calendars import Document
 from rota.actions.schedules import Saved
 from rota.actions.specs import CalendarIn, Caller, QueueIn, ScheduleIn, Spec
-from rota.errors import Invalid, Owned
+from rota.errors import Invalid, NotFound, Owned
 from rota.executors.http_mask import MASK
 from rota.jsontext import check_name, check_queue, check_text
 from rota.model import Queue, Schedule
@@ -97,6 +97,7 @@ def apply(tx: Tx, spec: ApplyIn, documents: Mapping[str, Document], caller: Call
 
     Raises Owned where schedules belong to others, and Undone for a dry run: then nothing is changed.
     """
+    owned.wait_for_others(tx)
     changes = [
         *_calendars(tx, spec, documents, caller),
         *_queues(tx, spec, caller, settings),
@@ -229,5 +230,8 @@ def _prune(tx: Tx, spec: ApplyIn, caller: Caller) -> Iterator[Change]:
     """Delete the schedules that the same source declared before and declares no more."""
     for schedule_id in owned.by_file(tx, spec.source):
         if schedule_id not in spec.schedules:
-            schedules.delete(tx, schedule_id, caller)
+            try:
+                schedules.delete(tx, schedule_id, caller)
+            except NotFound:  # somebody else has just deleted it
+                continue
             yield Change(kind="schedule", id=schedule_id, action="delete")

@@ -82,7 +82,7 @@ async def apply(context: Context) -> Response:
         return changes
 
     try:
-        changes = await context.write(work)
+        changes = await context.write_alone(work)
     except Undone as tried:
         changes = tried.changes
     return JsonReply({"source": spec.source, "applied": not spec.dry_run, "changes": [_shown(one) for one in changes]})

@@ -64,6 +64,10 @@ class Context:
         """Commit ``work``; it may run more than once."""
         return await self.service.write(work)
 
+    async def write_alone(self, work: Callable[[Tx], T]) -> T:
+        """Commit ``work`` in a transaction of its own; it may run more than once."""
+        return await self.service.write_alone(work)
+
     def path(self, name: str) -> str:
         """Return a part of the address; one that nothing can be called by is a NotFound."""
         value: str = self.request.path_params[name]

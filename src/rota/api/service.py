@@ -42,6 +42,7 @@ class Service:
         self.when_token_ends: list[Callable[[], None]] = []
         self.stopping = asyncio.Event()
         self._readers = Readers(READERS)
+        self._alone = Readers(1)
         self._watermark: str | None = None
         self._watermark_until = 0.0
         self._watermark_task: asyncio.Task[None] | None = None
@@ -57,6 +58,10 @@ class Service:
     async def write(self, work: Callable[[Tx], T]) -> T:
         """Commit ``work`` together with whatever else waits; it may run more than once."""
         return await _in_time(self.writer.run(work))
+
+    async def write_alone(self, work: Callable[[Tx], T]) -> T:
+        """Commit ``work`` for itself, one after the other: what locks much would stand in the way of a whole group."""
+        return await _in_time(asyncio.wrap_future(self._alone.submit(lambda: self.db.run(work))))
 
     async def write_together(self, together: Together, item: Any) -> Any:
         """Have ``together`` store ``item`` with all others that wait for the same."""
@@ -100,6 +105,7 @@ class Service:
         """Commit what waits and end the threads; the database itself stays open."""
         self.writer.close()
         self._readers.close()
+        self._alone.close()
 
     async def _look(self, ids: Sequence[str], with_log: frozenset[str]) -> dict[str, Seen]:
         return await self.read(lambda tx: watch.look(tx, ids, with_log))
