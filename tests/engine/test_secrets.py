@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from rota.store import secrets
 from tests.engine import scheduling
 from tests.engine.scheduling import settings_of
 from tests.engine.working import ANN, Shop, working
-from tests.store.builders import column
+from tests.store import builders
 from tests.support.target import Answer, TargetServer
 from tests.support.waiting import wait_until
 
@@ -39,9 +42,9 @@ def seen(shop: Shop, job_id: str) -> str:
         repr(job),
         repr(shop.attempts(job_id)),
         *shop.text(job_id),
-        *map(str, column(shop.db, "exchange", "rota_jobs")),
+        *map(str, builders.column(shop.db, "exchange", "rota_jobs")),
     ]
-    return "\n".join([*found, *map(str, column(shop.db, "body", "rota_logs"))])
+    return "\n".join([*found, *map(str, builders.column(shop.db, "body", "rota_logs"))])
 
 
 def assert_hidden(text: str, value: str = VALUE) -> None:
@@ -158,6 +161,28 @@ def test_without_the_key_the_attempt_fails_and_the_target_hears_nothing(
     assert "the secret stripe cannot be opened: " in (job.error or "")
     assert "secret-locked" in (job.error_detail or "")
     assert target_server.requests_to("/x") == []
+
+
+def test_a_run_that_is_to_end_before_it_has_its_secrets_never_begins(
+    migrated: None, pg_database: str, tmp_path: Path
+) -> None:
+    with closing(builders.opened(pg_database)) as db:
+        shop = Shop(db, pg_database)
+        save(shop)
+        target = {"kind": "command", "command": ["touch", str(tmp_path / "begun")], "env": {"A": "{{secret.stripe}}"}}
+        late = shop.enqueue(target, timeout="100ms", maxAttempts=1)
+        cancelled = shop.enqueue(target, maxAttempts=1)
+        with contextlib.ExitStack() as stack:
+            with db.transaction() as tx:
+                tx.run("LOCK TABLE rota_secrets IN ACCESS EXCLUSIVE MODE")  # the vault waits for it, and nobody else
+                worker = stack.enter_context(working(shop, secret_key=KEY)).worker
+                shop.wait(late, "running")
+                shop.cancel(shop.wait(cancelled, "running").id)
+                wait_until(lambda: all(one.stop for one in worker.running.values()), 20, "both are to end")
+                assert len(worker.running) == 2
+            assert shop.wait(late, "failed").reason == "timeout"
+            shop.wait(cancelled, "cancelled")
+    assert not (tmp_path / "begun").exists()
 
 
 def test_a_secret_that_is_gone_is_an_attempt_that_failed(shop: Shop) -> None:

@@ -69,8 +69,8 @@ def test_values_take_their_place_and_are_not_read_again() -> None:
 def test_a_reference_is_shown_and_what_stands_beside_it_is_not() -> None:
     for text in ("{{secret.a}}", "Bearer {{secret.a}}", "Token {{ secret.a }}"):
         assert shows_nothing(text)
-    for text in ("Bearer x", "", "pass{{secret.a}}", None):
-        assert not shows_nothing(text)
+    for other in ("Bearer x", "", "pass{{secret.a}}", None):
+        assert not shows_nothing(other)
     headers = {"Authorization": "Bearer {{secret.a}}", "X-Key": "salt-{{secret.a}}", "X-Token": "plain"}
     auth = {"type": "signature", "secrets": ["{{secret.a}}", "{{secret.b}}"]}
     shown = http_target.masked_target({**HTTP, "headers": headers, "auth": auth})
