@@ -45,7 +45,7 @@ class Size(msgspec.Struct, frozen=True):
     finished: int = 5_000_000
 
 
-QUICK = Size(200_000, 3_000, 10_000)
+QUICK = Size(60_000, 3_000, 10_000)
 
 # Ids grow with time: what has ended is older than what waits.
 VALUES = {
@@ -95,7 +95,7 @@ def run(session: Session) -> Iterator[Figure]:
                 hold.enter_context(held_open(large))
                 session.say("jobs run, a transaction is open")
                 end, left = time.monotonic() + HELD_S, session.some(HELD_JOBS)
-                while left > 0 and time.monotonic() < end and waits(large):
+                while left > 0 and time.monotonic() < end and waits(large, size.waiting // 3):
                     left -= work_on(large, window_s(session))[2]
                 yield drained(session, large, empty, ", a transaction open")
             yield claimed(session, large, ", a transaction open")
@@ -132,10 +132,10 @@ def held_open(bench: Bench) -> Iterator[None]:
         yield
 
 
-def waits(bench: Bench) -> bool:
+def waits(bench: Bench, enough: int) -> bool:
     """Tell whether enough waits for a few more windows."""
     with bench.db.statement() as tx:
-        return int(tx.value(f"SELECT count(*) FROM rota_jobs WHERE status = 'pending' AND queue = '{QUEUE}'")) > 100_000
+        return int(tx.value(f"SELECT count(*) FROM rota_jobs WHERE status = 'pending' AND queue = '{QUEUE}'")) > enough
 
 
 def work_on(bench: Bench, seconds: float) -> tuple[int, int, int]:
