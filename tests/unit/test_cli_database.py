@@ -69,6 +69,24 @@ class TestSchema:
             assert_one_line(cli(*arguments), 1, "has schema 999", "install the newer Rota")
         assert "✗ schema: version 999" in cli("doctor").stdout
 
+    def test_the_doctor_counts_what_runs(self, cli: Cli) -> None:
+        database = open_database(load_settings().database_url)
+
+        def found() -> str:
+            lines = cli("doctor").stdout.splitlines()
+            return next(line for line in lines if " service: " in line)
+
+        assert found().startswith("✗ service: nothing runs")
+        for role, number in (("worker", 3), ("api", 2)):
+            for _ in range(number):
+                builders.register(database, lease_us=builders.DAY, role=role)
+        assert found().startswith("✗ service: 2 api, 3 workers, but no scheduler")
+        builders.register(database, lease_us=builders.DAY, role="scheduler")
+        assert found().startswith("✗ service: 2 api, 1 scheduler, 3 workers; no due instant was ever accounted for")
+        builders.put_fact(database, "accounted_to", str(database.read(lambda tx: tx.now())))
+        assert found().startswith("✓ service: 2 api, 1 scheduler, 3 workers; every due instant up to ")
+        database.close()
+
 
 class TestSchedules:
     def test_add_show_edit_pause_resume_trigger_remove(self, cli: Cli) -> None:
