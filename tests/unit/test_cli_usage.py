@@ -20,6 +20,9 @@ from tests.support.cli import Cli, assert_one_line
 from tests.support.processes import ROTA
 
 HEAVY = (
+    "celery",
+    "redis",
+    "rq",
     "cryptography",
     "psycopg",
     "fastapi",
@@ -70,7 +73,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a field to unset": (("schedules", "edit", "x", "--unset", "cron"), ("'cron' is no field that can be taken away",)),
     "no begin of a backfill": (("schedules", "backfill", "x"), ("--from is missing",)),
     "two whats": ((*ADD, "--every", "1m", "--command", "x", "--type", "y"), ("--command, --http", "exclude")),
-    "no when": ((*ADD, "--command", "x"), ("say when it is due: --cron, --every or --at",)),
+    "no when": ((*ADD, "--command", "x"), ("say when it is due: --cron, --every, --hourly-at, --daily-at or --at",)),
     "no what": ((*ADD, "--every", "1m"), ("say what to run: --command",)),
     "nothing to edit": (("schedules", "edit", "x"), ("say what to change",)),
     "nothing to set": (("queues", "set", "x"), ("say what to set",)),

@@ -192,7 +192,8 @@ class Courier:
         self._away_last = now
         self._pause = min(max(self._pause, 0.05) * 2, AWAY_S)
         for errand in self._errands:
-            if errand.ended or (now - self._away_since < self._patience_s and errand.stop != "kill"):
+            waited_s = now - max(self._away_since, errand.since)
+            if errand.ended or (waited_s < self._patience_s and errand.stop != "kill"):
                 continue
             if errand.stop is not None:
                 self._report(errand, f"could not be told to end: {reason}", Outcome("stopped"))

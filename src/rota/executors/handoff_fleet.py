@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from rota.executor import Call, ErrorDetail, Outcome, Stop
@@ -36,6 +37,8 @@ class Errand:
     stop: Stop | None = None
     stop_told: float | None = None
     """``time.monotonic()`` at which the fleet was last told to end it."""
+    since: float = field(default_factory=time.monotonic)
+    """``time.monotonic()`` at which this worker took it on."""
     ended: bool = False
     """Its outcome is reported: nobody need look after it."""
 
