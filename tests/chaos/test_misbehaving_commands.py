@@ -146,7 +146,14 @@ def test_commands_that_misbehave(lite_roles: Roles, folder: Path, full_size: boo
         *what_it_starts(), *what_it_says(200_000_000 if full_size else 10_000_000), *how_it_ends(), *what_it_is(folder),
     ]  # fmt: skip
     if full_size:
-        cases.append(sh("a gigabyte of output", "yes | head -c 1000000000; echo last", "completed", log="^last$"))
+        cases.append(
+            sh(
+                "a gigabyte of output",
+                "yes $(printf %0999d 0) | head -c 1000000000; echo; echo last",
+                "completed",
+                log="^last$",
+            )
+        )
     stage.put(cases)
     quick = [lite_roles.shop.shell("exit 0") for _ in range(1000 if full_size else 100)]
     stage.honest()

@@ -16,6 +16,8 @@ import threading
 import time
 from typing import Any
 
+from rota.context import Context
+
 
 def well() -> str:
     print("all is well")
@@ -216,3 +218,29 @@ def limits_its_files() -> str:
 def bombs() -> None:
     script = "bomb() { [ $1 = 0 ] || { bomb $(($1-1)) & bomb $(($1-1)) & }; sleep 600; }; bomb 4"
     subprocess.run(["sh", "-c", script], check=False)
+
+
+def again_is_quick(ctx: Context, marks: str) -> int:
+    _mark(ctx, marks)
+    while ctx.attempt == 1:
+        time.sleep(0.05)
+    return ctx.attempt
+
+
+async def again_is_quick_async(ctx: Context, marks: str) -> int:
+    _mark(ctx, marks)
+    while ctx.attempt == 1:
+        await asyncio.sleep(0.05)
+    return ctx.attempt
+
+
+def again_is_quick_with_a_child(ctx: Context, marks: str) -> int:
+    _mark(ctx, marks)
+    if ctx.attempt == 1:
+        subprocess.run(["sleep", "600"], check=False)
+    return ctx.attempt
+
+
+def _mark(ctx: Context, marks: str) -> None:
+    with open(marks, "a") as file:
+        file.write(f"{ctx.job.id} {ctx.attempt}\n")
