@@ -149,6 +149,16 @@ async def test_two_workers_of_rota_hand_a_job_over_once(shared_redis: str, tmp_p
         assert {fleet.host.outcome(call).result for fleet in (one, other) for call in calls} == {"1"}
 
 
+async def test_closing_leaves_jobs_where_they_are(own_redis: RedisServer) -> None:
+    async with to_rq(own_redis.url) as fleet:
+        call, late = fleet.call("echo"), fleet.call("echo")
+        await handed(fleet, call)
+        await fleet.executor.close()
+        await fleet.run(late)
+        assert (fleet.host.outcome(call).kind, fleet.host.outcome(late).kind) == ("stopped", "interrupted")
+        assert own_redis.client.lrange("rq:queue:default", 0, -1) == [f"{call.job_id}-1".encode()]
+
+
 async def test_a_worker_that_died_fails_the_attempt(own_redis: RedisServer, tmp_path: Path) -> None:
     worker = rq_worker(own_redis.url, tmp_path / "worker", "default")
     async with to_rq(own_redis.url) as fleet:

@@ -59,6 +59,7 @@ class HandoffExecutor(Generic[T]):
         self._runs: dict[tuple[str, int], tuple[Errand, Courier]] = {}
         self._timers: dict[tuple[str, int], asyncio.TimerHandle] = {}
         self._host: Host | None = None
+        self._closed = False
 
     async def start(self, host: Host) -> None:
         """Begin; afterwards calls may be submitted.  Nothing is loaded or connected before it is needed."""
@@ -100,12 +101,15 @@ class HandoffExecutor(Generic[T]):
 
     async def close(self) -> None:
         """Give back what is under way, and hang up."""
+        self._closed = True
         for errand, _ in list(self._runs.values()):
             self._finish(errand, Outcome("stopped", begun=False))
         couriers, self._couriers = list(self._couriers.values()), {}
         await asyncio.gather(*(asyncio.to_thread(courier.close, CLOSE_S) for courier in couriers))
 
     def _prepare(self, call: Call) -> tuple[Errand, Courier] | Outcome:
+        if self._closed:
+            return Outcome("interrupted", begun=False)
         try:
             target = self._trade.parse(msgspec.json.decode(call.target or "{}", type=dict[str, object]))
         except (Invalid, msgspec.MsgspecError, RecursionError) as error:
