@@ -53,6 +53,15 @@ class TestOptions:
         for text in ("queueOne", "6h", "a, b", "is deleted", '{"delays":["10s"]}', "2030-01-01 01:00:00 CET"):
             assert text in shown
 
+    def test_times_of_day_need_no_cron(self, cli: Cli) -> None:
+        cli.ok("schedules", "add", "x", "--daily-at", "9:05", "--tz", "Europe/Paris", "--command", "true")
+        found = cli.json("schedules", "show", "x")
+        assert (found["cron"], found["timezone"]) == ("5 9 * * *", "Europe/Paris")
+        cli.ok("schedules", "add", "y", "--hourly-at", "30", "--daily-at", "00:00", "--command", "true")
+        assert cli.json("schedules", "show", "y")["rules"] == [{"cron": "30 * * * *"}, {"cron": "0 0 * * *"}]
+        for wrong in (("--daily-at", "24:00"), ("--daily-at", "9"), ("--hourly-at", "60")):
+            assert_one_line(cli("schedules", "add", "z", *wrong, "--command", "true"), 2, wrong[0], wrong[1])
+
     def test_several_rules(self, cli: Cli) -> None:
         rules = ("--cron", "0 9 * * MON-FRI", "--cron", "0 12 * * SAT", "--at", "2099-01-01T00:00:00Z")
         made = cli.ok("schedules", "add", "x", *rules, "--command", "true")

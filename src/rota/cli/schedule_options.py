@@ -9,6 +9,7 @@ import click
 
 from rota.cli.command import WholeNumber
 from rota.cli.options import given, parse_json, parse_priority
+from rota.cli.presets import daily, hourly
 
 if TYPE_CHECKING:
     from rota.client import Json
@@ -18,6 +19,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 RULE = (
     click.option("--cron", multiple=True, metavar="EXPR", help="Five fields, or @daily and the like; also several."),
     click.option("--every", multiple=True, metavar="10m", help="An interval."),
+    click.option("--hourly-at", multiple=True, type=hourly, metavar="MM", help="Every hour at that minute."),
+    click.option("--daily-at", multiple=True, type=daily, metavar="HH:MM", help="Every day at that time of --tz."),
     click.option("--at", multiple=True, metavar="TIME", help="One instant, with its zone: 2026-11-21T09:00:00Z."),
     click.option("--tz", metavar="ZONE", help="Time zone of the expression, for example Europe/Paris (UTC)."),
     click.option("--seconds", type=click.Choice(["first", "last"]), help="The expression has a seconds field there."),
@@ -75,7 +78,7 @@ FIELDS = {
     **{f"rules.{place}.{kind}": f"--{kind}" for place in range(20) for kind in ("cron", "every", "at")},
     "id": "ID",
 }
-WHENS = ("--cron", "--every", "--at")
+WHENS = ("--cron", "--every", "--hourly-at", "--daily-at", "--at")
 WHATS = ("--command", "--http", "--type", "--target")
 RULE_FIELDS = (
     "cron", "every", "at", "rules", "seconds", "dayMatch", "timezone", "startAt", "endAt", "onStart",
@@ -145,7 +148,8 @@ def _json(options: dict[str, Any], name: str) -> Any:
 
 def rule(options: dict[str, Any]) -> Json:
     """Return when it is due, as far as the options say: one of cron, every and at, or several as rules."""
-    said = [{kind: text} for kind in ("cron", "every", "at") for text in options[kind]]
+    kinds = (("cron", "cron"), ("hourly_at", "cron"), ("daily_at", "cron"), ("every", "every"), ("at", "at"))
+    said = [{kind: text} for option, kind in kinds for text in options[option]]
     when: dict[str, Any] = said[0] if len(said) == 1 else {"rules": said} if said else {}
     return when | given(
         seconds=options["seconds"],
