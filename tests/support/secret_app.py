@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import logging
 import os
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 from rota import Context, Fail, Rota
@@ -31,6 +33,7 @@ def _everywhere(ctx: Context) -> str:
 @rota.job(secrets=ASKED)
 async def leak(ctx: Context) -> dict[str, Any]:
     value = _everywhere(ctx)
+    asyncio.get_running_loop().call_later(0.2, partial(print, "too late:", value, file=sys.__stderr__))
     return {"length": len(value), "value": value, value: [value]}
 
 

@@ -209,6 +209,7 @@ def test_no_canary_sings(
         ids, seen = tell_everybody(client, target_server, tmp_path / "gate")
         with Client(f"http://127.0.0.1:{port}", token) as other:
             answers = everything_answered(other, ids)
+        service.wait_for_output("too late: ***")
         statuses = [client.job(each)["status"] for each in ids]
     # The targets did get them, so that there was something to hide.
     assert "".join(status[0] for status in statuses) == "cfcfffcfccff"

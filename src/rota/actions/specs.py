@@ -5,7 +5,7 @@ Unknown fields are refused by name.  Documents that are only passed on (``args``
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -184,7 +184,7 @@ class AnswerIn(Spec):
     status: Literal["completed", "failed", "retry"] | None = None
     success: bool | None = None
     result: msgspec.Raw = msgspec.field(default_factory=_absent)
-    error: str | None = None
+    error: str | dict[str, Any] | None = None
     errors: list[Any] | None = None
     permanent: bool | None = None
     delay_ms: int | None = None
@@ -386,7 +386,7 @@ class CalendarIn(Spec):
 class SecretIn(Spec):
     """A named secret: its value, which is never given out, and what it is for.  What is left out stays as it is."""
 
-    value: str | msgspec.UnsetType = msgspec.UNSET
+    value: Annotated[str, msgspec.Meta(extra_json_schema={"writeOnly": True})] | msgspec.UnsetType = msgspec.UNSET
     note: str | msgspec.UnsetType | None = msgspec.UNSET
 
 

@@ -18,6 +18,7 @@ from typing import IO, Protocol
 
 import msgspec
 
+from rota import logs
 from rota.executor import Call, Line, Outcome, Stop, Stream
 from rota.executors import runner_frames as frames
 from rota.executors.runner import Setup
@@ -330,7 +331,7 @@ class Runner:
             self._owner.lines(call, [Line(now, stream, line) for line in lines])
         else:
             with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write("\n".join((*lines, "")))
+                sys.stderr.write(logs.masked("\n".join((*lines, ""))))
 
     def _read_output(self) -> None:
         """Take what a call wrote before it ended."""
