@@ -163,6 +163,7 @@ def test_an_answer_may_come_before_its_202_is_recorded(db: Database, clock: Hand
         ({"status": "failed", "error": "no video"}, "failed", True, "no video"),
         ({"status": "failed", "error": "later", "permanent": False}, "failed", False, "later"),
         ({"success": False, "errors": ["a", "b"]}, "failed", False, "a; b"),
+        ({"error": {"code": "E7", "message": "no disk"}}, "failed", False, "no disk"),
         ({"error": "broken pipe", "delay_ms": 70}, "failed", False, "broken pipe"),
         ({"error": "broken", "permanent": True}, "failed", True, "broken"),
     ],
