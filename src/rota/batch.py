@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from datetime import datetime
+from typing import Self
 
 from rota.actions import batches
 from rota.actions.specs import Caller
 from rota.context import instant
-from rota.durations import format_duration, parse_duration
-from rota.handle import Home, Job, pauses
-from rota.job import Duration
-from rota.model import FINAL, STATUSES, Status, shown_as
+from rota.handle import Awaited, Home, Job
+from rota.model import FINAL, State, Status
 from rota.model import Batch as Record
 from rota.store import batches as store
 from rota.store.database import Tx
 
 
-class Batch:
+class Batch(Awaited):
     """Jobs that were enqueued together: everything but the id as of the last look, as with `Job`.
 
     Every method raises `NotFound` when there is no such batch.
@@ -28,15 +25,15 @@ class Batch:
         self.id = batch_id
         self._home = home
         self._record: Record | None = None
-        self._states: dict[str, int] = {}
+        self._states: dict[State, int] = {}
 
     def __repr__(self) -> str:
         return f"<batch {self.id}>"
 
-    def refresh(self) -> Batch:
+    def refresh(self) -> Self:
         """Look at the batch again."""
 
-        def look(tx: Tx) -> tuple[Record, dict[str, int]]:
+        def look(tx: Tx) -> tuple[Record, dict[State, int]]:
             record = batches.known(tx, self.id)
             return record, store.counts(tx, [record.id])[record.id]
 
@@ -51,7 +48,7 @@ class Batch:
         assert self._record is not None
         return self._record
 
-    def _seen(self) -> dict[str, int]:
+    def _seen(self) -> dict[State, int]:
         if self._record is None:
             self.refresh()
         return self._states
@@ -74,10 +71,7 @@ class Batch:
     @property
     def counts(self) -> dict[Status, int]:
         """How many of its jobs are in which status; those that retention deleted are in none."""
-        found = dict.fromkeys(STATUSES, 0)
-        for state, count in self._seen().items():
-            found[shown_as(state)] += count  # type: ignore[arg-type]
-        return found
+        return batches.by_status(self._seen())
 
     @property
     def done(self) -> bool:
@@ -95,28 +89,9 @@ class Batch:
         found = self._home.database().read(lambda tx: store.ids(tx, self.id))
         return [Job(self._home, job_id) for job_id in found]
 
-    def wait(self, timeout: Duration | None = None) -> Batch:
-        """Wait until all its jobs have ended, however they end; raises TimeoutError after ``timeout`` (s)."""
-        self._home.before_wait()
-        for pause in pauses(timeout):
-            if self.refresh().done:
-                return self
-            time.sleep(pause)
-        raise self._late(timeout)
-
-    async def wait_async(self, timeout: Duration | None = None) -> Batch:
-        """As `wait`, where an event loop runs."""
-        await self._home.before_wait_async()
-        for pause in pauses(timeout):
-            if (await asyncio.to_thread(self.refresh)).done:
-                return self
-            await asyncio.sleep(pause)
-        raise self._late(timeout)
-
-    def _late(self, timeout: Duration | None) -> TimeoutError:
+    def _late(self) -> str:
         left = sum(count for state, count in self._states.items() if state not in FINAL)
-        waited = format_duration(parse_duration(timeout or 0))
-        return TimeoutError(f"of batch {self.id} {left} jobs have not ended after {waited}")
+        return f"of batch {self.id} {left} jobs have not ended"
 
     def cancel(self) -> int:
         """Cancel its jobs that have not been started; return how many."""

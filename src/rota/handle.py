@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -40,6 +41,46 @@ class Home(Protocol):
         """As ``before_wait``, where an event loop runs."""
 
 
+class Awaited(ABC):
+    """What a program can wait for: a job, or all jobs of a batch."""
+
+    _home: Home
+
+    @abstractmethod
+    def refresh(self) -> Self:
+        """Look again."""
+
+    @property
+    @abstractmethod
+    def done(self) -> bool:
+        """Whether it has ended."""
+
+    @abstractmethod
+    def _late(self) -> str:
+        """Return what has not ended."""
+
+    def wait(self, timeout: Duration | None = None) -> Self:
+        """Wait until it has ended, however it ends; raises TimeoutError after ``timeout`` (s)."""
+        self._home.before_wait()
+        for pause in _pauses(timeout):
+            if self.refresh().done:
+                return self
+            time.sleep(pause)
+        raise self._timed_out(timeout)
+
+    async def wait_async(self, timeout: Duration | None = None) -> Self:
+        """As `wait`, where an event loop runs."""
+        await self._home.before_wait_async()
+        for pause in _pauses(timeout):
+            if (await asyncio.to_thread(self.refresh)).done:
+                return self
+            await asyncio.sleep(pause)
+        raise self._timed_out(timeout)
+
+    def _timed_out(self, timeout: Duration | None) -> TimeoutError:
+        return TimeoutError(f"{self._late()} after {format_duration(parse_duration(timeout or 0))}")
+
+
 class JobFailed(RotaError):
     """The job has failed, or was cancelled."""
 
@@ -67,7 +108,7 @@ class LogLine(NamedTuple):
     text: str
 
 
-class Job:
+class Job(Awaited):
     """A job: ``id`` at once, everything else as of the last look, which `refresh`, `wait` and the changes take anew.
 
     The first look is taken when something is asked for.  Every method raises `NotFound` when the job is gone.
@@ -85,7 +126,7 @@ class Job:
     def __repr__(self) -> str:
         return f"<job {self.id}{'' if self._record is None else ' ' + self._record.status}>"
 
-    def refresh(self) -> Job:
+    def refresh(self) -> Self:
         """Look at the job again."""
         found = self._home.database().read(lambda tx: store.get(tx, self.id))
         if found is None:
@@ -190,27 +231,8 @@ class Job:
         """When it ended, well or not."""
         return _time(self.record.completed_at)
 
-    def wait(self, timeout: Duration | None = None) -> Job:
-        """Wait until the job has ended, however it ends; raises TimeoutError after ``timeout`` (s)."""
-        self._home.before_wait()
-        for pause in pauses(timeout):
-            if self.refresh().done:
-                return self
-            time.sleep(pause)
-        raise self._late(timeout)
-
-    async def wait_async(self, timeout: Duration | None = None) -> Job:
-        """As `wait`, where an event loop runs."""
-        await self._home.before_wait_async()
-        for pause in pauses(timeout):
-            if (await asyncio.to_thread(self.refresh)).done:
-                return self
-            await asyncio.sleep(pause)
-        raise self._late(timeout)
-
-    def _late(self, timeout: Duration | None) -> TimeoutError:
-        waited = format_duration(parse_duration(timeout or 0))
-        return TimeoutError(f"job {self.id} is still {self.status} after {waited}")
+    def _late(self) -> str:
+        return f"job {self.id} is still {self.status}"
 
     def raise_for_status(self) -> Job:
         """Return the job; raises `JobFailed` when it has failed or was cancelled."""
@@ -249,7 +271,7 @@ def _time(at_us: int | None) -> datetime | None:
     return None if at_us is None else instant(at_us)
 
 
-def pauses(timeout: Duration | None) -> Iterator[float]:
+def _pauses(timeout: Duration | None) -> Iterator[float]:
     """Return the pauses (s) between looks; the last comes when the time is over, for a last look."""
     end = math.inf if timeout is None else time.monotonic() + parse_duration(timeout, "timeout") / 1e6
     pause, longest = LOOK_S

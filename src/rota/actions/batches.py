@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -15,7 +15,7 @@ from rota.actions.specs import BatchIn, Caller
 from rota.errors import Invalid, NotFound
 from rota.ids import new_id
 from rota.jsontext import check_text
-from rota.model import FINAL, STATUSES, Batch, JobType, NewJob, State, shown_as
+from rota.model import FINAL, STATUSES, Batch, JobType, NewJob, State, Status, shown_as
 from rota.settings import Settings
 from rota.store import batches
 from rota.store.database import Tx
@@ -115,17 +115,22 @@ def known(tx: Tx, batch_id: str) -> Batch:
     return found
 
 
-def shown(record: Batch, states: Mapping[str, int]) -> dict[str, Any]:
-    """Return a batch with how many of its jobs are in which state: ``states`` is of ``store.batches.counts``."""
-    counts = dict.fromkeys(STATUSES, 0)
+def by_status(states: Mapping[State, int]) -> dict[Status, int]:
+    """Return how many jobs are in which status, as it is shown."""
+    found = dict.fromkeys(STATUSES, 0)
     for state, count in states.items():
-        counts[shown_as(cast(State, state))] += count
+        found[shown_as(state)] += count
+    return found
+
+
+def shown(record: Batch, states: Mapping[State, int]) -> dict[str, Any]:
+    """Return a batch with how many of its jobs are in which state: ``states`` is of ``store.batches.counts``."""
     return {
         "id": record.id,
         "name": record.name,
         "total": record.total,
         "done": not any(state not in FINAL for state in states),
-        "counts": {**counts, "deleted": record.total - sum(states.values())},
+        "counts": {**by_status(states), "deleted": record.total - sum(states.values())},
         "callbackId": record.callback_id,
         "createdBy": record.created_by,
         "createdAt": instant(record.created_at),

@@ -7,6 +7,7 @@ and may stop after each part: whoever goes on finds where.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -138,8 +139,7 @@ def course(operation: Operation) -> Generator[Look | Change, Any, None]:
     It may be left after each of them.  Where another works on it too, each batch is done by one of them.
     """
     while operation.status == "running":
-        now = operation
-        ids: list[str] = yield Look(lambda tx: _look_up(tx, now))  # noqa: B023 - done before the next
+        ids: list[str] = yield Look(partial(_look_up, operation=operation))
         last = len(ids) < LOOK
         parts = [ids[at : at + BATCH] for at in range(0, len(ids), BATCH)] or [[]]
         for place, part in enumerate(parts, 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rota.ids import is_id
-from rota.model import Batch, NewJob
+from rota.model import Batch, NewJob, State
 from rota.store import dependencies, jobs
 from rota.store.database import Tx, columns
 from rota.store.dependencies import THOSE
@@ -73,9 +73,9 @@ WHERE j.batch_id {in|SELECT u.id FROM {rows|u|batch|id uuid}} AND j.batch_id IS 
 """
 
 
-def counts(tx: Tx, ids: Iterable[str]) -> dict[str, dict[str, int]]:
+def counts(tx: Tx, ids: Iterable[str]) -> dict[str, dict[State, int]]:
     """Return for each batch how many of its jobs are in which state."""
-    found: dict[str, dict[str, int]] = {batch_id: {} for batch_id in ids}
+    found: dict[str, dict[State, int]] = {batch_id: {} for batch_id in ids}
     if found:
         for batch_id, status, count in tx.rows(COUNTS, {"batch": as_rows([{"id": one} for one in found])}):
             found[batch_id][status] = count
