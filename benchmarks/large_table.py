@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 import psycopg
@@ -193,7 +194,7 @@ def claimed(session: Session, bench: Bench, how: str) -> Figure:
         times.append((time.perf_counter() - began) * 1e3)
         ended = [Finished(id=each.call.job_id, attempt=each.call.attempt, status="completed") for each in taken]
         if ended:
-            bench.db.run(lambda tx, ended=ended: results.finish(tx, holder, ended))  # type: ignore[misc]
+            bench.db.run(partial(results.finish, worker=holder, ended=ended))
     pause(bench)
     return Figure(
         name=f"large table, claim of {CLAIM}{how}, p99", database=bench.kind, value=percentile(times, 0.99), unit="ms",
@@ -216,7 +217,6 @@ def listed(session: Session, bench: Bench) -> Figure:
 
 def timed(bench: Bench, wanted: JobFilter) -> float:
     """Return how long one page takes (ms)."""
-    action: Callable[[builders.Tx], object] = lambda tx: reads.jobs(tx, wanted, limit=50)  # noqa: E731
     began = time.perf_counter()
-    bench.db.read(action)
+    bench.db.read(lambda tx: reads.jobs(tx, wanted, limit=50))
     return (time.perf_counter() - began) * 1e3

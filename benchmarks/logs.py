@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks.figure import Figure, Goals
 from benchmarks.setting import TICKS, Bench, Session, fill, wait_for, worker
@@ -42,7 +43,7 @@ def run(session: Session) -> Iterator[Figure]:
     count = int(RATE * seconds)
     script = json.dumps({"kind": "command", "command": [sys.executable, "-c", SCRIPT.format(count=count, rate=RATE)]})
     with session.fresh() as bench, worker(bench) as child:
-        writers = (
+        writers: tuple[tuple[str, dict[str, Any]], ...] = (
             ("a command", {"type_name": None, "lane": "command", "target": script}),
             ("a function", {"type_name": "chatter", "lane": "sync", "args": json.dumps({"count": count})}),
         )
@@ -50,7 +51,7 @@ def run(session: Session) -> Iterator[Figure]:
             session.say(f"{name} that writes {RATE:,} lines a second")
             before = used(child.pid)
             began = time.monotonic()
-            fill(bench, 1, **job)  # type: ignore[arg-type] # one dict of several kinds
+            fill(bench, 1, **job)
             wait_for(bench, WRITTEN, done, seconds + 60)
             took = time.monotonic() - began
             cpu = {who: s - before.get(who, 0.0) for who, s in used(child.pid).items()}
@@ -100,16 +101,17 @@ def paging(session: Session, bench: Bench, count: int) -> Iterator[Figure]:
     """Read the first and the last page of the log, and search in it."""
     with bench.db.statement() as tx:
         job_id = tx.value(LAST)
-        for name, query in (
+        queries: tuple[tuple[str, dict[str, Any]], ...] = (
             ("the first page", {"limit": PAGE}),
             ("the last page", {"after": count - PAGE, "limit": PAGE}),
             ("a search for a line near its end", {"text": f"line {count - 10:08d}"}),
-        ):
+        )
+        for name, query in queries:
             session.say(name)
             began = time.perf_counter()
             after, found = 0, 0
             while not found:
-                part = log_store.read(tx, job_id, **{"after": after, **query})  # type: ignore[arg-type]
+                part = log_store.read(tx, job_id, **{"after": after, **query})
                 after, found = part.through, len(part.lines)
                 assert not part.complete or found
             took = time.perf_counter() - began

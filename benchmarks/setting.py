@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -111,7 +112,7 @@ def fill(
             )
             for _ in range(min(FILL, count - start))
         ]  # fmt: skip
-        bench.db.run(lambda tx, batch=batch: jobs.insert(tx, batch))  # type: ignore[misc] # it makes no lambda with defaults
+        bench.db.run(partial(jobs.insert, jobs=batch))
     with bench.db.statement() as tx:
         tx.run("ANALYZE" if bench.kind == "sqlite" else "VACUUM ANALYZE rota_jobs")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import celery
 import redis
 
-from benchmarks.peers.frame import URL, main, stamp
+from benchmarks.peers.frame import URL, main, send_after, stamp
 
 app = celery.Celery("bench", broker=URL)
 app.conf.update(
@@ -42,9 +41,7 @@ class Peer:
             noop.delay()
 
     def send_stamps(self, pauses: Sequence[float]) -> None:
-        for pause in pauses:
-            time.sleep(pause)
-            stamped.delay(time.time())
+        send_after(pauses, stamped.delay)
 
     def work(self) -> None:
         app.worker_main(["worker", "--pool", "prefork", "--concurrency", "2", *OPTIONS])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Sequence
 
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker
 
-from benchmarks.peers.frame import URL, main, stamp
+from benchmarks.peers.frame import URL, main, send_after, stamp
 
 broker = RedisBroker(url=URL)
 dramatiq.set_broker(broker)
@@ -39,9 +38,7 @@ class Peer:
             noop.send()
 
     def send_stamps(self, pauses: Sequence[float]) -> None:
-        for pause in pauses:
-            time.sleep(pause)
-            stamped.send(time.time())
+        send_after(pauses, stamped.send)
 
     def work(self) -> None:
         os.execv(sys.executable, [sys.executable, "-m", "dramatiq", "benchmarks.peers.dramatiq", "--processes", "2"])

@@ -10,7 +10,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 URL = os.environ.get("PEER_URL", "")
@@ -47,6 +47,13 @@ def stamp(sent: float) -> None:
     file = os.open(os.environ["PEER_STAMPS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(file, line)
     os.close(file)
+
+
+def send_after(pauses: Sequence[float], send: Callable[[float], object]) -> None:
+    """Send a stamp after each pause, by a call with the time."""
+    for pause in pauses:
+        time.sleep(pause)
+        send(time.time())
 
 
 def main(peer: Peer) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import redis
 from rq import Queue, SimpleWorker
 
-from benchmarks.peers.frame import URL, main, stamp
+from benchmarks.peers.frame import URL, main, send_after, stamp
 
 MANY = 1_000
 
@@ -37,9 +36,7 @@ class Peer:
             self._queue.enqueue("benchmarks.peers.rq.noop", result_ttl=0)
 
     def send_stamps(self, pauses: Sequence[float]) -> None:
-        for pause in pauses:
-            time.sleep(pause)
-            self._queue.enqueue(stamp, time.time(), result_ttl=0)
+        send_after(pauses, lambda sent: self._queue.enqueue(stamp, sent, result_ttl=0))
 
     def work(self) -> None:
         SimpleWorker([self._queue], connection=self._redis).work(logging_level="WARNING")
