@@ -57,7 +57,7 @@ NOT_COMPARED = {"id", "created_at", "updated_at", "run_at", "expires_at", "uniqu
 
 
 @pytest.fixture
-def settings_(pg_database: str) -> Settings:
+def settings_(migrated: None, pg_database: str) -> Settings:
     return load_settings({}, database_url=pg_database, priorities="high=5,live=9")
 
 

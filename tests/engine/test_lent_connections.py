@@ -36,7 +36,7 @@ def application(url: str) -> Rota:
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest, kind: str) -> str:
+def url(request: pytest.FixtureRequest, migrated: None, kind: str) -> str:
     found: str = request.getfixturevalue("sqlite_url" if kind in SQLITE else "pg_database")
     return found
 

@@ -119,7 +119,7 @@ def opened(
 
 @pytest.fixture
 def roles(
-    database_url: str, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
+    migrated: None, database_url: str, rota_process: RotaProcesses, target_server: TargetServer, tmp_path: Path
 ) -> Iterator[Roles]:
     """Starts workers and schedulers on a database of either kind, and enqueues jobs for them."""
     with opened(rota_process, target_server, tmp_path, database_url) as found:
