@@ -68,7 +68,13 @@ class Fleet:
         name = "function" if self._target["kind"] == "rq" else "task"
         document = {**self._target, name: f"{JOBS}.{function}", **(target or {})}
         given = args[0] if len(args) == 1 and isinstance(args[0], dict) else list(args)
-        usual: dict[str, Any] = {"job_id": new_id(), "attempt": 1, "timeout_us": 60 * SECOND, "created_at": 0, "queue": "default"}
+        usual: dict[str, Any] = {
+            "job_id": new_id(),
+            "attempt": 1,
+            "timeout_us": 60 * SECOND,
+            "created_at": 0,
+            "queue": "default",
+        }
         return Call(
             type=None,
             lane=document["kind"],
