@@ -25,6 +25,7 @@ from rota.engine.mover import Mover
 from rota.engine.operations import OperationsLoop
 from rota.engine.probe import Probe, listen
 from rota.engine.probed import of_loops, of_worker
+from rota.engine.reloading import folders_of, state_of, watch
 from rota.engine.retention import Retention
 from rota.engine.scheduler import Scheduler
 from rota.engine.signals import Bell, Stops, on_stop
@@ -53,6 +54,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     demo: bool = False
     insecure: bool = False
+    reload: bool = False
 
 
 def apps_of(settings: Settings, options: Options) -> list[str]:
@@ -93,6 +95,8 @@ def run_worker(settings: Settings, options: Options) -> int:
     """Run a worker until SIGTERM; return the exit code."""
     listener = _probe_listener(settings, supervised=watch_life_pipe())
     check_app(settings.app)
+    if options.reload:
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # which would hide an edit within the same second
     executors = load_executors(settings, apps_of(settings, options))
     db = prepare(settings, "worker")
     worker = Worker(db, settings, executors)
@@ -103,6 +107,9 @@ def run_worker(settings: Settings, options: Options) -> int:
     async def main() -> None:
         stop, stop_now = asyncio.Event(), asyncio.Event()
         _on_signals(asyncio.get_running_loop(), stop, stop_now)
+        reloads = [one.reload for one in executors if hasattr(one, "reload")] if options.reload else []
+        folders = folders_of(apps_of(settings, options)) if reloads else []
+        watching = asyncio.create_task(watch(folders, state_of(folders), reloads)) if reloads else None
         await worker.run(stop, stop_now)
 
     asyncio.run(main())
@@ -224,8 +231,9 @@ def run_up(settings: Settings, options: Options) -> int:
     insecure = ["--insecure"] if options.insecure else []
     children = [
         Child("api", _role("api", *demo, *insecure)),
+    reload = ["--reload"] if options.reload else []
         Child("scheduler", _role("scheduler")),
-        Child("worker", _role("worker", *demo)),
+        Child("worker", _role("worker", *demo, *reload)),
     ]
     return Supervisor(children, patience_s=settings.grace_us / 1e6 + 8.0).run()
 

@@ -257,3 +257,38 @@ async def test_thousands_of_calls_of_both_lanes_end_once_each() -> None:
         functions.executor.submit(calls)
         await functions.host.wait_done(len(calls), 60)
         assert [functions.host.outcome(call).result for call in calls] == [str(n) for n in range(5000)]
+
+
+async def test_changed_files_are_loaded_anew_while_old_runs_go_on(folder: Path) -> None:
+    text = GOOD + "async def slow():\n    import asyncio\n    await asyncio.sleep(0.5)\n    return NUMBER\n"
+    text = text.replace("rota = App(here, sync_here)", "").rstrip() + "\nrota = App(here, sync_here, slow)\n"
+    write_app(folder, "mine", text)
+    async with running_functions(["mine:rota"], care=QUICK) as functions:
+        assert await functions.result(make_call("sync_here", "sync")) == 1
+        assert await functions.result(make_call("here", "async")) == 1
+        slow = make_call("slow", "async")
+        functions.executor.submit([slow])
+        write_app(folder, "mine", text, number=2)
+        functions.executor.reload()
+
+        async def is_new(name: str, lane: str) -> bool:
+            return bool(await functions.result(make_call(name, lane)) == 2)
+
+        for name, lane in (("here", "async"), ("sync_here", "sync")):
+            async with asyncio.timeout(20):
+                while not await is_new(name, lane):
+                    await asyncio.sleep(0.02)
+        await functions.host.wait(lambda: (slow.job_id, 1) in functions.host.outcomes)
+        assert functions.host.outcome(slow).result == "1"
+
+        write_app(folder, "mine", "this is no Python")
+        functions.executor.reload()
+        for _ in range(3):
+            assert await is_new("here", "async")
+            assert await is_new("sync_here", "sync")
+        write_app(folder, "mine", text, number=3)
+        functions.executor.reload()
+        for name, lane in (("here", "async"), ("sync_here", "sync")):
+            async with asyncio.timeout(20):
+                while await is_new(name, lane):
+                    await asyncio.sleep(0.02)

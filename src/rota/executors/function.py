@@ -55,6 +55,7 @@ class FunctionExecutor:
         self._grace_s = grace_s
         self._sync_slots = sync_slots
         self._maintenance: asyncio.TimerHandle | None = None
+        self._reloading = False
         self._told: tuple[list[Declared], list[str]] = ([], [])
 
     async def start(self, host: Host) -> None:
@@ -99,6 +100,15 @@ class FunctionExecutor:
             pause = 0.0 if number in runner.begun() else min(KILL_WAIT_S, self._grace_s)
             self._loop.call_later(pause, self._kill_if_running, runner, number)
 
+    def reload(self) -> None:
+        """Load the applications anew; what runs ends with the code with which it began.
+
+        Files that cannot be loaded change nothing: the runners that are there go on, and it is tried again.
+        """
+        if self.lanes:
+            self._reloading = True
+            self._async.reload()
+
     async def close(self) -> None:
         """End what still runs, at once; it is reported as interrupted, or stopped where that was asked for."""
         if self._maintenance is not None:
@@ -132,6 +142,9 @@ class FunctionExecutor:
     def loaded(self, hello: Hello) -> None:
         """Pass on what the applications declare, and make ready for it."""
         self._sync.expect(bool(hello.errors))
+        if self._reloading and not hello.errors:
+            self._reloading = False
+            self._sync.reload()
         if any(each.lane == "sync" for each in hello.types):
             self._sync.warm()
         told = (hello.types, hello.schedules)

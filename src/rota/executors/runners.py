@@ -238,11 +238,23 @@ class AsyncRunners(Pool):
         if self._current is not None and self._worn(self._current):
             self._replace()
 
+    def reload(self) -> None:
+        """Load the applications anew: the runner that is there finishes what it runs."""
+        self._failures, self._not_before = 0, 0.0
+        loading, self._successor = self._successor, None
+        if loading is not None:  # perhaps it has read the old files
+            loading.kill()
+        if self._current is None:
+            self._start_if_none()
+        else:
+            self._replace()
+
     def ready(self, runner: Runner, hello: Hello) -> None:
         old = self._current
         if runner is self._successor:
             self._successor = None
             if old is not None and old.hello is not None and _worse(hello, old.hello):
+                self._complaints.say(hello.errors)
                 runner.kill()
                 self._back_off()
                 self._refresh_later()
@@ -295,6 +307,8 @@ class SyncRunners(Pool):
         self._slots = slots
         self._expects_errors = False
         self._idle: list[Runner] = []
+        self._outdated: set[Runner] = set()
+        """Runners that have loaded files which have changed since."""
         self._waiting: deque[Call] = deque()
 
     def warm(self) -> None:
@@ -330,6 +344,14 @@ class SyncRunners(Pool):
                 self._idle.remove(runner)
                 self._retire(runner)
 
+    def reload(self) -> None:
+        """Replace the runners, each when it has ended what it runs."""
+        self._failures, self._not_before = 0, 0.0
+        self._outdated = set(self.runners)
+        for runner in [*self._idle]:
+            self._idle.remove(runner)
+            self._retire(runner)
+
     def maintain(self) -> None:
         """Send away what is worn, and what has had no work for long."""
         old = time.monotonic() - self._care.idle_s
@@ -356,6 +378,7 @@ class SyncRunners(Pool):
 
     def gone(self, runner: Runner, how: str) -> None:
         super().gone(runner, how)
+        self._outdated.discard(runner)
         if runner in self._idle:
             self._idle.remove(runner)
         self._serve()
@@ -364,7 +387,7 @@ class SyncRunners(Pool):
         return runner.hello is not None and bool(runner.hello.errors) and not self._expects_errors
 
     def _free(self, runner: Runner) -> None:
-        worn = runner.taken >= self._care.recycle_jobs
+        worn = runner.taken >= self._care.recycle_jobs or runner in self._outdated
         if worn or runner.draining or runner.killed or self._broken(runner):
             self._retire(runner)
             return

@@ -115,6 +115,7 @@ EVENTS: dict[str, Event] = {
     "api/started": Event("A process of the API is known to the others."),
     "server/listening": Event("The API, or a probe port, answers at an address.", ("host", "port", "url")),
     "server/stopped": Event("The API answers no more."),
+    "app/changed": Event("Files of the application changed: its functions are loaded anew.", ("path", "count")),
     "runner/started": Event("A runner process for functions is ready.", ("runner", "runnerPid")),
     "runner/recycled": Event("A runner was replaced, for its age or its memory.", ("runner", "runnerPid", "reason")),
     "runner/killed": Event("A runner was killed, for what it ran.", ("runner", "runnerPid", "reason")),
