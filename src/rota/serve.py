@@ -111,6 +111,8 @@ def run_worker(settings: Settings, options: Options) -> int:
         folders = folders_of(apps_of(settings, options)) if reloads else []
         watching = asyncio.create_task(watch(folders, state_of(folders), reloads)) if reloads else None
         await worker.run(stop, stop_now)
+        if watching is not None:
+            watching.cancel()
 
     asyncio.run(main())
     db.close()
