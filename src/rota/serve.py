@@ -231,9 +231,9 @@ def run_up(settings: Settings, options: Options) -> int:
         os.environ["ROTA_APP"] = settings.app
     demo = ["--demo"] if options.demo else []
     insecure = ["--insecure"] if options.insecure else []
+    reload = ["--reload"] if options.reload else []
     children = [
         Child("api", _role("api", *demo, *insecure)),
-    reload = ["--reload"] if options.reload else []
         Child("scheduler", _role("scheduler")),
         Child("worker", _role("worker", *demo, *reload)),
     ]
