@@ -41,7 +41,7 @@ def days(text: str, first: str = "2026-01-01", until: str = "2027-01-01") -> lis
     return [line[:5] for line in spans(text, "UTC", first, until)]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def only_what_is_new_is_collected() -> Iterator[None]:
     """Keep the collector from what thousands of tests before have left: it is no part of the time that is measured."""
     gc.collect()
