@@ -174,3 +174,19 @@ def test_a_checkpoint_reaches_the_next_attempt() -> None:
         assert (job.refresh().checkpoint, job.status) == ({"height": 2}, "scheduled")
         h.advance("1m")
         assert job.refresh().result == {"height": 2}
+
+
+def test_functions_get_the_secrets_that_they_ask_for() -> None:
+    app = Rota()
+
+    @app.job(secrets=["stripe"], max_attempts=1)
+    def charge(ctx: Context, name: str = "stripe") -> str:
+        return ctx.secret(name)[:4]
+
+    with testing.harness(app, secrets={"stripe": "sk_test", "other": "x"}) as h:
+        asked, another = charge.enqueue(), charge.enqueue(name="other")
+        h.run_all()
+        assert asked.refresh().result == "sk_t"
+        assert "was not given a secret other" in (another.refresh().error or "")
+    with pytest.raises(Invalid, match="secrets"):
+        app.job(secrets=["not a name"], name="odd")(lambda: None)
