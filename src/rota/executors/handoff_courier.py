@@ -121,7 +121,7 @@ class Courier:
         before = len(self._errands)
         handed = self._hand_over(self._fleet)
         moved = self._look(self._fleet)
-        self._end(self._fleet)
+        moved = self._end(self._fleet) or moved
         if self._away_since is not None:
             self._away_since = None
             logs.event("broker/back", f"{self._fleet.name} answers again", broker=self._fleet.name)
@@ -168,19 +168,20 @@ class Courier:
             self._report(errand, "finished" if outcome.kind == "completed" else _ending(outcome), outcome)
         return started or sight.outcome is not None
 
-    def _end(self, fleet: Fleet) -> None:
-        """Tell the fleet what is to end; again after a while, since it may have begun in between."""
-        now = time.monotonic()
+    def _end(self, fleet: Fleet) -> bool:
+        """Tell the fleet what is to end, again after a while, since it may have begun in between; return whether any was."""
+        now, told = time.monotonic(), False
         for errand in self._errands:
             if errand.stop is None or errand.ended or not errand.handed:
                 continue
             if errand.stop_told is None or now - errand.stop_told > TELL_AGAIN_S:
-                errand.stop_told = now
+                errand.stop_told, told = now, True
                 never_begun = fleet.end(errand)
                 if never_begun:
                     self._report(errand, "taken back before it was started", Outcome("stopped", begun=False))
                 elif errand.stop == "kill":
                     self._report(errand, "asked to end", Outcome("stopped"))
+        return told
 
     def _wait_out(self, reason: str) -> None:
         """Try again a little later; when that goes on for too long, end what needs the broker."""
