@@ -31,6 +31,14 @@ def running(pg: Database, worker: str) -> list[Claimed]:
     return claim(pg, worker)
 
 
+@pytest.fixture
+def child(pg: Database, running: list[Claimed]) -> NewJob:
+    """A child of the first of them."""
+    child = child_of(running[0].call.job_id)
+    insert(pg, child)
+    return child
+
+
 def finish(worker: str, claimed: Claimed, status: str = "completed") -> Act:
     ended = results.Finished(id=claimed.call.job_id, attempt=claimed.call.attempt, status=status)
     return lambda tx: results.finish(tx, worker, [ended])
@@ -78,10 +86,8 @@ def test_of_two_parents_that_end_at_once_the_second_lets_the_child_go(
 
 @both_ends
 def test_a_child_that_is_cancelled_while_its_parent_ends(
-    pg: Database, other: Other, worker: str, running: list[Claimed], commit: bool
+    pg: Database, other: Other, worker: str, running: list[Claimed], child: NewJob, commit: bool
 ) -> None:
-    child = child_of(running[0].call.job_id)
-    insert(pg, child)
     after(
         pg, other, lambda tx: jobs.cancel_waiting(tx, child.id, None),
         lambda: once(pg, finish(worker, running[0])), commit=commit,
@@ -91,10 +97,8 @@ def test_a_child_that_is_cancelled_while_its_parent_ends(
 
 @both_ends
 def test_a_grandchild_that_is_stored_while_its_parent_is_cancelled_by_a_failure(
-    pg: Database, other: Other, worker: str, running: list[Claimed], commit: bool
+    pg: Database, other: Other, worker: str, running: list[Claimed], child: NewJob, commit: bool
 ) -> None:
-    child = child_of(running[0].call.job_id)
-    insert(pg, child)
     grandchild = child_of(child.id)
     after(pg, other, finish(worker, running[0], "failed"), lambda: once(pg, store(grandchild)), commit=commit)
     assert get(pg, grandchild.id).status == ("cancelled" if commit else "held")
@@ -102,10 +106,8 @@ def test_a_grandchild_that_is_stored_while_its_parent_is_cancelled_by_a_failure(
 
 @both_ends
 def test_a_failure_that_meets_a_grandchild_being_stored_cancels_it_too(
-    pg: Database, other: Other, worker: str, running: list[Claimed], commit: bool
+    pg: Database, other: Other, worker: str, running: list[Claimed], child: NewJob, commit: bool
 ) -> None:
-    child = child_of(running[0].call.job_id)
-    insert(pg, child)
     grandchild = child_of(child.id)
     after(pg, other, store(grandchild), lambda: once(pg, finish(worker, running[0], "failed")), commit=commit)
     assert get(pg, child.id).status == "cancelled"
@@ -164,11 +166,9 @@ def test_an_end_that_saw_others_wait_is_seen_by_the_last(pg: Database, other: Ot
 
 @both_ends
 def test_of_two_sweeps_the_second_finds_nothing(
-    pg: Database, other: Other, worker: str, running: list[Claimed], commit: bool
+    pg: Database, other: Other, worker: str, running: list[Claimed], child: NewJob, commit: bool
 ) -> None:
     parent = running[0].call.job_id
-    child = child_of(parent)
-    insert(pg, child)
     builders.execute(pg, f"UPDATE rota_jobs SET status = 'completed' WHERE id = '{parent}'")
 
     def sweep(tx: Tx) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
@@ -69,13 +70,11 @@ async def put_job_type(context: Context) -> Response:
     What code declares is changed there.
     """
     name, spec, settings, caller = context.path("name"), await context.body(TypeIn), context.settings, context.caller
-
-    def work(tx: Tx) -> dict[str, Any]:
-        saved = type_actions.put(tx, name, spec, settings, caller)
-        tx.after_commit(lambda: logs.event("type/declared", jobType=name, by=caller.subject))
-        return _shown(tx, saved)
-
-    return JsonReply(await context.write(work))
+    return await _done(
+        context,
+        lambda tx: type_actions.put(tx, name, spec, settings, caller),
+        lambda: logs.event("type/declared", jobType=name, by=caller.subject),
+    )
 
 
 @operations.add(
@@ -91,25 +90,30 @@ async def put_job_type(context: Context) -> Response:
 async def pause_job_type(context: Context) -> Response:
     """Let no more jobs of a type start, in whatever queue, perhaps `until` some time; those that run go on."""
     name, spec, caller = context.path("name"), await context.optional_body(PauseIn), context.caller
-
-    def work(tx: Tx) -> dict[str, Any]:
-        found = pause_actions.pause_type(tx, name, spec, caller)
-        tx.after_commit(
-            lambda: logs.event("type/paused", jobType=name, by=caller.subject, reason=spec.note, until=spec.until)
-        )
-        return _shown(tx, found)
-
-    return JsonReply(await context.write(work))
+    return await _done(
+        context,
+        lambda tx: pause_actions.pause_type(tx, name, spec, caller),
+        lambda: logs.event("type/paused", jobType=name, by=caller.subject, reason=spec.note, until=spec.until),
+    )
 
 
 @operations.add("POST", "/api/job-types/{name:path}/resume", "resumeJobType", role="operator", answer=JobTypeOut)
 async def resume_job_type(context: Context) -> Response:
     """Let jobs of a type start again."""
     name, caller = context.path("name"), context.caller
+    return await _done(
+        context,
+        lambda tx: pause_actions.resume_type(tx, name, caller),
+        lambda: logs.event("type/resumed", jobType=name, by=caller.subject),
+    )
+
+
+async def _done(context: Context, action: Callable[[Tx], JobType], tell: Callable[[], None]) -> Response:
+    """Commit what changes a type, tell it, and answer with the type."""
 
     def work(tx: Tx) -> dict[str, Any]:
-        found = pause_actions.resume_type(tx, name, caller)
-        tx.after_commit(lambda: logs.event("type/resumed", jobType=name, by=caller.subject))
+        found = action(tx)
+        tx.after_commit(tell)
         return _shown(tx, found)
 
     return JsonReply(await context.write(work))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.responses import Response
@@ -61,13 +62,11 @@ async def change_queue(context: Context) -> Response:
     """
     name, spec, caller = context.path("name"), await context.body(QueueIn), context.caller
     settings = context.settings
-
-    def work(tx: Tx) -> dict[str, Any]:
-        queue = queue_actions.change(tx, name, spec, settings, caller)
-        tx.after_commit(lambda: logs.event("queue/changed", queue=name, by=caller.subject))
-        return _shown(queue, queues.stats(tx))
-
-    return JsonReply(await context.write(work))
+    return await _done(
+        context,
+        lambda tx: queue_actions.change(tx, name, spec, settings, caller),
+        lambda: logs.event("queue/changed", queue=name, by=caller.subject),
+    )
 
 
 @operations.add(
@@ -83,25 +82,30 @@ async def change_queue(context: Context) -> Response:
 async def pause_queue(context: Context) -> Response:
     """Let no more jobs of a queue start, perhaps `until` some time; those that run go on."""
     name, spec, caller = context.path("name"), await context.optional_body(PauseIn), context.caller
-
-    def work(tx: Tx) -> dict[str, Any]:
-        queue = queue_actions.pause(tx, name, spec, caller)
-        tx.after_commit(
-            lambda: logs.event("queue/paused", queue=name, by=caller.subject, reason=spec.note, until=spec.until)
-        )
-        return _shown(queue, queues.stats(tx))
-
-    return JsonReply(await context.write(work))
+    return await _done(
+        context,
+        lambda tx: queue_actions.pause(tx, name, spec, caller),
+        lambda: logs.event("queue/paused", queue=name, by=caller.subject, reason=spec.note, until=spec.until),
+    )
 
 
 @operations.add("POST", "/api/queues/{name}/resume", "resumeQueue", role="operator", answer=QueueOut)
 async def resume_queue(context: Context) -> Response:
     """Let jobs of a queue start again, also where a target had asked for a pause."""
     name, caller = context.path("name"), context.caller
+    return await _done(
+        context,
+        lambda tx: queue_actions.resume(tx, name, caller),
+        lambda: logs.event("queue/resumed", queue=name, by=caller.subject),
+    )
+
+
+async def _done(context: Context, action: Callable[[Tx], Queue], tell: Callable[[], None]) -> Response:
+    """Commit what changes a queue, tell it, and answer with the queue."""
 
     def work(tx: Tx) -> dict[str, Any]:
-        queue = queue_actions.resume(tx, name, caller)
-        tx.after_commit(lambda: logs.event("queue/resumed", queue=name, by=caller.subject))
+        queue = action(tx)
+        tx.after_commit(tell)
         return _shown(queue, queues.stats(tx))
 
     return JsonReply(await context.write(work))
