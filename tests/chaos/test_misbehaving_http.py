@@ -36,6 +36,7 @@ from tests.support.target import Answer, TargetServer
 from tests.support.waiting import free_port, wait_until
 
 HELD = 200
+QUICK = {"timeout": "2s"}
 LATE = r"^no answer within \d+s$"
 ENDLESS = r"^no end of the answer, .* so far, within \d+s$"
 BROKEN = "^cannot connect to |^the (answer is not HTTP: |answer broke off|target closed|connection failed)"
@@ -60,7 +61,6 @@ class Cases:
 
     def __init__(self, evil: Evil) -> None:
         self.found: list[Case] = []
-        self.timeout = "20s"
         self._evil = evil
 
     def add(
@@ -81,7 +81,7 @@ class Cases:
     def at(self, name: str, url: str, status: str = "failed", error: str = "", **own: Any) -> None:
         """A target at an address; each has a queue of its own, since some ask that it be slowed."""
         check = own.pop("check", lambda job: True)
-        spec = {"timeout": self.timeout, "queue": f"q{len(self.found)}", **own.pop("spec", {})}
+        spec = {"timeout": "20s", "queue": f"q{len(self.found)}", **own.pop("spec", {})}
         self.found.append(Case(name, {"kind": "http", "url": url, **own}, status, error, "", spec, check))
 
 
@@ -90,28 +90,30 @@ def cut(job: Job) -> bool:
 
 
 def slow_and_endless(cases: Cases, evil: Evil) -> None:
-    cases.timeout = "2s"
-    cases.at("never accepts", f"http://127.0.0.1:{evil.deaf()}/", error="within .*s$|^cannot connect")
-    cases.add("hangs", listens, error=LATE)
-    cases.add("never reads a large request", hangs, error=LATE, spec={"args": {"text": "x" * 1_000_000}})
-    cases.add("hangs after its headers", says(HEAD + b"Content-Length: 9\r\n\r\n", hang=True), error=ENDLESS)
-    cases.add("drips headers", drips(HEAD * 9), error=LATE)
-    cases.add("drips its body", drips(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 99), error="within .*s$")
+    cases.at("never accepts", f"http://127.0.0.1:{evil.deaf()}/", error="within .*s$|^cannot connect", spec=QUICK)
+    cases.add("hangs", listens, error=LATE, spec=QUICK)
+    cases.add("never reads a large request", hangs, error=LATE, spec={**QUICK, "args": {"text": "x" * 1_000_000}})
     cases.add(
-        "says more than it says, and hangs", says(HEAD + b"Content-Length: 99\r\n\r\n{}", hang=True), error=ENDLESS
+        "hangs after its headers", says(HEAD + b"Content-Length: 9\r\n\r\n", hang=True), error=ENDLESS, spec=QUICK
     )
+    cases.add("drips headers", drips(HEAD * 9), error=LATE, spec=QUICK)
+    cases.add("drips its body", drips(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 99), error="within .*s$", spec=QUICK)
+    short = says(HEAD + b"Content-Length: 99\r\n\r\n{}", hang=True)
+    cases.add("says less than it promised, and hangs", short, error=ENDLESS, spec=QUICK)
     cases.add("answers for ever", floods(HEAD + b"\r\n", b"x" * 65536), "completed", check=cut)
     cases.add("chunks for ever", floods(CHUNKED, b"ffff\r\n" + b"x" * 65535 + b"\r\n"), "completed", check=cut)
-    cases.add("one-byte chunks for ever", floods(CHUNKED, b"1\r\na\r\n" * 1000, 0.01), error="within .*s$")
+    cases.add("one-byte chunks for ever", floods(CHUNKED, b"1\r\na\r\n" * 1000, 0.01), error="within .*s$", spec=QUICK)
     cases.add("trailers for ever", floods(CHUNKED + b"0\r\n", b"X-T: " + b"a" * 999 + b"\r\n"), error=BROKEN)
-    cases.add("chunk extensions for ever", floods(CHUNKED + b"1;", b"a" * 65536), error=f"{BROKEN}|within .*s$")
+    cases.add(
+        "chunk extensions for ever", floods(CHUNKED + b"1;", b"a" * 65536), error=f"{BROKEN}|within .*s$", spec=QUICK
+    )
     cases.add("headers for ever", floods(HEAD, b"X-More: " + b"a" * 999 + b"\r\n"), error=BROKEN)
     cases.add("a header without end", floods(HEAD + b"X-Line: ", b"a" * 65536), error=BROKEN)
     cases.add("a giant header", says(HEAD + b"X-Big: " + b"a" * 1_000_000 + b"\r\n\r\n{}"), error=BROKEN)
     cases.add("a giant reason", floods(b"HTTP/1.1 200 ", b"O" * 65536), error=BROKEN)
-    cases.add("1xx for ever", floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 99), error=f"{LATE}|{BROKEN}")
+    cases.add("1xx for ever", floods(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 99), error=f"{LATE}|{BROKEN}", spec=QUICK)
     cases.add("103 for ever", floods(b"", b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n" * 99, 0.01),
-              error=f"{LATE}|{BROKEN}")  # fmt: skip
+              error=f"{LATE}|{BROKEN}", spec=QUICK)  # fmt: skip
     ten = bytes(10_000_000)
     gzipped, zipped = gzip.compress(ten), zlib.compress(ten)
     cases.add("a gzip bomb", answers(gzipped, b"Content-Encoding: gzip"), "completed", check=cut)
@@ -124,7 +126,6 @@ def slow_and_endless(cases: Cases, evil: Evil) -> None:
 
 
 def broken(cases: Cases) -> None:
-    cases.timeout = "20s"
     sized = HEAD + b"Content-Length: %d\r\n\r\n"
     cases.add("hangs up at once", hangs_up, error=BROKEN)
     cases.add("hangs up when asked", says(), error=BROKEN)
@@ -218,7 +219,7 @@ def encrypted(cases: Cases, authority: Authority) -> None:
               tls=authority.context("127.0.0.1", days=(1, 9)))  # fmt: skip
     cases.add("the certificate of another", good, error=refused + "mismatch|" + refused + "not valid for",
               tls=authority.context("example.com"))  # fmt: skip
-    cases.add("silent TLS", hangs, error=LATE, spec={"timeout": "2s"}, tls=authority.context("127.0.0.1", days=(-1, 2)))
+    cases.add("silent TLS", hangs, error=LATE, spec=QUICK, tls=authority.context("127.0.0.1", days=(-1, 2)))
     cases.add("no TLS where there should be", speaks_first, error="^no TLS with", scheme="https")
 
 

@@ -27,7 +27,7 @@ async def exchanged(handler: Handler, path: str = "/hook", **fields: Any) -> Any
 
 async def test_the_request_and_the_answer_are_kept_without_secrets() -> None:
     async def echo(request: Received, writer: asyncio.StreamWriter) -> None:
-        said = {"got": request.headers["authorization"], "n": 1}
+        said = {"got": request.headers["authorization"], "by": request.path, "n": 1}
         reply(writer, msgspec.json.encode(said), headers=("Set-Cookie: sid=12345678", "X-Two: a", "X-Two: b"))
 
     found = await exchanged(
@@ -42,7 +42,7 @@ async def test_the_request_and_the_answer_are_kept_without_secrets() -> None:
     assert request["headers"]["Authorization"] == "***"
     assert len(request["headers"]["Idempotency-Key"]) == 36
     assert (answer["status"], answer["reason"], answer["truncated"]) == (200, "OK", False)
-    assert answer["body"] == '{"got":"Bearer ***","n":1}'
+    assert answer["body"] == '{"got":"Bearer ***","by":"/hook?token=***&page=2","n":1}'
     assert (answer["headers"]["Set-Cookie"], answer["headers"]["X-Two"]) == ("***", "a, b")
 
 

@@ -20,7 +20,7 @@ _TEXT_CODECS = re.compile(
 
 _SMALL = 64 << 10
 """Bytes that every answer may have in memory; larger ones take turns."""
-_LARGE_AT_ONCE = 16
+_LARGE_AT_ONCE = 8
 
 
 class BodyBounds:

@@ -59,7 +59,7 @@ def build_request(call: Call, target: HttpTarget, url: URL, shared: str | None) 
         headers.update(auth)
     own = [TOKEN_HEADER.lower()] if call.answer_token is not None else []
     private = private_names(headers, auth).union(hidden) if auth or target.headers else frozenset(own)
-    return Request(target.method, url, headers, body, private), _mask(call, target, auth, shared)
+    return Request(target.method, url, headers, body, private), _mask(call, target, auth, shared, url)
 
 
 def _defaults(target: HttpTarget, body: bytes | None) -> dict[str, str]:
@@ -72,8 +72,8 @@ def _defaults(target: HttpTarget, body: bytes | None) -> dict[str, str]:
     return headers
 
 
-def _mask(call: Call, target: HttpTarget, auth: dict[str, str], shared: str | None) -> Mask:
-    secrets = [value for name, value in target.headers.items() if is_secret_name(name)]
+def _mask(call: Call, target: HttpTarget, auth: dict[str, str], shared: str | None, url: URL) -> Mask:
+    secrets = [value for name, value in (*target.headers.items(), *url.query.items()) if is_secret_name(name)]
     if target.auth is not None:
         secrets += target.auth.secrets[-1:] if target.auth.type == "basic" else target.auth.secrets
         secrets.append(auth.get("Authorization", "").partition(" ")[2])
