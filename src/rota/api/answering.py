@@ -35,7 +35,7 @@ HEADERS = (
         name=TOKEN,
         place="header",
         description="What the request to the target carried; no other credential is needed with it.",
-        example="5f0c…",
+        example="5f0c3a1e9b7d4c26a8f01b3d5e7f9a0c2b4d6e8f0a1c3e5b7d9f1a3c5e7b9d0f",
     ),
     Parameter(
         name=ATTEMPT,
