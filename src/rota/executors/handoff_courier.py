@@ -169,7 +169,7 @@ class Courier:
         return started or sight.outcome is not None
 
     def _end(self, fleet: Fleet) -> bool:
-        """Tell the fleet what is to end, again after a while, since it may have begun in between; return whether any was."""
+        """Tell the fleet what is to end, again after a while: it may have begun in between.  Return whether any was."""
         now, told = time.monotonic(), False
         for errand in self._errands:
             if errand.stop is None or errand.ended or not errand.handed:
