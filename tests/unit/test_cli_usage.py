@@ -49,7 +49,7 @@ WRONG: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a command": (("bar",), ("no command 'bar'", "rota --help")),
     "nearly a command": (("job",), ("did you mean jobs?",)),
     "a subcommand": (("jobs", "lst"), ("no command 'lst'; did you mean list?", "rota jobs --help")),
-    "one of a later version": (("jobs", "snooze", "x"), ("no command 'snooze'",)),
+    "one of a later version": (("jobs", "archive", "x"), ("no command 'archive'",)),
     "an option": (("jobs", "list", "--limt", "3"), ("no option --limt", "did you mean --limit?")),
     "an option of a later version": (("queues", "set", "mail", "--burst", "5"), ("no option --burst",)),
     "an option before the command of exec": (("exec", "--nmae", "x", "ls"), ("no option --nmae", "--name")),
