@@ -132,6 +132,17 @@ def test_a_function_gets_what_it_declares(shop: Shop) -> None:
     assert "was not given a secret stripe" in (shop.get(undeclared).error or "")
 
 
+def test_what_a_function_leaves_behind_does_not_tell_it_to_the_next(shop: Shop) -> None:
+    save(shop)
+    with working(shop, apps=[APP], secret_key=KEY, concurrency="1"):
+        wait_until(lambda: "hear" in shop.types(), what="the types are declared")
+        shop.wait(shop.call("leave_behind"))
+        heard = shop.call("hear")
+        shop.wait(heard)
+    assert "left behind: ***" in shop.text(heard)
+    assert_hidden(seen(shop, heard))
+
+
 def test_a_new_value_holds_from_the_next_attempt_and_the_old_stays_hidden(shop: Shop) -> None:
     save(shop, value="first-value")
     script = 'echo "got $T"; until [ -e "$GATE" ]; do sleep 0.02; done; echo "still $T"'

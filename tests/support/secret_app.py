@@ -9,6 +9,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from rota import Context, Fail, Rota
 
 rota = Rota()
 ASKED = ("stripe",)
+SAID, HEARD = threading.Event(), threading.Event()
 
 
 def _everywhere(ctx: Context) -> str:
@@ -46,6 +48,28 @@ def leak_by_raising(ctx: Context, permanent: bool = False) -> None:
         raise KeyError(value)
     except KeyError as error:
         raise RuntimeError(f"raised with {value}") from error
+
+
+@rota.job(secrets=ASKED)
+def leave_behind(ctx: Context) -> None:
+    """A thread goes on after the end, and writes until another job has heard it."""
+    value = ctx.secret("stripe")
+
+    def write() -> None:
+        while not HEARD.wait(0.02):
+            print("left behind:", value)
+            SAID.set()
+
+    HEARD.clear()
+    threading.Thread(target=write, daemon=True).start()
+
+
+@rota.job
+def hear() -> int:
+    SAID.clear()
+    SAID.wait(10)
+    HEARD.set()
+    return os.getpid()
 
 
 @rota.job

@@ -20,7 +20,7 @@ from rota import logs
 from rota.engine.attempt import Running, begin, judge
 from rota.engine.claimer import Claimer, Turn
 from rota.engine.flusher import Flusher
-from rota.engine.hiding import hide_in_lines, hide_in_outcome
+from rota.engine.hiding import Shared, hide_in_outcome
 from rota.engine.leases import Lease, new_record
 from rota.engine.logbook import Logbook
 from rota.engine.loop import Loop, stop_all
@@ -30,7 +30,7 @@ from rota.engine.telling import tell_end, tell_started
 from rota.engine.unknown import Unknown
 from rota.engine.vault import Answer, Asked, Vault, secrets_of
 from rota.engine.wakeups import Wakeups
-from rota.executor import Call, Declared, Executor, Line, Outcome, Stop
+from rota.executor import Call, Declared, Executor, Extendable, Line, Outcome, Stop
 from rota.masking import Mask
 from rota.model import ANY_TYPE_LANES
 from rota.settings import Settings
@@ -71,6 +71,7 @@ class Worker:
         self._ended: list[tuple[Running, Outcome]] = []
         self._progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
         self._checkpoints: dict[tuple[str, int], str] = {}
+        self._shared = Shared()
         self._unknown = Unknown()
         self.state = "running"
         self.turned = time.monotonic()
@@ -231,6 +232,7 @@ class Worker:
                 self.done(running.call, answer)
             else:
                 running.mask = Mask(answer.values())
+                self._shared.given(running.call, answer.values())
                 logs.mask(*answer.values())
                 calls.append(msgspec.structs.replace(running.call, secrets=answer))
         self._distribute(calls)
@@ -271,7 +273,7 @@ class Worker:
         for running, outcome in ended:
             result = self._judge(running, outcome, now_us)
             result.log_lines = self._last_lines(running)
-            self._last_checkpoint(running)
+            self._last_marks(running)
             result.exchange = outcome.exchange
             by_worker.setdefault(running.worker, []).append(result)
             if outcome.slow_us is not None:
@@ -302,14 +304,15 @@ class Worker:
             self.flusher.add(running.worker, (), chunks, dropped)
         return book.lines
 
-    def _last_checkpoint(self, running: Running) -> None:
-        """Hand it over before the result, which takes the job away from this worker."""
+    def _last_marks(self, running: Running) -> None:
+        """Hand progress and checkpoint over before the result, which takes the job away from this worker."""
+        if (report := self._progress.pop(running.key, None)) is not None:
+            self.flusher.add(running.worker, progress={running.key: report})
         if (value := self._checkpoints.pop(running.key, None)) is not None:
             self.flusher.add(running.worker, checkpoints={running.key: value})
 
     def _forget(self, running: Running) -> Logbook | None:
         self._talkative.discard(running.key)
-        self._progress.pop(running.key, None)
         return self._books.pop(running.key, None)
 
     def lines(self, call: Call, lines: Sequence[Line]) -> None:
@@ -322,7 +325,7 @@ class Worker:
             book = self._books[key] = Logbook(*key, running.claimed.log_lines, self._settings.limit_log)
             if call.attempt % LOOK_AT_LOG_EACH == 0:
                 self.flusher.add(running.worker, grown={call.job_id: self._settings.limit_job_log})
-        book.add(hide_in_lines(lines, running.mask) if running.mask is not None else lines)
+        book.add(self._shared.hide_in_lines(lines, call, running.mask))
         self._talkative.add(key)
         if any(line.stream != "system" for line in lines):  # what the executor says is no sign of the run's life
             running.sign()
@@ -392,6 +395,9 @@ class Worker:
                 continue
             if clock.left_us is not None:
                 running.extend(now + clock.left_us / 1e6)
+                executor = self._executors[running.call.lane]
+                if isinstance(executor, Extendable):
+                    executor.extend(clock.id, clock.attempt, clock.left_us)
             if clock.silence_left_us is not None:
                 running.silent_at = max(running.silent_at or 0.0, now + clock.silence_left_us / 1e6)
 
