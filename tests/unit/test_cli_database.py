@@ -305,7 +305,10 @@ class TestEnqueue:
         assert_one_line(cli("enqueue", "hello", *options), 2, *fragments)
 
     def test_a_type_that_was_never_declared(self, cli: Cli) -> None:
-        assert_one_line(cli("enqueue", "nosuch"), 2, "TYPE: 'nosuch' was never declared")
+        assert_one_line(cli("enqueue", "nosuch"), 2, "TYPE: 'nosuch' was never declared", "start a worker")
+        assert_one_line(cli("enqueue", "helo"), 2, "TYPE: 'helo' was never declared", "did you mean hello?")
+        add = ("schedules", "add", "x", "--every", "1h", "--type")
+        assert_one_line(cli(*add, "Hello"), 2, "--type: 'Hello' was never declared", "did you mean hello?")
         assert cli.json("jobs", "list") == []
 
 

@@ -9,6 +9,7 @@ import msgspec
 from rota.actions import building, parents, secrets
 from rota.actions.arguments import check_fit
 from rota.actions.specs import Caller, FilterIn, JobIn, TriggerIn, given
+from rota.actions.types import name_the_nearest
 from rota.actions.uniqueness import set_key
 from rota.errors import Conflict, Invalid, NotFound
 from rota.executors import http_target
@@ -66,6 +67,7 @@ def prepare(
                 _prepare(spec, known.get(spec.job_type or ""), queue_defaults, caller, settings, fitting=fitting)
             )
         except Invalid as error:
+            name_the_nearest(tx, error, spec.job_type)
             if len(specs) > 1:
                 error.field = f"jobs.{place}.{error.field}"
                 error.message = f"{error.field}: {error.reason}"

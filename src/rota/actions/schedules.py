@@ -14,6 +14,7 @@ from rota.actions.overlap import turn_key
 from rota.actions.settling import Debt
 from rota.actions.specs import Caller, PauseIn, PreviewIn, ScheduleIn, given
 from rota.actions.targets import with_secrets_of
+from rota.actions.types import name_the_nearest
 from rota.errors import Conflict, Forbidden, Invalid, NotFound
 from rota.jsontext import check_name, check_text, same_json
 from rota.model import Schedule, ScheduleVersion, VersionAction
@@ -122,7 +123,11 @@ def _put(
             if old is not None:
                 spec = msgspec.structs.replace(spec, target=with_secrets_of(old.target, spec.target))
             check_right(spec, old, caller)
-            draft = maker.draft(schedule_id, spec, old)
+            try:
+                draft = maker.draft(schedule_id, spec, old)
+            except Invalid as error:
+                name_the_nearest(tx, error, spec.job_type)
+                raise
             if draft.unchanged and not (spec.take_over and ownership.differs(draft)):
                 saved[schedule_id] = Saved(schedule=draft.old or draft.schedule)
             elif leave and not spec.take_over and ownership.differs(draft):

@@ -10,7 +10,7 @@ from rota.actions import building, present, resolving, secrets
 from rota.actions.arguments import check_schema
 from rota.actions.specs import Caller, JobDefaults, TypeIn, given
 from rota.actions.targets import check_target, with_secrets_of
-from rota.errors import Conflict, Invalid, NotFound
+from rota.errors import Conflict, Invalid, NotFound, UnknownJobType, meant
 from rota.jsontext import check_json, check_type
 from rota.model import JobType
 from rota.settings import Settings
@@ -19,6 +19,12 @@ from rota.store.database import Tx
 
 MAX_SCHEMA_BYTES = 64 * 1024
 NOBODY = Caller()
+
+
+def name_the_nearest(tx: Tx, error: Invalid, name: str | None) -> None:
+    """Say in an error about a type that was never declared which one was probably meant."""
+    if isinstance(error, UnknownJobType):
+        error.hint = meant(name or "", [known.name for known in types.listed(tx)], error.hint)
 
 
 def put(tx: Tx, name: str, spec: TypeIn, settings: Settings, caller: Caller = NOBODY) -> JobType:
