@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from rota.executors.handoff_broker import show, without_secrets
 from rota.executors.handoff_fleet import AwayError
@@ -21,6 +23,7 @@ def connect(url: str) -> redis.Redis:
         socket_connect_timeout=TIMEOUT_S,
         health_check_interval=30,
         decode_responses=False,
+        retry=Retry(NoBackoff(), 0),  # whoever calls tries again, and counts how long
     )
 
 
