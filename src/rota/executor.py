@@ -8,7 +8,7 @@ is the one thing that only it can know, and it says so (``permanent``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -147,6 +147,14 @@ class Host(Protocol):
 
     def declared(self, types: Sequence[Declared], schedules: Sequence[str]) -> None:
         """Tell which job types and schedules (JSON documents) the loaded application declares."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """An executor that watches over the time of its runs itself, beside the engine."""
+
+    def give_time(self, job_id: str, attempt: int, left_us: int) -> None:
+        """Let a run go on for so long from now, where it would end earlier.  Unknown runs are ignored."""
 
 
 class Executor(Protocol):

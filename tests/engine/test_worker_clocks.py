@@ -21,6 +21,9 @@ def test_a_run_is_ended_when_it_is_silent_and_gets_more_time_when_it_asks(shop: 
         shop.db.run(lambda tx: awaiting.beat(tx, helped, value=0.5, note=None, extend_us=MINUTE))
         wait_until(lambda: "take_longer" in shop.types(), what="the types are declared")
         longer = {"seconds": 3.5, "time_more": "1m"}
+        told = shop.call("async_take_longer", {"seconds": 1.5, "time_more": "0s"}, timeout="1s")
+        wait_until(lambda: shop.get(told).status == "running", what="it runs")
+        shop.db.run(lambda tx: awaiting.beat(tx, told, value=None, note=None, extend_us=MINUTE))
         functions = [shop.call(name, longer, timeout="3s") for name in ("take_longer", "async_take_longer")]
 
         job = shop.wait(silent, "failed")
@@ -31,7 +34,7 @@ def test_a_run_is_ended_when_it_is_silent_and_gets_more_time_when_it_asks(shop: 
         job = shop.wait(wrong, "failed")
         assert (job.reason, job.error) == ("timeout", "timed out after 1s")
         assert any("::rota extend: " in text for text in shop.text(wrong))
-        for job_id in (talks, asks, helped, *functions):
+        for job_id in (talks, asks, helped, told, *functions):
             shop.wait(job_id)
         assert shop.text(asks, "stdout") == []
         for job_id in (asks, *functions):

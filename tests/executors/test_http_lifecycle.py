@@ -63,6 +63,27 @@ async def test_a_deferred_call_ends_here_and_says_how_long_its_target_has() -> N
         assert (await rota.call(http_call(server.url, timeout="3s"))).delay_us == 3_000_000
 
 
+async def test_an_exchange_gets_more_time_when_it_asks() -> None:
+    more = asyncio.Event()
+
+    async def slow(request: Received, writer: asyncio.StreamWriter) -> None:
+        await more.wait()
+        reply(writer, "7")
+
+    async with serve(slow) as server, running() as rota:
+        call = http_call(server.url, timeout_us=300_000)
+        rota.executor.submit([call])
+        await wait_until_async(lambda: server.requests)
+        rota.executor.give_time(call.job_id, 1, 10_000_000)
+        rota.executor.give_time(call.job_id, 1, 1000)  # it has more
+        rota.executor.give_time("unknown", 1, 1000)
+        late = await rota.call(http_call(server.url, timeout_us=300_000))
+        assert late.detail is not None and late.detail.code == "timeout"
+        more.set()
+        await rota.host.wait_done(2)
+    assert rota.host.outcome(call).result == "7"
+
+
 async def test_a_plain_202_is_success() -> None:
     async def plain(request: Received, writer: asyncio.StreamWriter) -> None:
         reply(writer, '{"queued": 3}', status="202 Accepted")

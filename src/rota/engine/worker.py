@@ -30,7 +30,7 @@ from rota.engine.telling import tell_end, tell_started
 from rota.engine.unknown import Unknown
 from rota.engine.vault import Answer, Asked, Vault, secrets_of
 from rota.engine.wakeups import Wakeups
-from rota.executor import Call, Declared, Executor, Extendable, Line, Outcome, Stop
+from rota.executor import Call, Declared, Executor, Line, Outcome, Stop, Timed
 from rota.masking import Mask
 from rota.model import ANY_TYPE_LANES
 from rota.settings import Settings
@@ -396,8 +396,8 @@ class Worker:
             if clock.left_us is not None:
                 running.extend(now + clock.left_us / 1e6)
                 executor = self._executors[running.call.lane]
-                if isinstance(executor, Extendable):
-                    executor.extend(clock.id, clock.attempt, clock.left_us)
+                if isinstance(executor, Timed):
+                    executor.give_time(clock.id, clock.attempt, clock.left_us)
             if clock.silence_left_us is not None:
                 running.silent_at = max(running.silent_at or 0.0, now + clock.silence_left_us / 1e6)
 

@@ -64,13 +64,14 @@ class HttpOptions(msgspec.Struct, frozen=True, kw_only=True):
 class _Run:
     """A call that has no outcome yet."""
 
-    __slots__ = ("call", "exchange", "mask", "task")
+    __slots__ = ("call", "clock", "exchange", "mask", "task")
 
     def __init__(self, call: Call) -> None:
         self.call = call
         self.task: asyncio.Task[None] | None = None
         self.mask = Mask()
         self.exchange: Exchange | None = None
+        self.clock: asyncio.Timeout | None = None
 
 
 class HttpExecutor:
@@ -119,6 +120,13 @@ class HttpExecutor:
             late = why == "timeout" and run.exchange is not None
             self._finish(run, _late(run) if late else stopped("the call was broken off"))
 
+    def give_time(self, job_id: str, attempt: int, left_us: int) -> None:
+        """Let the exchange go on for so long from now, where it would end earlier."""
+        run = self._runs.get((job_id, attempt))
+        if run is not None and run.clock is not None and not run.clock.expired():
+            until = asyncio.get_running_loop().time() + left_us / SECOND
+            run.clock.reschedule(max(run.clock.when() or until, until))
+
     async def close(self) -> None:
         """End what still runs, at once."""
         tasks = [run.task for run in self._runs.values() if run.task is not None]
@@ -146,10 +154,12 @@ class HttpExecutor:
         request, run.mask = build_request(run.call, target, url, self._options.auth_secret)
         limit_us = _limit(run.call, target, TIMEOUT_US)
         try:
-            async with asyncio.timeout(limit_us / SECOND):
+            async with asyncio.timeout(limit_us / SECOND) as run.clock:
                 answer = await exchange.run(request, redirects=target.redirects, expect=target.expect)
         except TimeoutError:
             raise Trouble("timeout", f"{exchange.state} within {format_duration(limit_us)}") from None
+        finally:
+            run.clock = None
         if is_deferred(answer, target):
             self._say(run, "the target has taken the work and answers later")
             return Outcome("deferred", delay_us=_limit(run.call, target, DEFERRED_TIMEOUT_US))
