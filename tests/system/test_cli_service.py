@@ -340,6 +340,29 @@ def test_lists_of_a_service_that_works(service: Service, env: dict[str, str]) ->
     assert '"limit"' in service.rota("types", "show", "demo-primes", **env).stdout
 
 
+def test_a_job_is_watched_stopped_and_goes_on(service: Service, env: dict[str, str]) -> None:
+    script = (
+        'echo "began at ${ROTA_CHECKPOINT:-nothing}"; echo "::rota checkpoint 7"; echo "::rota progress 0.5 half";'
+        'echo Trouble >&2; trap "exit 3" TERM; while [ "$ROTA_ATTEMPT" -lt 3 ]; do sleep 0.05; done'
+    )
+    first = service.start("exec", "--name", "watched", "--", "sh", "-c", script, **env)
+    first.wait_for_output("began at nothing")
+    (job_id,) = [job["id"] for job in service.json("jobs", "list", "--tag", "watched", "--status", "running")]  # type: ignore[attr-defined]
+    wait_until(lambda: "50 %  half" in service.rota("jobs", "show", job_id, **env).stdout, 30, "progress")
+    assert service.rota("jobs", "logs", job_id, "--grep", "TROUBLE", "--stream", "stderr", **env).stdout == "Trouble\n"
+    stopped = service.rota("jobs", "cancel", job_id, "--wait", **env)
+    assert stopped.stdout == f"{job_id}  cancelled: ended by itself after SIGTERM, with exit code 3\n"
+    assert first.wait() == 1
+    assert "checkpoint" in service.rota("jobs", "show", job_id, **env).stdout
+    for number, (options, began) in enumerate(((("--fresh",), "nothing"), ((), "7")), 2):
+        assert service.rota("jobs", "retry", job_id, *options, **env).code == 0
+        wait_until(lambda: service.rota("jobs", "show", job_id, **env).stdout.count("50 %  half"), 30, "progress")
+        said = service.rota("jobs", "logs", job_id, "--attempt", str(number), "--grep", "began", **env).stdout
+        assert said == f"began at {began}\n"
+        if number == 2:
+            service.rota("jobs", "cancel", "--wait", "--yes", "--tag", "watched", **env)
+
+
 def test_a_second_up_on_the_same_port_ends_at_once(service: Service) -> None:
     done = service.rota("up")
     port = service.url.rpartition(":")[2]

@@ -26,27 +26,29 @@ def job(**given: Any) -> dict[str, Any]:
     ("eta", "left", "full"),
     [
         (
-            {**HISTORY, "at": at(180)},
+            {**HISTORY, "in": 180},
             "about 3 min left",
             r", of 20 earlier runs; half of them took up to 3m, nine of ten 5m)",
         ),
-        ({**HISTORY, "at": at(180), "basis": "progress", "runs": 0}, "about 3 min left", ", by its progress)"),
+        ({**HISTORY, "in": 180, "basis": "progress", "runs": 0}, "about 3 min left", ", by its progress)"),
         (
-            {**HISTORY, "at": at(180), "basis": "progress", "runs": 1},
+            {**HISTORY, "in": 180, "basis": "progress", "runs": 1},
             "about 3 min left",
             ", by its progress; half of 1 earlier run took up to 3m, nine of ten 5m)",
         ),
         (
-            {**HISTORY, "at": None},
+            {**HISTORY, "in": None},
             "runs longer than 5m, as nine of ten do not",
             "(of 20 earlier runs; half of them took up to 3m, nine of ten 5m)",
         ),
-        ({**HISTORY, "at": at(0.1)}, "about to end", "earlier runs; half of them took up to 3m, nine of ten 5m)"),
+        ({**HISTORY, "in": 0.1}, "about to end", "earlier runs; half of them took up to 3m, nine of ten 5m)"),
     ],
 )
 def test_how_long_it_still_takes_and_how_that_is_known(eta: dict[str, Any], left: str, full: str) -> None:
-    assert running.left(job(eta=eta)) == left
-    told = running.eta(job(eta=eta)) or ""
+    seconds = eta["in"]  # from the moment in which the test runs
+    shown = job(eta={**eta, "at": None if seconds is None else at(seconds)})
+    assert running.left(shown) == left
+    told = running.eta(shown) or ""
     assert told.startswith(left), told
     assert told.endswith(full), told
 
