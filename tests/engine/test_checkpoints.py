@@ -89,7 +89,7 @@ class TestRetries:
             job_id = shop.shell('echo "was ${ROTA_CHECKPOINT:-nothing}"; echo "::rota checkpoint 7"')
             shop.wait(job_id)
             shop.db.run(lambda tx: actions.retry(tx, job_id, ANN))
-            wait_until(lambda: shop.get(job_id).attempt == 2 and shop.get(job_id).status == "completed", 20, "again")
+            wait_until(lambda: shop.get(job_id).attempt == 2 and shop.get(job_id).status == "completed", 60, "again")
         assert shop.text(job_id, "stdout") == ["was nothing", "was nothing"]
 
     def test_only_the_attempt_that_runs_may_store_one(self, shop: Shop) -> None:

@@ -40,7 +40,7 @@ class Written:
         self.flusher.wake()
 
     def wait(self) -> None:
-        wait_until(lambda: self.flusher.idle, 20, "everything is written")
+        wait_until(lambda: self.flusher.idle, 60, "everything is written")
 
 
 @pytest.fixture

@@ -149,7 +149,7 @@ def test_the_roles_answer(shop: Shop, rota_process: RotaProcesses) -> None:
         process.wait_for_output('"event":"server/listening"')
         port = next(one["port"] for one in _events(process.stderr) if one["event"] == "server/listening")
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            wait_until(lambda: client.get("/ready").status_code == 200, 20, f"the {role} is ready")
+            wait_until(lambda: client.get("/ready").status_code == 200, 60, f"the {role} is ready")
             assert client.get("/live").json()["role"] == role
             assert number in client.get("/metrics").text.splitlines()
         process.stop()

@@ -54,7 +54,7 @@ def test_the_late_result_of_a_lost_run_is_refused_and_told(
         other = builders.register(shop.db)
         shop.db.run(lambda tx: tx.run(sql, {"id": job_id, "other": other}))
         (tmp_path / "go").touch()
-        wait_until(lambda: "job/result-refused" in caplog.text, 20, "the refusal is told")
+        wait_until(lambda: "job/result-refused" in caplog.text, 60, "the refusal is told")
         wait_until(lambda: running.worker.flusher.idle, what="everything is written")
         job = shop.get(job_id)
         assert (job.status, job.result, job.worker_id) == ("running", None, other)
@@ -110,9 +110,9 @@ def test_a_run_whose_result_the_database_never_takes_starts_again(
     refuse(shop.db, job_id, "NEW.status IN ('completed', 'failed')")
     with working(shop) as running:
         running.worker.claimer.check_soon()
-        wait_until(lambda: "not even a failure could be written" in caplog.text, 20, "it is refused")
+        wait_until(lambda: "not even a failure could be written" in caplog.text, 60, "it is refused")
         shop.wait(shop.shell("true"))  # so it is no matter of the database as a whole
-        wait_until(lambda: "interrupted" in shop.outcomes(job_id), 20, "it is given back")
+        wait_until(lambda: "interrupted" in shop.outcomes(job_id), 60, "it is given back")
         refuse_no_more(shop.db)
         # A start whose result had just been refused when this ended is written as failed; any other completes.
         shop.wait(job_id, "completed", "failed")

@@ -18,7 +18,7 @@ LONG = "echo begun; sleep 600"
 
 def pids(path: Path, count: int) -> list[int]:
     """Process ids that a command has written."""
-    wait_until(lambda: path.exists() and len(path.read_text().split()) >= count, 20, f"{count} processes")
+    wait_until(lambda: path.exists() and len(path.read_text().split()) >= count, 60, f"{count} processes")
     return [int(pid) for pid in path.read_text().split()]
 
 

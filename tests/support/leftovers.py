@@ -7,7 +7,7 @@ import time
 
 from tests.support import procs
 
-PATIENCE = 2.0
+PATIENCE = 10.0
 
 
 class Leftovers:
@@ -17,9 +17,9 @@ class Leftovers:
         self._threads = _threads()
         self._children = procs.own_children()
 
-    def wait(self) -> list[str]:
+    def wait(self, patience: float = PATIENCE) -> list[str]:
         """What has come and not gone, in words, after a little patience; nothing, at once, when all is gone."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while left := self._now():
             if time.monotonic() > deadline:
                 return left

@@ -72,14 +72,14 @@ class KeptProcess:
         """Send a signal to its process group, as a terminal does."""
         os.killpg(self.pid, number)
 
-    def wait(self, timeout: float = 30) -> int:
+    def wait(self, timeout: float = 60) -> int:
         """Return the exit code; fail the test with the end of the output when it does not come."""
         wait_until(lambda: self.exit_code is not None, timeout, lambda: f"the end of {self}")
         code = self.exit_code
         assert code is not None
         return code
 
-    def wait_for_output(self, text: str, timeout: float = 30) -> None:
+    def wait_for_output(self, text: str, timeout: float = 60) -> None:
         """Return when the text has appeared on either stream; fail when the process ends without it."""
         wait_until(
             lambda: text in self.stdout or text in self.stderr or self.exit_code is not None,
@@ -89,7 +89,7 @@ class KeptProcess:
         if text not in self.stdout and text not in self.stderr:
             pytest.fail(f"{text!r} never came from {self}")
 
-    def stop(self, timeout: float = 30) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """Ask it to end by SIGTERM, unless it has ended, and return the exit code."""
         if self.exit_code is None:
             self.send(signal.SIGTERM)
@@ -99,7 +99,7 @@ class KeptProcess:
         """All living processes that come from it, itself included if it lives, with their command lines."""
         return {pid: procs.command(pid) for pid in procs.descendants(self._keeper.pid)}
 
-    def assert_nothing_left(self, timeout: float = 5) -> None:
+    def assert_nothing_left(self, timeout: float = 15) -> None:
         """Fail if after the end of the process anything lives that it started, in whatever session or group."""
         assert self.exit_code is not None, f"still running: {self}"
         wait_until(lambda: not self.family(), timeout, lambda: f"the end of {self.family()}, started by {self}")
@@ -140,7 +140,7 @@ class RotaProcesses:
         return process
 
     def run(
-        self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: float = 30
+        self, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, timeout: float = 60
     ) -> Finished:
         """Run ``rota`` with these arguments to its end."""
         process = self(*arguments, env=env, cwd=cwd)

@@ -25,7 +25,7 @@ def start_up(
     """Start ``rota up`` on that port; return when it is ready and all its roles live."""
     settings = {"ROTA_DATABASE_URL": database_url, "ROTA_PORT": str(port), "ROTA_AUTH_SECRET": SECRET}
     process = rota_process("up", *arguments, env={**settings, **(env or {})}, cwd=cwd)
-    wait_until(lambda: process.exit_code is not None or is_ready(port), 30, lambda: f"{process} is ready")
+    wait_until(lambda: process.exit_code is not None or is_ready(port), 60, lambda: f"{process} is ready")
     assert process.exit_code is None, str(process)
     for role in ("worker", "scheduler"):
         process.wait_for_output(f'"event":"{role}/started"')

@@ -18,7 +18,7 @@ POLL = 0.01
 
 
 def wait_until(
-    predicate: Callable[[], Value], timeout: float = 10, what: str | Callable[[], str] = "the awaited state"
+    predicate: Callable[[], Value], timeout: float = 30, what: str | Callable[[], str] = "the awaited state"
 ) -> Value:
     """Poll until the predicate is true and return its value; fail the test after ``timeout`` seconds.
 
@@ -33,7 +33,7 @@ def wait_until(
 
 
 async def wait_until_async(
-    predicate: Callable[[], Value], timeout: float = 10, what: str | Callable[[], str] = "the awaited state"
+    predicate: Callable[[], Value], timeout: float = 30, what: str | Callable[[], str] = "the awaited state"
 ) -> Value:
     """As ``wait_until``, on an event loop that must go on turning meanwhile."""
     deadline = time.monotonic() + timeout

@@ -133,7 +133,7 @@ def service(database_url: str, rota_process: RotaProcesses, tmp_path: Path) -> I
     start_up(rota_process, database_url, port, {"ROTA_APP": "bad_input_app:rota"}, cwd=folder)
     db = builders.opened(database_url)
     found = Service(port, db)
-    wait_until(lambda: found.rows()["types"] == 1, 20, "the application was loaded")
+    wait_until(lambda: found.rows()["types"] == 1, 60, "the application was loaded")
     yield found
     found.http.close()
     db.close()

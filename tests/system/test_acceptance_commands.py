@@ -41,7 +41,7 @@ def test_exec_streams_records_and_exits(rota_process: RotaProcesses, env: dict[s
     gate = tmp_path / "gate"
     shell = f"echo hi; echo there >&2; until [ -e {gate} ]; do sleep 0.05; done; echo bye; exit 3"
     running = rota_process("exec", "--name", "greeting", "--", "sh", "-c", shell, env=env)
-    wait_until(lambda: (running.stdout, running.stderr) == ("hi\n", "there\n"), 20, lambda: str(running))
+    wait_until(lambda: (running.stdout, running.stderr) == ("hi\n", "there\n"), 60, lambda: str(running))
     assert running.exit_code is None
     gate.touch()
     assert running.wait() == 3
@@ -100,7 +100,7 @@ def test_a_flood_keeps_its_head_and_tail(sqlite_url: str, rota_process: RotaProc
 def test_a_time_out_ends_a_shell_with_grandchildren(rota_process: RotaProcesses, env: dict[str, str]) -> None:
     began = time.monotonic()
     running = rota_process("exec", "--timeout", "5s", "--", "sh", "-c", FAMILY, env=env)
-    wait_until(lambda: len(running.stdout.split()) == 5, 20, lambda: str(running))
+    wait_until(lambda: len(running.stdout.split()) == 5, 60, lambda: str(running))
     pids = [int(text) for text in running.stdout.split()]
     assert all(map(procs.alive, pids))
     assert running.wait(30) == 124

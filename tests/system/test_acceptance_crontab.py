@@ -29,14 +29,14 @@ def run_the_set(
     ports = [free_port() for _ in range(services)]
     started = [start_up(rota_process, database_url, port, env, cwd=folder) for port in ports]
     with Client(f"http://127.0.0.1:{ports[0]}", SECRET) as client:
-        wait_until(lambda: len(list(client.schedules())) >= 2, 20, "the application declared its schedules")
+        wait_until(lambda: len(list(client.schedules())) >= 2, 60, "the application declared its schedules")
         crontab.add_all(client, folder, server)
         assert len(list(client.schedules())) == len(crontab.SET)
         finish = time.monotonic() + seconds
         wait_until(lambda: time.monotonic() >= finish or not all_run(started), seconds + 5, "the end of the run")
         assert all_run(started)
         end = datetime.now(UTC)
-        wait_until(lambda: not unfinished(client, end), 20, "the end of every job")
+        wait_until(lambda: not unfinished(client, end), 60, "the end of every job")
         return crontab.judge(client, folder, server, end)
 
 

@@ -25,7 +25,7 @@ def run_and_kill(
     port = free_port()
     service = start_up(rota_process, database_url, port, {**load.env, **env}, cwd=load.folder)
     with Client(f"http://127.0.0.1:{port}", SECRET) as client:
-        wait_until(lambda: len(client.job_types()) >= 2, 20, "the application was loaded")
+        wait_until(lambda: len(client.job_types()) >= 2, 60, "the application was loaded")
         ids = [job["id"] for job in client.enqueue_many(load.jobs(jobs))]
         for kill in range(kills):
             _wait_for_starts(load, (kill + 1) * jobs // (kills + 2))
@@ -59,14 +59,14 @@ def test_a_killed_supervisor_takes_everything_along(
     port = free_port()
     service = start_up(rota_process, sqlite_url, port, {**load.env, **LEASE}, cwd=load.folder)
     with Client(f"http://127.0.0.1:{port}", SECRET) as client:
-        wait_until(lambda: len(client.job_types()) >= 2, 20, "the application was loaded")
+        wait_until(lambda: len(client.job_types()) >= 2, 60, "the application was loaded")
         client.enqueue_many(load.jobs(8))
-        wait_until(lambda: len(load.starts()) >= 8, 20, "all jobs run")
+        wait_until(lambda: len(load.starts()) >= 8, 60, "all jobs run")
     family = service.family()
     assert len(family) > 10
     service.send(signal.SIGKILL)
     assert service.wait() == -signal.SIGKILL
-    wait_until(lambda: not any(map(procs.alive, family)), 10, lambda: f"the end of {service.family()}")
+    wait_until(lambda: not any(map(procs.alive, family)), 30, lambda: f"the end of {service.family()}")
 
 
 @pytest.mark.parametrize("role", ["api", "scheduler"])
@@ -74,7 +74,7 @@ def test_a_killed_role_is_started_again(sqlite_url: str, rota_process: RotaProce
     service = start_up(rota_process, sqlite_url, free_port(), LEASE)
     others = {name: pid for name, pid in role_pids(service).items() if name != role}
     killed = kill_role(service, role)
-    again = wait_until(lambda: role_pids(service).get(role), 10, f"{role} is started again")
+    again = wait_until(lambda: role_pids(service).get(role), 30, f"{role} is started again")
     assert again != killed
     assert {name: pid for name, pid in role_pids(service).items() if name != role} == others
     service.wait_for_output("supervisor/child-died")

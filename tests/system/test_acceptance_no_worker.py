@@ -31,13 +31,13 @@ def test_its_jobs_wait_and_say_so(sqlite_url: str, rota_process: RotaProcesses, 
     port = free_port()
     with Client(f"http://127.0.0.1:{port}", SECRET) as client:
         declared = start_up(rota_process, sqlite_url, port, app, cwd=folder)
-        wait_until(client.job_types, 20, "the type was declared")
+        wait_until(client.job_types, 60, "the type was declared")
         assert declared.stop() == 0
 
         service = start_up(rota_process, sqlite_url, port)
         job_id = client.enqueue({"jobType": "digest", "args": {"limit": 21}})["id"]
         reason = "no live worker runs job type digest"
-        wait_until(lambda: client.why(job_id)["text"] == reason, 10, lambda: str(client.why(job_id)))
+        wait_until(lambda: client.why(job_id)["text"] == reason, 30, lambda: str(client.why(job_id)))
         assert reason in rota_process.run("jobs", "show", job_id, env=env).stdout
         assert rota_process.run("jobs", "why", job_id, env=env).stdout == f"{reason}\n"
         wait_until(lambda: told(service), 30, lambda: f"type/no-worker in {service}")

@@ -60,7 +60,7 @@ def crash_and_go_on(
     url = f"http://127.0.0.1:{port}"
     took: list[float] = []
     with Client(url, SECRET, patience_s=0.0) as client:
-        wait_until(lambda: len(client.job_types()) >= 2, 20, "the application was loaded")
+        wait_until(lambda: len(client.job_types()) >= 2, 60, "the application was loaded")
         before = role_pids(service)
         feeder = Feeder(url, load, per_second)
         with feeder.running():

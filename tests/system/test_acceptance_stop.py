@@ -58,14 +58,14 @@ def long_jobs(load: Load) -> list[Json]:
 
 
 def _enqueue_and_wait(client: Client, load: Load, more: list[Json]) -> list[str]:
-    wait_until(lambda: len(client.job_types()) >= 2, 20, "the application was loaded")
+    wait_until(lambda: len(client.job_types()) >= 2, 60, "the application was loaded")
     ids = [job["id"] for job in client.enqueue_many([*load.jobs(8), *more])]
-    wait_until(lambda: len(load.starts()) >= len(ids), 20, lambda: f"{len(ids)} starts, not {len(load.starts())}")
+    wait_until(lambda: len(load.starts()) >= len(ids), 60, lambda: f"{len(ids)} starts, not {len(load.starts())}")
     return ids
 
 
 def _check_given_back(client: Client, job_id: str) -> None:
-    job = wait_until(lambda: (job := client.job(job_id))["status"] == "running" and job, 20, "the second start")
+    job = wait_until(lambda: (job := client.job(job_id))["status"] == "running" and job, 60, "the second start")
     assert isinstance(job, dict)
     assert [one["outcome"] for one in job["attempts"]] == ["interrupted", "running"]
     assert (job["attempt"], job["attemptsUsed"]) == (2, 0)

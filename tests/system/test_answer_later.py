@@ -24,11 +24,11 @@ def test_a_job_is_answered_though_its_worker_was_killed(roles: Roles, target_ser
     worker = roles.start("worker")
     retry = {"attempts": 2, "delays": ["100ms"]}
     done, again = (roles.call(timeout="1m", retry=retry) for _ in range(2))
-    wait_until(lambda: all(roles.shop.get(job_id).awaits_answer for job_id in (done, again)), 20, "both are taken")
+    wait_until(lambda: all(roles.shop.get(job_id).awaits_answer for job_id in (done, again)), 60, "both are taken")
     kill(worker, tree=True)
     roles.start("worker")
     late = roles.call(timeout="1s", retry=retry)
-    wait_until(lambda: roles.shop.worker_states()[0] == "lost", 20, "the lease of the first has run out")
+    wait_until(lambda: roles.shop.worker_states()[0] == "lost", 60, "the lease of the first has run out")
     assert [roles.shop.get(job_id).attempt for job_id in (done, again)] == [1, 1]
 
     wait_until(lambda: is_ready(port), 30, "the API is ready")

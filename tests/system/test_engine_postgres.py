@@ -119,7 +119,7 @@ def test_a_worker_ends_in_good_order_without_the_database(roles: Roles, own_clus
     finally:
         own_cluster.start()
     roles.start("scheduler")
-    wait_until(lambda: roles.shop.get(job_id).status == "pending", 20, "it is given back")
+    wait_until(lambda: roles.shop.get(job_id).status == "pending", 60, "it is given back")
 
 
 def test_they_wait_for_a_database_that_is_not_there_yet(roles: Roles, own_cluster: Cluster) -> None:

@@ -33,7 +33,7 @@ def test_a_worker_that_slept_has_its_late_result_refused(roles: Roles) -> None:
     roles.shop.wait(roles.command("true"))
     assert roles.faults() == []
     assert roles.shop.get(job_id) == job
-    wait_until(lambda: roles.shop.worker_states().count("running") == 2, 10, "both work again")
+    wait_until(lambda: roles.shop.worker_states().count("running") == 2, 30, "both work again")
     assert other.exit_code is None
 
 
@@ -41,13 +41,13 @@ def test_a_scheduler_that_slept_fires_nothing_old(roles: Roles) -> None:
     sleeper, _other = roles.start("scheduler"), roles.start("scheduler")
     for number in range(5):
         put(roles.shop.db, f"s{number}", every="1s", overlap="allow")
-    wait_until(lambda: occurrences(roles.shop) >= 5, 20, "the first instants")
+    wait_until(lambda: occurrences(roles.shop) >= 5, 60, "the first instants")
     sleeper.send(signal.SIGSTOP)
     try:
-        wait_until(lambda: occurrences(roles.shop) >= 25, 30, "the other fires alone")
+        wait_until(lambda: occurrences(roles.shop) >= 25, 60, "the other fires alone")
     finally:
         sleeper.send(signal.SIGCONT)
-    wait_until(lambda: occurrences(roles.shop) >= 40, 30, "both fire")
+    wait_until(lambda: occurrences(roles.shop) >= 40, 60, "both fire")
     end_schedules(roles.shop)
     roles.shop.db.run(lambda tx: tx.run("UPDATE rota_jobs SET status = 'cancelled', completed_at = rota_now()"))
     assert [fault for fault in roles.faults() if "starts" not in fault] == []

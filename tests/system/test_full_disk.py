@@ -92,10 +92,10 @@ def full_and_free(process: KeptProcess, caller: Caller, path: Path, tmp_path: Pa
     assert refused.status_code == 503, refused.text
     assert refused.json()["code"] in ("database-full", "database-unavailable")
     (tmp_path / "go").touch()  # its end cannot be stored now
-    wait_until(lambda: "database/lost" in process.stderr, 20, lambda: f"the worker says so: {process}")
+    wait_until(lambda: "database/lost" in process.stderr, 60, lambda: f"the worker says so: {process}")
     assert caller.client.get("/live", timeout=6).status_code == 200
     free()
-    wait_until(lambda: caller.enqueue().is_success, 20, "it takes jobs again")
+    wait_until(lambda: caller.enqueue().is_success, 60, "it takes jobs again")
     for job_id in caller.accepted:
         wait_until(lambda job_id=job_id: caller.status(job_id) == "completed", 30, "all are done")  # type: ignore[misc]
     assert roles(process) == before, "no process has ended, or was started anew"

@@ -44,15 +44,15 @@ def test_jobs_are_watched_to_their_end_across_restarts(
     }
     wrong = roles.shop.enqueue(target("rq", "fail", fleets), maxAttempts=1)
     for kind in jobs:
-        wait_until((tmp_path / f"{kind}-ran").exists, 20, f"the start of the {kind} job")
+        wait_until((tmp_path / f"{kind}-ran").exists, 60, f"the start of the {kind} job")
     assert first.stop() == 0  # at once, although the jobs go on
     second = roles.start("worker", **env)
-    wait_until(lambda: {roles.shop.get(job).attempt for job in jobs.values()} == {2}, 20, "both are taken up")
+    wait_until(lambda: {roles.shop.get(job).attempt for job in jobs.values()} == {2}, 60, "both are taken up")
     second.send(signal.SIGKILL)
     second.wait()
     roles.start("scheduler")  # it finds out that the worker is gone
     roles.start("worker", **env)
-    wait_until(lambda: {roles.shop.get(job).attempt for job in jobs.values()} == {3}, 30, "both are taken up again")
+    wait_until(lambda: {roles.shop.get(job).attempt for job in jobs.values()} == {3}, 60, "both are taken up again")
     gate.touch()
     for kind, job_id in jobs.items():
         job = roles.shop.wait(job_id)

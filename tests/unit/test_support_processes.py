@@ -107,6 +107,6 @@ def test_leftovers_are_the_processes_that_came_and_stayed() -> None:
     before = Leftovers()
     assert before.wait() == []
     with subprocess.Popen(["sleep", "100"]) as process:
-        assert before.wait() == [f"process {process.pid} sleep 100"]
+        assert before.wait(0.2) == [f"process {process.pid} sleep 100"]
         process.kill()
     assert before.wait() == []
