@@ -62,9 +62,9 @@ def test_whatever_is_accepted_is_json_to_pythons_own_reader(text: str | bytes) -
 def test_deep_documents_are_refused_at_once(bracket: str, depth: int) -> None:
     opening = "[" if bracket == "[]" else '{"a":'
     text = opening * depth + "1" + bracket[1] * depth
-    started = time.perf_counter()
+    started = time.process_time()
     assert "nested" in refused(text, max_bytes=4 * MIB).reason
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_the_deepest_allowed_document_passes() -> None:
@@ -79,9 +79,9 @@ def test_brackets_inside_of_strings_do_not_count() -> None:
 
 @pytest.mark.parametrize("text", ['"' + "\\" * MIB, '"\\' * (MIB // 2), "[" * MIB, '{"a":' * (MIB // 5)])
 def test_hostile_documents_cost_no_time(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     refused(text, max_bytes=2 * MIB)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_the_size_counts_bytes() -> None:

@@ -23,10 +23,10 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def refused(environ: dict[str, str]) -> SettingInvalid:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(SettingInvalid) as caught:
         load_settings(environ)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     return caught.value
 
 
