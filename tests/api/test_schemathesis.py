@@ -75,7 +75,7 @@ def before_call(context, case, kwargs):
 """
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(460)
 def test_keeps_to_its_description(populated: tuple[Live, list[str]], tmp_path: Path) -> None:
     live, job_ids = populated
     known = {
@@ -93,5 +93,5 @@ def test_keeps_to_its_description(populated: tuple[Live, list[str]], tmp_path: P
     ]
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     env["SCHEMATHESIS_HOOKS"] = "rota_hooks"
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
