@@ -160,7 +160,7 @@ def scan(tx: Tx, place: Place, asked: Asked, after: str, upto: str, count: int, 
         },
     )  # fmt: skip
     skip = len(place.prefix) + 1
-    return [Key(row[0], row[0][skip:], *row[1:4], tuple(int(one) for one in row[4:])) for row in rows]
+    return [Key(row[0], row[0][skip:], row[1], row[2], row[3], tuple(int(one) for one in row[4:])) for row in rows]
 
 
 def are_deep(keys: Sequence[Key]) -> bool:
