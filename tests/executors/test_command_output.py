@@ -201,3 +201,21 @@ def peak_memory(pid: int) -> int:
     """Return the most bytes that a living process had in memory."""
     [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) * 1024
+
+
+async def test_a_flood_is_held_back_while_nothing_more_can_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as rota:
+        asked = held_at = 0
+
+        def full(call: Call) -> bool:
+            nonlocal asked, held_at
+            asked += 1
+            seen = len(rota.host.logs[call.job_id, call.attempt])
+            assert asked == 1 or asked > 5 or seen == held_at
+            held_at = seen
+            return asked <= 5
+
+        monkeypatch.setattr(rota.host, "full", full)
+        outcome, output = await rota.shell("seq 20000")
+        assert outcome.kind == "completed" and asked > 5
+        assert output == [str(number) for number in range(1, 20_001)]

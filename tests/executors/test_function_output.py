@@ -86,3 +86,23 @@ async def test_a_function_that_closes_the_line_to_the_worker_fails_and_does_not_
     async with running_functions([], ["tests.support"]) as functions:
         outcome = await functions.run(inline_call("tests.support.bad_functions:closes_everything"))
         assert (outcome.kind, outcome.error) == ("failed", "the runner process died: signal SIGKILL")
+
+
+async def test_a_flood_is_held_back_while_nothing_more_can_be_stored(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = held_at = 0
+
+    def full(call: Call) -> bool:
+        nonlocal asked, held_at
+        asked += 1
+        seen = len(functions.host.logs[call.job_id, call.attempt])
+        assert asked == 1 or asked > 5 or seen == held_at
+        held_at = seen
+        return asked <= 5
+
+    monkeypatch.setattr(functions.host, "full", full)
+    call = function_call("print_much", lines=20_000, width=100)
+    assert await functions.result(call) == 20_000
+    assert asked > 5
+    assert len(lines(functions, call, "stdout")) == 20_000

@@ -131,6 +131,10 @@ class FunctionExecutor:
         """Pass on progress."""
         self._host.progress(call, value, message)
 
+    def full(self, call: Call) -> bool:
+        """Ask whether a call says more than can be stored."""
+        return self._host.full(call)
+
     def extend(self, call: Call, extra_us: int) -> None:
         """Pass on that a call asks for more time."""
         self._host.extend(call, extra_us)

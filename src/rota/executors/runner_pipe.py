@@ -23,11 +23,20 @@ class OutputPipe:
     After a burst it reads at a bounded rate: whoever floods it waits, and the worker goes on with its work.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int, stream: Stream, take: Take) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        fd: int,
+        stream: Stream,
+        take: Take,
+        full: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """While ``full`` says so, nothing is read."""
         self._loop = loop
         self._fd = fd
         self._stream = stream
         self._take = take
+        self._full = full
         self._begun = bytearray()
         self._cut = 0
         self._credit = _BURST
@@ -53,18 +62,24 @@ class OutputPipe:
         self.read_now(flush=True)
 
     def _readable(self) -> None:
+        if self._full():
+            self._wait()
+            return
         size = self._read()
         if size is None:
             self._loop.remove_reader(self._fd)
             return
         self._credit -= size
         if self._credit <= 0:
-            self._loop.remove_reader(self._fd)
-            self._pause = self._loop.call_later(_PAUSE_S, self._resume)
+            self._credit = _READ
+            self._wait()
+
+    def _wait(self) -> None:
+        self._loop.remove_reader(self._fd)
+        self._pause = self._loop.call_later(_PAUSE_S, self._resume)
 
     def _resume(self) -> None:
         self._pause = None
-        self._credit = _READ
         self._loop.add_reader(self._fd, self._readable)
 
     def _read(self) -> int | None:

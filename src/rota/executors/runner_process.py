@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import IO, Protocol
+from typing import IO
 
 import msgspec
 
@@ -23,9 +23,12 @@ from rota.executor import Call, Line, Outcome, Stop, Stream
 from rota.executors import runner_frames as frames
 from rota.executors.runner import Setup
 from rota.executors.runner_frames import BEGUN, EXECUTING, MARKER_BYTES, Hello
+from rota.executors.runner_owner import RunnerOwner
 from rota.executors.runner_pipe import OutputPipe
 
-_READ = 256 * 1024
+_READ = 64 * 1024
+PAUSE_S = 0.05
+"""How long nothing is read of a runner whose calls say more than can be stored."""
 _TAIL_BYTES = 8 * 1024
 SECRETS = (
     "ROTA_AUTH_SECRET",
@@ -35,34 +38,6 @@ SECRETS = (
     "ROTA_NOTIFY_URLS",
 )
 """What the environment of functions lacks.  The database's address stays: functions enqueue."""
-
-
-class RunnerOwner(Protocol):
-    """Who hears of what a runner does; all on the event loop."""
-
-    def ready(self, runner: Runner, hello: Hello) -> None:
-        """The applications are loaded, or not."""
-
-    def ended(self, runner: Runner, call: Call, outcome: Outcome) -> None:
-        """A call has ended."""
-
-    def moved(self, runner: Runner, call: Call) -> None:
-        """A call of a sync function came to an async runner, and was not begun."""
-
-    def lines(self, call: Call, lines: Sequence[Line]) -> None:
-        """A call has output."""
-
-    def progress(self, call: Call, value: float | None, message: str | None) -> None:
-        """A call has progressed."""
-
-    def extend(self, call: Call, extra_us: int) -> None:
-        """A call asks for more time."""
-
-    def checkpoint(self, call: Call, value: str) -> None:
-        """A call has stored something for the next attempt."""
-
-    def gone(self, runner: Runner, how: str) -> None:
-        """The process has ended; ``runner.calls`` holds what it ran."""
 
 
 class Runner:
@@ -93,6 +68,9 @@ class Runner:
         self._out = bytearray()
         self._next = 0
         self._tail = bytearray()
+        self._heard_all = False
+        self._talkers: set[int] = set()
+        """Calls that had output since it was last looked whether that is too much."""
         self._marker_fd = _shared_memory()
         self._marker = mmap.mmap(self._marker_fd, MARKER_BYTES)
         self._socket, theirs = socket.socketpair()
@@ -200,13 +178,15 @@ class Runner:
         )
 
     def _listen(self) -> None:
-        self._loop.add_reader(self._socket, self._readable)
+        self._loop.add_reader(self._socket, self._hear)
         streams: tuple[tuple[Stream, IO[bytes] | None], ...] = (
             ("stdout", self._process.stdout),
             ("stderr", self._process.stderr),
         )
         self._pipes = [
-            OutputPipe(self._loop, pipe.fileno(), stream, self._printed) for stream, pipe in streams if pipe is not None
+            OutputPipe(self._loop, pipe.fileno(), stream, self._printed, self._full)
+            for stream, pipe in streams
+            if pipe is not None
         ]
         if self._pidfd is not None:
             self._loop.add_reader(self._pidfd, self._died)
@@ -239,6 +219,21 @@ class Runner:
             self._out.clear()
         return not self._out
 
+    def _hear(self) -> None:
+        if not self._full():
+            self._talkers.clear()
+            self._readable()
+            return
+        self._loop.remove_reader(self._socket)
+        self._loop.call_later(PAUSE_S, self._listen_again)
+
+    def _listen_again(self) -> None:
+        if not self._heard_all and self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket, self._hear)
+
+    def _full(self) -> bool:
+        return any(number in self.calls and self._owner.full(self.calls[number]) for number in self._talkers)
+
     def _readable(self) -> bool:
         """Take what has come; tell whether there may be more."""
         try:
@@ -248,12 +243,14 @@ class Runner:
         except OSError:
             data = b""
         if not data:
+            self._heard_all = True
             self._loop.remove_reader(self._socket)
             return False
         try:
             for kind, payload in self._reader.feed(data):
                 self._takers[kind](payload)
         except (frames.FrameError, msgspec.MsgspecError, KeyError):  # a function wrote to our socket
+            self._heard_all = True
             self._loop.remove_reader(self._socket)
             self._signal()
             return False
@@ -318,6 +315,7 @@ class Runner:
     def _give_lines(self, number: int, lines: list[Line]) -> None:
         call = self.calls.get(number)
         if call is not None:
+            self._talkers.add(number)
             self._owner.lines(call, lines)
 
     def _printed(self, stream: Stream, lines: list[str]) -> None:
@@ -328,6 +326,7 @@ class Runner:
         call = next(iter(self.calls.values()), None) if self.lane == "sync" else None
         if call is not None and self.hello is not None:
             now = time.time_ns() // 1000
+            self._talkers.update(self.calls)
             self._owner.lines(call, [Line(now, stream, line) for line in lines])
         else:
             with contextlib.suppress(OSError, ValueError):

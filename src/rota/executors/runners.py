@@ -34,6 +34,9 @@ class Reports(Protocol):
     def lines(self, call: Call, lines: Sequence[Line]) -> None:
         """A call has output."""
 
+    def full(self, call: Call) -> bool:
+        """Tell whether a call says more than can be stored."""
+
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         """A call has progressed."""
 
@@ -97,6 +100,9 @@ class Pool:
 
     def lines(self, call: Call, lines: Sequence[Line]) -> None:
         self._reports.lines(call, lines)
+
+    def full(self, call: Call) -> bool:
+        return self._reports.full(call)
 
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
         self._reports.progress(call, value, message)
