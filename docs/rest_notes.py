@@ -139,6 +139,8 @@ SENT = {
     "AnswerIn.delayMs": "When to start again: of `retry`, and of an attempt that failed and is tried again.",
     "HeartbeatIn.progress": "How much is done, from 0 to 1.",
     "HeartbeatIn.message": "In what it is just now.",
+    "HeartbeatIn.checkpoint": "Where the next attempt is to go on, if there is one: JSON of at most 64 KiB, which its "
+    "request has as `checkpoint`.",
     "extend": "How much time from now the run needs, where it has less: `10m`.",
     "delay": "After which time to start again: `10m`.",
     "filter": "Which jobs; at least one field.",

@@ -87,10 +87,13 @@ async def test_a_heartbeat_tells_of_the_deadline_and_of_a_cancel(api: Api) -> No
     before = good(await job.post("heartbeat"))
     assert before["cancelRequested"] is False
     after = good(await job.post("heartbeat", {"progress": 0.25, "message": "half of a half", "extend": "1h"}))
+    good(await job.post("heartbeat", {"checkpoint": {"page": 3}}))
+    assert problem(await job.post("heartbeat", {"checkpoint": "x" * 66_000}), 413)["field"] == "checkpoint"
     assert after["deadlineAt"] > before["deadlineAt"] and after["silentAt"] >= before["silentAt"]
     async with api.client() as admin:
         shown = good(await admin.get(f"/api/jobs/{job.id}"))
         assert shown["progress"] == {"value": 0.25, "message": "half of a half"}
+        assert shown["checkpoint"] == {"page": 3}
         assert (shown["deadlineAt"], shown["silence"], shown["awaitsAnswer"]) == (after["deadlineAt"], "1m", True)
         assert "its target answers later" in shown["why"]["text"]
         assert good(await admin.post(f"/api/jobs/{job.id}/cancel", json={}))["status"] == "cancelled"

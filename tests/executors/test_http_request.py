@@ -9,6 +9,7 @@ import hmac
 import re
 
 import jwt
+import msgspec
 import pytest
 
 from rota.executors import http
@@ -56,6 +57,13 @@ async def test_the_body_and_the_headers_are_those_of_the_contract() -> None:
     trace = call.job_id.replace("-", "")
     assert re.fullmatch(rf"00-{trace}-[0-9a-f]{{16}}-01", headers["traceparent"])
     assert "authorization" not in headers and "webhook-id" not in headers
+
+
+async def test_what_an_earlier_attempt_stored_is_sent() -> None:
+    async with serve(ok) as server, running() as rota:
+        await rota.call(msgspec.structs.replace(http_call(server.url), checkpoint='{"page": 3}'))
+        (request,) = server.requests
+    assert request.json()["checkpoint"] == {"page": 3}
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])

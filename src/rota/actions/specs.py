@@ -199,6 +199,8 @@ class HeartbeatIn(Spec):
     message: str | None = None
     extend: Duration | None = None
     """Let its time be over so much from now, where it would be over earlier."""
+    checkpoint: msgspec.Raw = msgspec.field(default_factory=_absent)
+    """Where the next attempt is to go on, if there is one."""
 
 
 class SnoozeIn(Spec):

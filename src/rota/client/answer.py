@@ -56,10 +56,18 @@ class Answer:
         return self._post("snooze", {"delay": delay})
 
     def heartbeat(
-        self, *, progress: float | None = None, message: str | None = None, extend: str | float | None = None
+        self,
+        *,
+        progress: float | None = None,
+        message: str | None = None,
+        extend: str | float | None = None,
+        checkpoint: Any = None,
     ) -> Json:
-        """Give a sign of life; ``cancelRequested`` of what is returned tells that the work is not wanted any more."""
-        said = {"progress": progress, "message": message, "extend": extend}
+        """Give a sign of life; ``cancelRequested`` of what is returned tells that the work is not wanted any more.
+
+        ``checkpoint`` is sent with the next attempt, if there is one.
+        """
+        said = {"progress": progress, "message": message, "extend": extend, "checkpoint": checkpoint}
         return self._post("heartbeat", {name: value for name, value in said.items() if value is not None})
 
     async def acomplete(self, result: Any = None) -> Json:
@@ -75,10 +83,16 @@ class Answer:
         return await asyncio.to_thread(self.snooze, delay)
 
     async def aheartbeat(
-        self, *, progress: float | None = None, message: str | None = None, extend: str | float | None = None
+        self,
+        *,
+        progress: float | None = None,
+        message: str | None = None,
+        extend: str | float | None = None,
+        checkpoint: Any = None,
     ) -> Json:
         """As `heartbeat`."""
-        return await asyncio.to_thread(self.heartbeat, progress=progress, message=message, extend=extend)
+        said = {"progress": progress, "message": message, "extend": extend, "checkpoint": checkpoint}
+        return await asyncio.to_thread(lambda: self.heartbeat(**said))
 
     def _post(self, operation: str, body: Json) -> Json:
         with _Patient(self._url, patience_s=self._patience_s) as wire:

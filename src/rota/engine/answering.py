@@ -9,12 +9,12 @@ import time
 
 import msgspec
 
-from rota.actions.specs import ABSENT, AnswerIn, HeartbeatIn
+from rota.actions.specs import ABSENT, AnswerIn, HeartbeatIn, given
 from rota.durations import MILLISECOND, SECOND, format_duration, parse_duration
 from rota.engine.attempt import Running, judge, silent
 from rota.engine.telling import tell_answered
 from rota.errors import AttemptOver, Conflict, Invalid, NotFound
-from rota.executor import Call, ErrorDetail, Line, Outcome
+from rota.executor import MAX_CHECKPOINT_BYTES, Call, ErrorDetail, Line, Outcome
 from rota.executors import answer
 from rota.jsontext import check_json, check_text
 from rota.model import Job, LogChunk, priority_of, shown_as
@@ -101,11 +101,15 @@ def beat(tx: Tx, job: Job, spec: HeartbeatIn) -> Job:
         raise Invalid("progress", f"{spec.progress:g} is out of range", hint="from 0 to 1")
     note = check_text(spec.message, "message", max_length=MAX_MESSAGE) if spec.message else None
     extend_us = None if spec.extend is None else parse_duration(spec.extend, "extend")
+    stored = given(spec.checkpoint)
+    checkpoint = None
+    if stored is not None:
+        checkpoint = check_json(bytes(stored), "checkpoint", max_bytes=MAX_CHECKPOINT_BYTES)
     if job.status == "cancelled":
         return job
     if job.status != "running":
         raise _over(job, job.attempt)
-    awaiting.beat(tx, job.id, value=spec.progress, note=note, extend_us=extend_us)
+    awaiting.beat(tx, job.id, value=spec.progress, note=note, extend_us=extend_us, checkpoint=checkpoint)
     return _again(tx, job.id)
 
 

@@ -121,6 +121,7 @@ def _known(call: Call) -> dict[str, object]:
         "attempt": call.attempt,
         "scheduledFor": None if call.scheduled_for is None else _instant(call.scheduled_for),
         "triggeredBy": call.started_by,
+        **({"checkpoint": msgspec.Raw(call.checkpoint.encode())} if call.checkpoint is not None else {}),
     }
 
 

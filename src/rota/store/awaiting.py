@@ -81,6 +81,7 @@ def over(tx: Tx, limit: int) -> list[Job]:
 
 BEAT = """
 UPDATE rota_jobs SET progress = coalesce(:value, progress), progress_note = coalesce(:note, progress_note),
+  checkpoint = coalesce({json|:checkpoint}, checkpoint),
   answer_by = CASE WHEN coalesce(answer_by, started_at + timeout_us) < rota_now() + CAST(:extend_us AS bigint)
     THEN rota_now() + CAST(:extend_us AS bigint) ELSE answer_by END,
   silent_by = rota_now() + silence_us, updated_at = rota_now()
@@ -88,9 +89,18 @@ WHERE id = :id AND status = 'running' RETURNING worker_id
 """
 
 
-def beat(tx: Tx, job_id: str, *, value: float | None, note: str | None, extend_us: int | None) -> None:
+def beat(
+    tx: Tx,
+    job_id: str,
+    *,
+    value: float | None,
+    note: str | None,
+    extend_us: int | None,
+    checkpoint: str | None = None,
+) -> None:
     """Note a sign of life of a running job, which the caller has locked; its deadline is never brought forward."""
-    rows = tx.rows(BEAT, {"id": job_id, "value": value, "note": note, "extend_us": extend_us})
+    said = {"value": value, "note": note, "extend_us": extend_us, "checkpoint": checkpoint}
+    rows = tx.rows(BEAT, {"id": job_id, **said})
     if rows and rows[0][0] is not None:
         tx.hint("cancel")  # its worker looks what it was told
 
