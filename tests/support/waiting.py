@@ -15,6 +15,7 @@ import pytest
 Value = TypeVar("Value")
 
 POLL = 0.01
+SLOWEST = 0.04
 
 
 def wait_until(
@@ -28,7 +29,7 @@ def wait_until(
     while not (value := predicate()):
         if time.monotonic() > deadline:
             _fail(what, timeout, value)
-        time.sleep(POLL)
+        time.sleep(_pause(deadline - timeout))
     return value
 
 
@@ -40,8 +41,13 @@ async def wait_until_async(
     while not (value := predicate()):
         if time.monotonic() > deadline:
             _fail(what, timeout, value)
-        await asyncio.sleep(POLL)
+        await asyncio.sleep(_pause(deadline - timeout))
     return value
+
+
+def _pause(began: float) -> float:
+    """Longer the longer it takes: who looks costs time, and what is looked at does too."""
+    return min(SLOWEST, max(POLL, (time.monotonic() - began) / 20))
 
 
 def _fail(what: str | Callable[[], str], timeout: float, value: object) -> NoReturn:
