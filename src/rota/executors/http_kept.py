@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -67,16 +68,23 @@ def _headers(headers: Iterable[tuple[str, str]], mask: Mask, limit: int) -> dict
     found: dict[str, str] = {}
     most = min(_HEADER_CHARS, limit // 10)
     for name, value in headers:
-        known = _short(name, 100)
+        known, secret = _known(name)
         if known not in found and len(found) == MAX_HEADERS:
             continue
-        secret = is_secret_name(name) and name.lower() not in _SHOWN
         text = MASK if secret else _short(mask_url(mask(value)), most)
         found[known] = _short(f"{found[known]}, {text}", most) if known in found else text
     return found
 
 
+@lru_cache(maxsize=1024)
+def _known(name: str) -> tuple[str, bool]:
+    """Return a header's name as it is kept, and whether its value is a secret."""
+    return _short(name, 100), is_secret_name(name) and name.lower() not in _SHOWN
+
+
 def _short(text: str, most: int) -> str:
+    if len(text) <= most and text.isascii() and text.isprintable():
+        return text
     return one_line(text, most)
 
 
