@@ -191,6 +191,16 @@ class TestLogs:
             shop.wait(job_id, "failed")
             assert shop.text(job_id, "stdout") == ["attempt 1", "attempt 2", "attempt 3"]
 
+    def test_output_goes_to_the_log_of_the_service_where_that_is_wanted(
+        self, shop: Shop, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        with working(shop, log_output="true"):
+            job_id = shop.shell("echo one; echo two >&2")
+            shop.wait(job_id)
+        assert {"job/output one", "job/output two"} <= {record.getMessage()[:14] for record in caplog.records}
+        assert f"jobId={job_id} attempt=1 stream=stderr" in caplog.text
+
     def test_progress_is_shown_while_it_runs(self, shop: Shop) -> None:
         with working(shop):
             job_id = shop.shell("echo '::rota progress 0.4 halfway'; sleep 600")

@@ -48,7 +48,7 @@ async def test_a_stopped_command_ends_with_all_it_started(how: str) -> None:
 
 
 async def test_a_killed_command_has_no_grace_time() -> None:
-    # A TERM that hits the fork of the last sleep before its exec is lost with the shell's handler there: it must be short.
+    # A TERM that hits the fork of the last sleep before its exec is lost with the handler there: it must be short.
     ignoring = "trap 'echo asked' TERM; sleep 600 & echo $!; while :; do sleep 0.1; done"
     async with running(grace_s=600) as rota:
         calls = [command_call(shell=ignoring) for _ in range(2)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 
 from rota import logs
 from rota.engine.attempt import Running
-from rota.executor import Call
+from rota.executor import Call, Line
 from rota.store.results import Deferred, Finished, Returned
 from rota.store.slowing import Slowed
 from rota.timetable import format_instant
@@ -33,6 +34,15 @@ def tell_started(call: Call) -> None:
     type_ = call.type
     told = Told(call.queue, type_, call.job_id, call.attempt, call.priority, call.schedule_id)
     logs.record("job/started", f"{type_ or call.lane} started", told)
+
+
+def tell_output(call: Call, lines: Sequence[Line], last: int) -> None:
+    """Write what a job has written, up to the line with the number ``last``, where the settings want that."""
+    for number, line in enumerate(lines, last - len(lines) + 1):
+        logs.event(
+            "job/output", line.text, queue=call.queue, jobType=call.type, jobId=call.job_id, attempt=call.attempt,
+            stream=line.stream, n=number,
+        )  # fmt: skip
 
 
 def tell_slowed(slowed: Slowed) -> None:

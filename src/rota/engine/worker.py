@@ -26,7 +26,7 @@ from rota.engine.logbook import Logbook
 from rota.engine.loop import Loop, stop_all
 from rota.engine.registry import Registry
 from rota.engine.slots import Slots
-from rota.engine.telling import tell_end, tell_started
+from rota.engine.telling import tell_end, tell_output, tell_started
 from rota.engine.unknown import Unknown
 from rota.engine.vault import Answer, Asked, Vault, secrets_of
 from rota.engine.wakeups import Wakeups
@@ -325,7 +325,10 @@ class Worker:
             book = self._books[key] = Logbook(*key, running.claimed.log_lines, self._settings.limit_log)
             if call.attempt % LOOK_AT_LOG_EACH == 0:
                 self.flusher.add(running.worker, grown={call.job_id: self._settings.limit_job_log})
-        book.add(self._shared.hide_in_lines(lines, call, running.mask))
+        shown = self._shared.hide_in_lines(lines, call, running.mask)
+        book.add(shown)
+        if self._settings.log_output:
+            tell_output(call, shown, book.lines)
         self._talkative.add(key)
         if any(line.stream != "system" for line in lines):  # what the executor says is no sign of the run's life
             running.sign()
