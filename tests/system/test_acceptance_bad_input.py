@@ -13,6 +13,7 @@ import pytest
 
 from rota.store.database import Database
 from tests.store import builders
+from tests.support.cli import Cli
 from tests.support.processes import RotaProcesses
 from tests.support.service import SECRET, start_up
 from tests.support.waiting import free_port, wait_until
@@ -109,11 +110,17 @@ class Service:
         """How many rows each table has."""
         return self.db.read(lambda tx: {name: tx.value(f"SELECT count(*) FROM rota_{name}") for name in TABLES})
 
-    def faults(self, method: str, path: str, body: str | bytes, status: int, field: str, said: str) -> Iterator[str]:
-        """Send it; yield what is wrong with the refusal."""
+    def timed(self, method: str, path: str, body: str | bytes) -> tuple[httpx.Response, float]:
+        """Send it; the answer, and how long it took (s)."""
         began = time.monotonic()
         answer = self.http.request(method, path, content=body)
-        took = time.monotonic() - began
+        return answer, time.monotonic() - began
+
+    def faults(self, method: str, path: str, body: str | bytes, status: int, field: str, said: str) -> Iterator[str]:
+        """Send it; yield what is wrong with the refusal."""
+        answer, took = self.timed(method, path, body)
+        if took >= 1:  # what is slow is so each time, what waited for a busy machine is not
+            answer, took = min((self.timed(method, path, body) for _ in range(5)), key=lambda one: one[1])
         sent = f"{method} {path} {body[:90]!r}"
         problem: dict[str, Any] = answer.json()
         if (answer.status_code, problem.get("field")) != (status, field):
@@ -150,7 +157,7 @@ def test_over_rest(service: Service) -> None:
     assert service.rows() == before
 
 
-CLI: list[tuple[list[str], int, str]] = [
+CASES: list[tuple[list[str], int, str]] = [
     (["enqueue", "never-declared"], 2, "never declared"),
     (["enqueue", "digest", "--args", '{"limit":'], 2, "not JSON"),
     (["enqueue", "digest", "--args", '{"limit": "x"}'], 2, "integer"),
@@ -169,11 +176,20 @@ CLI: list[tuple[list[str], int, str]] = [
 ]
 
 
-def test_over_the_command_line(service: Service, rota_process: RotaProcesses, database_url: str) -> None:
+def test_over_the_command_line(
+    service: Service,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROTA_DATABASE_URL", database_url)
+    cli = Cli(monkeypatch, capsys)
     before = service.rows()
     faults = []
-    for arguments, code, said in CLI:
-        finished = rota_process.run(*arguments, env={"ROTA_DATABASE_URL": database_url})
+    for arguments, code, said in CASES:
+        finished = cli(*arguments)
         lines = finished.stderr.splitlines()
         if finished.code != code or len(lines) != 1 or said not in lines[0] or finished.stdout:
             faults.append(f"rota {' '.join(arguments)[:80]}: exit {finished.code}, {finished.stderr[-500:]}")
