@@ -127,6 +127,10 @@ class DatabaseBusy(DatabaseError):
     code = "database-busy"
 
 
+class DatabaseDeadlock(DatabaseBusy):
+    """Two transactions waited for each other."""
+
+
 class DatabaseReadOnly(DatabaseError):
     """The database is read-only."""
 

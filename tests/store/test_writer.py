@@ -130,6 +130,45 @@ def test_a_closure_that_breaks_the_transaction_fails_alone(db: Database, writer:
     assert stored(db) == {"k1", "k2"}
 
 
+def test_of_two_groups_that_wait_for_each_other_one_goes_on_one_by_one(
+    pg_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tried again as a whole it would meet the next group in the same way, and so on for as long as others write."""
+    databases = [open_database(parse_database_url(pg_database)) for _ in range(2)]
+    migrate(databases[0])
+    for key in ("k1", "k2"):
+        databases[0].run(put(key))
+    writers = [GroupWriter(each) for each in databases]
+    both = threading.Barrier(2)
+
+    def meeting() -> Callable[[Tx], None]:
+        met = threading.Event()
+
+        def work(_: Tx) -> None:
+            if not met.is_set():
+                met.set()
+                both.wait(10)
+
+        return work
+
+    held = [Held(writer) for writer in writers]
+    opened = [transactions_of(each, monkeypatch) for each in databases]
+    orders = (("k1", "k2"), ("k2", "k1"))
+    futures = [
+        writer.submit(work)
+        for writer, (first, second) in zip(writers, orders, strict=True)
+        for work in (put(first), meeting(), put(second))
+    ]
+    for one in held:
+        one.release()
+    for future in futures:
+        future.result(20)
+    assert sorted(len(each) for each in opened) == [1, 1 + 3]
+    for writer, each in zip(writers, databases, strict=True):
+        writer.close()
+        each.close()
+
+
 def test_a_full_disk_is_each_callers_own_answer(db: Database, writer: GroupWriter) -> None:
     def full(tx: Tx) -> None:
         raise DatabaseFull

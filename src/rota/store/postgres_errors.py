@@ -9,6 +9,7 @@ import psycopg
 
 from rota.errors import (
     DatabaseBusy,
+    DatabaseDeadlock,
     DatabaseError,
     DatabaseFull,
     DatabaseReadOnly,
@@ -23,6 +24,7 @@ from rota.store.database import Duplicate
 KINDS: tuple[tuple[str, type[DatabaseError]], ...] = (
     ("53100", DatabaseFull),
     ("53", DatabaseBusy),
+    ("40P01", DatabaseDeadlock),
     ("40", DatabaseBusy),
     ("55P03", DatabaseBusy),
     ("57014", DatabaseBusy),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from rota.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable
+from rota.errors import DatabaseBusy, DatabaseDeadlock, DatabaseError, DatabaseUnavailable
 from rota.store.database import Database, Tx
 
 T = TypeVar("T")
@@ -139,10 +139,11 @@ class GroupWriter:
 
     def _commit_together(self, group: Sequence[_Waiting]) -> None:
         def work(tx: Tx) -> None:
-            for together, members in _by_together(group).items():
-                if together is None or len(members) == 1 or not _attempt_together(tx, together, members):
-                    for waiting in members:
-                        _attempt(tx, waiting)
+            try:
+                _attempt_all(tx, group)
+            except DatabaseDeadlock as error:
+                # The next try would lock the same rows in the same order; one by one they get through.
+                raise _GroupBroken from error
 
         try:
             self._db.run(work)
@@ -156,11 +157,24 @@ class GroupWriter:
             waiting.error = None
             try:
                 waiting.result = self._db.run(waiting.work)
+            except DatabaseDeadlock as error:
+                waiting.error = error
             except _TRANSIENT as error:
                 _fail(group[place:], error)
                 return
             except Exception as error:  # noqa: BLE001 - it is the answer
                 waiting.error = error
+
+
+class _GroupBroken(Exception):
+    """The group cannot be committed together."""
+
+
+def _attempt_all(tx: Tx, group: Sequence[_Waiting]) -> None:
+    for together, members in _by_together(group).items():
+        if together is None or len(members) == 1 or not _attempt_together(tx, together, members):
+            for waiting in members:
+                _attempt(tx, waiting)
 
 
 def _attempt(tx: Tx, waiting: _Waiting) -> None:
