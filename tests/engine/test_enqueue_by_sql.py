@@ -49,8 +49,8 @@ TARGETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "slow call": (HTTP, {"timeout": "2s", "queue": "aged"}),
 }
 SAID = {
-    "priority": 4, "tags": ["q"], "retry": {"until": "2h"}, "maxAttempts": 2, "timeout": "3s", "silence": "2s", "expiresIn": "2d",
-    "concurrencyKey": "q-{n}", "onLost": "fail", "runOn": ["host"],
+    "priority": 4, "tags": ["q"], "retry": {"until": "2h"}, "maxAttempts": 2, "timeout": "3s", "silence": "2s",
+    "expiresIn": "2d", "concurrencyKey": "q-{n}", "onLost": "fail", "runOn": ["host"],
 }  # fmt: skip
 ARGS = {"customer": {"id": 7, "tags": ["x", "y"]}, "n": "Ω"}
 NOT_COMPARED = {"id", "created_at", "updated_at", "run_at", "expires_at", "unique_until"}
@@ -242,23 +242,27 @@ values = st.sampled_from(["x", "", 5, -7, 0, True, None, [1, "z"], {"b": "y", "1
 objects = st.fixed_dictionaries({}, optional=dict.fromkeys(("a", "b", "n", "-", "é"), values))
 
 
+@pytest.fixture
+def own(db: Database, pg_database: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection whose statements each stand alone."""
+    with psycopg.connect(pg_database, autocommit=True) as connection:
+        yield connection
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(template=keys, args=objects)
 def test_keys_are_filled_in_as_python_does(
-    db: Database, settings_: Settings, pg_database: str, template: str, args: dict[str, Any]
+    db: Database, settings_: Settings, own: psycopg.Connection[Any], template: str, args: dict[str, Any]
 ) -> None:
     try:
         ours: str | None = by_python(db, settings_, "plain", args=args, concurrencyKey=template)["concurrency_key"]
     except Invalid:
         ours = None
-    with psycopg.connect(pg_database) as connection:
-        try:
-            row = connection.execute(
-                "SELECT rota_key(%s, %s, 'k')", (template, json.dumps(args, ensure_ascii=False))
-            ).fetchone()
-            theirs = row[0] if row else None
-        except psycopg.DatabaseError:
-            theirs = None
+    try:
+        row = own.execute("SELECT rota_key(%s, %s, 'k')", (template, json.dumps(args, ensure_ascii=False))).fetchone()
+        theirs = row[0] if row else None
+    except psycopg.DatabaseError:
+        theirs = None
     assert theirs == ours
 
 
