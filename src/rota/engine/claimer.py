@@ -230,7 +230,7 @@ class Claimer(Loop):
         if found.again and found.jobs:
             self._fruitless = 0
             return 0.0
-        pause = POLL_S * random.uniform(0.8, 1.2)
+        pause = POLL_S * random.uniform(0.9, 1.2)
         if found.until is not None:
             pause = min(pause, max(0.0, (found.until - found.now) / 1e6))
         if not found.contended and not found.again:

@@ -20,13 +20,13 @@ from rota import logs
 from rota.engine.attempt import Running, begin, judge
 from rota.engine.claimer import Claimer, Turn
 from rota.engine.flusher import Flusher
-from rota.engine.hiding import Shared, hide_in_outcome
+from rota.engine.hiding import hide_in_outcome
 from rota.engine.leases import Lease, new_record
-from rota.engine.logbook import Logbook
 from rota.engine.loop import Loop, stop_all
 from rota.engine.registry import Registry
+from rota.engine.reports import Reports
 from rota.engine.slots import Slots
-from rota.engine.telling import tell_end, tell_output, tell_started
+from rota.engine.telling import tell_end, tell_started
 from rota.engine.unknown import Unknown
 from rota.engine.vault import Answer, Asked, Vault, secrets_of
 from rota.engine.wakeups import Wakeups
@@ -48,11 +48,6 @@ DRAIN_KILL_S = 3.0
 LAST_WRITES_S = 5.0
 """How long a drain waits for the last results to be written."""
 STOP_S = 2.0
-LOOK_AT_LOG_EACH = 4
-"""Each so many attempts of a job the size of its log is looked at."""
-MOST_LOG_MEMORY = 4 << 20
-"""Above so much log in memory, no more is taken of attempts that hold ``LOUD_BYTES`` of it themselves."""
-LOUD_BYTES = 64 << 10
 NO_CODE = Outcome("interrupted", error="this worker does not have the type's code", delay_us=1_000_000, begun=False)
 
 
@@ -66,12 +61,7 @@ class Worker:
         self._unique_executors = list(executors)
         self.slots = Slots({lane: size for executor in executors for lane, size in executor.lanes.items()})
         self.running: dict[tuple[str, int], Running] = {}
-        self._books: dict[tuple[str, int], Logbook] = {}
-        self._talkative: set[tuple[str, int]] = set()
         self._ended: list[tuple[Running, Outcome]] = []
-        self._progress: dict[tuple[str, int], tuple[float | None, str | None]] = {}
-        self._checkpoints: dict[tuple[str, int], str] = {}
-        self._shared = Shared()
         self._unknown = Unknown()
         self.state = "running"
         self.turned = time.monotonic()
@@ -90,6 +80,7 @@ class Worker:
         )
         self.registry = Registry(db, settings, self.lease)
         self.flusher = Flusher(db, self._flushed, room=self._make_room, turn=self._turn_to_claim)
+        self._reports = Reports(self.running, self.flusher, settings)
         self.vault = Vault(db, settings.secret_keys, opened=self._soon(self._begin_opened))
         self.claimer = Claimer(
             db,
@@ -132,7 +123,7 @@ class Worker:
             try:
                 self.lease.check()
                 self._end_overdue()
-                self._flush_logs()
+                self._reports.flush(self.lease.worker_id)
             except Exception as error:  # noqa: BLE001 - without it no deadline would hold any more
                 logs.event_limited(
                     "loop/failed/housekeeping", "loop/failed", f"housekeeping: {error}", level="error",
@@ -161,7 +152,7 @@ class Worker:
             running.stop = running.stop or "drain"
             self.done(running.call, Outcome("stopped"))
         self._hand_over()
-        self._flush_logs()
+        self._reports.flush(self.lease.worker_id)
         await asyncio.to_thread(self._finish_threads)
         logs.event("worker/stopped", "stopped", workerId=self.lease.worker_id)
 
@@ -232,7 +223,7 @@ class Worker:
                 self.done(running.call, answer)
             else:
                 running.mask = Mask(answer.values())
-                self._shared.given(running.call, answer.values())
+                self._reports.shared.given(running.call, answer.values())
                 logs.mask(*answer.values())
                 calls.append(msgspec.structs.replace(running.call, secrets=answer))
         self._distribute(calls)
@@ -272,8 +263,7 @@ class Worker:
         slow: list[tuple[str, int, str]] = []
         for running, outcome in ended:
             result = self._judge(running, outcome, now_us)
-            result.log_lines = self._last_lines(running)
-            self._last_marks(running)
+            result.log_lines = self._reports.last(running)
             result.exchange = outcome.exchange
             by_worker.setdefault(running.worker, []).append(result)
             if outcome.slow_us is not None:
@@ -294,72 +284,20 @@ class Worker:
             reason = f"its outcome cannot be understood: {type(error).__name__}: {error}"
             return judge(running, Outcome("failed", error=reason, permanent=True), now_us)
 
-    def _last_lines(self, running: Running) -> int:
-        """Hand over the rest of the log, before the result; return the number of its last line."""
-        book = self._forget(running)
-        if book is None:
-            return running.claimed.log_lines
-        if not book.empty:
-            chunks, dropped = book.take()
-            self.flusher.add(running.worker, (), chunks, dropped)
-        return book.lines
-
-    def _last_marks(self, running: Running) -> None:
-        """Hand progress and checkpoint over before the result, which takes the job away from this worker."""
-        if (report := self._progress.pop(running.key, None)) is not None:
-            self.flusher.add(running.worker, progress={running.key: report})
-        if (value := self._checkpoints.pop(running.key, None)) is not None:
-            self.flusher.add(running.worker, checkpoints={running.key: value})
-
-    def _forget(self, running: Running) -> Logbook | None:
-        self._talkative.discard(running.key)
-        return self._books.pop(running.key, None)
-
     def lines(self, call: Call, lines: Sequence[Line]) -> None:
-        key = (call.job_id, call.attempt)
-        running = self.running.get(key)
-        if running is None:
-            return
-        book = self._books.get(key)
-        if book is None:
-            book = self._books[key] = Logbook(*key, running.claimed.log_lines, self._settings.limit_log)
-            if call.attempt % LOOK_AT_LOG_EACH == 0:
-                self.flusher.add(running.worker, grown={call.job_id: self._settings.limit_job_log})
-        shown = self._shared.hide_in_lines(lines, call, running.mask)
-        book.add(shown)
-        if self._settings.log_output:
-            tell_output(call, shown, book.lines)
-        self._talkative.add(key)
-        if any(line.stream != "system" for line in lines):  # what the executor says is no sign of the run's life
-            running.sign()
+        self._reports.lines(call, lines)
 
     def full(self, call: Call) -> bool:
-        book = self._books.get((call.job_id, call.attempt))
-        if book is None or book.held < LOUD_BYTES:
-            return False
-        return self.flusher.log_bytes + sum(self._books[key].held for key in self._talkative) > MOST_LOG_MEMORY
+        return self._reports.full(call)
 
     def progress(self, call: Call, value: float | None, message: str | None) -> None:
-        running = self.running.get((call.job_id, call.attempt))
-        if running is not None:
-            self._progress[running.key] = (value, running.mask.cut(message) if running.mask and message else message)
-            running.sign()
+        self._reports.progress(call, value, message)
 
     def extend(self, call: Call, extra_us: int) -> None:
-        running = self.running.get((call.job_id, call.attempt))
-        if running is None:
-            return
-        running.sign()
-        until = time.monotonic() + extra_us / 1e6
-        if running.deadline is not None and until > running.deadline:
-            running.extend(until)
-            self.flusher.add(running.worker, extended={running.key: extra_us})
+        self._reports.extend(call, extra_us)
 
     def checkpoint(self, call: Call, value: str) -> None:
-        running = self.running.get((call.job_id, call.attempt))
-        if running is not None:
-            self._checkpoints[running.key] = value if running.mask is None else running.mask.json(value)
-            running.sign()
+        self._reports.checkpoint(call, value)
 
     def declared(self, types: Sequence[Declared], schedules: Sequence[str]) -> None:
         self.registry.declare(types, schedules)
@@ -429,23 +367,6 @@ class Worker:
         self.claimer.compared()
         if self._unknown.suspects:
             self.claimer.check_soon()
-
-    def _flush_logs(self) -> None:
-        self._flush_marks()
-        for key in self._talkative & self.running.keys():  # those that have just ended are handed over in a moment
-            if self.flusher.behind:
-                break  # the log books bound what they hold; what was handed over would be held without bound
-            self._talkative.discard(key)
-            chunks, dropped = self._books[key].take()
-            self.flusher.add(self.running[key].worker, (), chunks, dropped)
-
-    def _flush_marks(self) -> None:
-        """Hand over progress and checkpoints: one of each run at most, however far behind the logs are."""
-        if self._progress:
-            self.flusher.add(self.lease.worker_id, progress=self._progress)
-            self._progress = {}
-        for key in self._checkpoints.keys() & self.running.keys():
-            self.flusher.add(self.running[key].worker, checkpoints={key: self._checkpoints.pop(key)})
 
     def _flushed(self, written: Sequence[Ended], accepted: set[str], worker: str) -> None:
         for ended in written:
