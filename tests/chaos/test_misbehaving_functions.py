@@ -33,7 +33,7 @@ def late(name: str, error: str = LATE) -> Case:
 
 def cases(full_size: bool) -> list[Case]:
     size = 100_000_000 if full_size else 3_000_000
-    held = 20 if full_size else 5
+    held = 20 if full_size else 3
     return [
         call("raises", error="^ValueError: no such customer$"),
         call("leaves", error=r"^the function called sys.exit\(3\)$", args={"code": 3}),

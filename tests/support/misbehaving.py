@@ -103,8 +103,9 @@ class Stage:
         return peak_bytes(self.worker.pid) - self._peak_before
 
     def strangers(self) -> list[str]:
-        """Processes that come of the worker and are not its own."""
+        """Processes that come of the worker and are not its own, but for those that runners may still have."""
         own = {self.worker.pid, *(pid for pid in procs.descendants(self.worker.pid) if is_ours(pid))}
+        own |= {below for pid in own if is_runner(pid) for below in procs.descendants(pid)}
         return [command for pid, command in self.worker.family().items() if pid not in own]
 
     def assert_well(self, margin_s: float) -> None:
@@ -119,8 +120,12 @@ class Stage:
 
 def is_ours(pid: int) -> bool:
     """Tell whether a process is a shepherd, a keeper or a runner."""
-    name = _status(pid).get("Name", "")
-    return name.startswith("rota-") or "rota.executors.runner" in procs.command(pid)
+    return _status(pid).get("Name", "").startswith("rota-") or is_runner(pid)
+
+
+def is_runner(pid: int) -> bool:
+    """Tell whether a process runs functions."""
+    return "rota.executors.runner" in procs.command(pid)
 
 
 def peak_bytes(pid: int) -> int:

@@ -17,7 +17,8 @@ FLED = "setsid sh -c 'sleep 600 & sleep 600' & sleep 600"
 
 
 @pytest.mark.parametrize("tree", [False, True], ids=["alone", "with-its-tree"])
-def test_a_worker_dies_under_every_kind_of_work(roles: Roles, target_server: TargetServer, tree: bool) -> None:
+def test_a_worker_dies_under_every_kind_of_work(lite_roles: Roles, target_server: TargetServer, tree: bool) -> None:
+    roles = lite_roles
     roles.start("scheduler")
     victim = roles.start("worker", **FUNCTIONS)
     target_server.answer("/slow", *[Answer(hang=True)] * EACH, Answer(body={"n": 1}))
