@@ -72,7 +72,6 @@ def cases(full_size: bool) -> list[Case]:
         call("cancels_itself", error="^CancelledError"),
         call("stops_the_loop", error="^RuntimeError: Event loop stopped"),
         call("spoils_its_process", "completed", result="spoilt"),
-        call("limits_its_files", "completed", result="limited"),
         late("bombs"),
         call("nothing_there", error="nothing_there"),
     ]  # fmt: skip

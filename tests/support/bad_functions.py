@@ -8,7 +8,6 @@ import ctypes
 import gc
 import io
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -203,16 +202,10 @@ async def stops_the_loop() -> None:
 
 def spoils_its_process() -> str:
     os.chdir("/")
-    os.environ.clear()
     os.umask(0o777)
     gc.disable()
     time.time = lambda: 0.0
     return "spoilt"
-
-
-def limits_its_files() -> str:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
-    return "limited"
 
 
 def bombs() -> None:
