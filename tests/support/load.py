@@ -136,7 +136,7 @@ def kill_role(process: KeptProcess, role: str) -> int:
     pid = role_pids(process)[role]
     family = {pid, *procs.descendants(pid)}
     os.kill(pid, 9)
-    wait_until(lambda: not any(map(procs.alive, family)), 30, lambda: f"the end of {_alive(family)}")
+    wait_until(lambda: not any(map(procs.alive, family)), 10, lambda: f"the end of {_alive(family)}")
     return pid
 
 

@@ -99,7 +99,7 @@ class KeptProcess:
         """All living processes that come from it, itself included if it lives, with their command lines."""
         return {pid: procs.command(pid) for pid in procs.descendants(self._keeper.pid)}
 
-    def assert_nothing_left(self, timeout: float = 15) -> None:
+    def assert_nothing_left(self, timeout: float = 5) -> None:
         """Fail if after the end of the process anything lives that it started, in whatever session or group."""
         assert self.exit_code is not None, f"still running: {self}"
         wait_until(lambda: not self.family(), timeout, lambda: f"the end of {self.family()}, started by {self}")

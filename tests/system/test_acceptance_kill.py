@@ -66,7 +66,7 @@ def test_a_killed_supervisor_takes_everything_along(
     assert len(family) > 10
     service.send(signal.SIGKILL)
     assert service.wait() == -signal.SIGKILL
-    wait_until(lambda: not any(map(procs.alive, family)), 30, lambda: f"the end of {service.family()}")
+    wait_until(lambda: not any(map(procs.alive, family)), 10, lambda: f"the end of {service.family()}")
 
 
 @pytest.mark.parametrize("role", ["api", "scheduler"])
@@ -74,7 +74,7 @@ def test_a_killed_role_is_started_again(sqlite_url: str, rota_process: RotaProce
     service = start_up(rota_process, sqlite_url, free_port(), LEASE)
     others = {name: pid for name, pid in role_pids(service).items() if name != role}
     killed = kill_role(service, role)
-    again = wait_until(lambda: role_pids(service).get(role), 30, f"{role} is started again")
+    again = wait_until(lambda: role_pids(service).get(role), 10, f"{role} is started again")
     assert again != killed
     assert {name: pid for name, pid in role_pids(service).items() if name != role} == others
     service.wait_for_output("supervisor/child-died")

@@ -37,7 +37,7 @@ def test_its_jobs_wait_and_say_so(sqlite_url: str, rota_process: RotaProcesses, 
         service = start_up(rota_process, sqlite_url, port)
         job_id = client.enqueue({"jobType": "digest", "args": {"limit": 21}})["id"]
         reason = "no live worker runs job type digest"
-        wait_until(lambda: client.why(job_id)["text"] == reason, 30, lambda: str(client.why(job_id)))
+        wait_until(lambda: client.why(job_id)["text"] == reason, 10, lambda: str(client.why(job_id)))
         assert reason in rota_process.run("jobs", "show", job_id, env=env).stdout
         assert rota_process.run("jobs", "why", job_id, env=env).stdout == f"{reason}\n"
         wait_until(lambda: told(service), 30, lambda: f"type/no-worker in {service}")

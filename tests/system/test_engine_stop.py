@@ -33,7 +33,7 @@ def test_a_worker_that_slept_has_its_late_result_refused(roles: Roles) -> None:
     roles.shop.wait(roles.command("true"))
     assert roles.faults() == []
     assert roles.shop.get(job_id) == job
-    wait_until(lambda: roles.shop.worker_states().count("running") == 2, 30, "both work again")
+    wait_until(lambda: roles.shop.worker_states().count("running") == 2, 10, "both work again")
     assert other.exit_code is None
 
 
