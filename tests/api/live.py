@@ -42,7 +42,7 @@ class Live:
     def begin_stop(self) -> None:
         """Do what SIGTERM does."""
         assert self._server is not None
-        self._server.should_exit = True
+        self._server.stop()
 
     async def _serve(self) -> None:
         service = Service(self.db, self.settings)

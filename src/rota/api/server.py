@@ -23,6 +23,9 @@ from rota.local_token import CODE_VALID_S, new_login_code
 from rota.settings import Settings
 from rota.store.database import Database
 
+TICK_S = 1.0
+TICKS = 10
+"""What uvicorn does each tenth time, ten times a second, is done each time: nine wakes in vain are dear when idle."""
 KEEP_ALIVE_S = 65
 """Longer than the usual 60 s of a proxy in front, so that it is never the service that hangs up first."""
 
@@ -83,6 +86,16 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
         self._when_listening = when_listening
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._exit = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += TICKS
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._exit.wait(), TICK_S)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -108,7 +121,13 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.force_exit = self.should_exit
+        self.stop()
+
+    def stop(self) -> None:
+        """End soon; for signal handlers and other threads too."""
         self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._exit.set)
 
 
 def _welcome(settings: Settings, sockets: list[socket.socket], local_token: str | None, *, greet: bool) -> None:

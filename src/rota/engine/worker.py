@@ -7,11 +7,11 @@ waits for anything but its own kind: a slow flush does not delay a claim, hangin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import ParamSpec
 
 import msgspec
@@ -43,6 +43,8 @@ from rota.store.turns import Mode
 P = ParamSpec("P")
 
 HOUSEKEEPING_S = 0.1
+IDLE_S = 0.5
+"""Pause of the housekeeping while nothing runs."""
 DRAIN_KILL_S = 3.0
 """After the grace time of a drain, running jobs get this long between the polite end and the hard one."""
 LAST_WRITES_S = 5.0
@@ -66,6 +68,8 @@ class Worker:
         self.state = "running"
         self.turned = time.monotonic()
         """``time.monotonic()`` of the last turn of the event loop."""
+        self._begun = asyncio.Event()
+        """Set when the first of some runs begins."""
         lanes = msgspec.json.encode(self.slots.capacity).decode()
         queues = msgspec.json.encode(settings.queues).decode() if settings.queues else None
         labels = msgspec.json.encode(settings.labels).decode()
@@ -117,7 +121,7 @@ class Worker:
             keeper.cancel()
 
     async def _housekeeping(self) -> None:
-        """Deadlines, log flushes and the sign of life, ten times a second."""
+        """Deadlines, log flushes and the sign of life, ten times a second; while nothing runs, twice."""
         while True:
             self.turned = time.monotonic()
             try:
@@ -129,7 +133,12 @@ class Worker:
                     "loop/failed/housekeeping", "loop/failed", f"housekeeping: {error}", level="error",
                     loop="housekeeping", error=str(error), exc_info=error,
                 )  # fmt: skip
-            await asyncio.sleep(HOUSEKEEPING_S)
+            if self.running:
+                await asyncio.sleep(HOUSEKEEPING_S)
+                continue
+            self._begun.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._begun.wait(), IDLE_S)
 
     async def _drain(self, stop_now: asyncio.Event) -> None:
         self.state = "draining"
@@ -189,6 +198,7 @@ class Worker:
     # -- from claim to start ------------------------------------------------------------------------------------------
 
     def _start(self, claimed: list[Claimed], worker: str) -> None:
+        self._begun.set()
         calls: list[Call] = []
         asked: list[Asked] = []
         stale = worker != self.lease.worker_id
@@ -380,7 +390,7 @@ class Worker:
         """What waited for a limit may start: asked for at once, not only when the hint comes back."""
         self.claimer.wake()
 
-    def _turn_to_claim(self) -> AbstractContextManager[Turn | None]:
+    def _turn_to_claim(self) -> contextlib.AbstractContextManager[Turn | None]:
         return self.claimer.turn()
 
     def _moves(self) -> bool:
@@ -391,10 +401,11 @@ class Worker:
         return (self.claimer, self.flusher, self.lease, self.registry, self.wakeups)
 
     def _describe(self) -> tuple[str, int, object]:
+        pause_s = HOUSEKEEPING_S if self.running else IDLE_S
         detail = {
             "slots": {lane: {"taken": n, "of": self.slots.capacity[lane]} for lane, n in self.slots.taken().items()},
             "loops": [loop.describe() for loop in self.loops()],
-            "loopLagMs": max(0, int((time.monotonic() - self.turned - HOUSEKEEPING_S) * 1000)),
+            "loopLagMs": max(0, int((time.monotonic() - self.turned - pause_s) * 1000)),
             "sleeping": self.claimer.sleeping(),
         }
         return self.state, len(self.running), detail
