@@ -30,7 +30,7 @@ CHUNK = 500
 AHEAD_S = 0.25
 """So long before an instant its schedules are read and decided about, so that then there is only to write."""
 MOST_PLANS = 10 * BATCH
-POLL_S = 1.0
+POLL_S = 1.1
 AGAIN_S = 0.02
 """Pause after a turn in which others were faster, or nothing could be decided."""
 WATERMARK_EVERY_US = 5_000_000
