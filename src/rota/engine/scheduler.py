@@ -30,7 +30,7 @@ CHUNK = 500
 AHEAD_S = 0.25
 """So long before an instant its schedules are read and decided about, so that then there is only to write."""
 MOST_PLANS = 10 * BATCH
-POLL_S = 1.1
+POLL_S = 1.0
 AGAIN_S = 0.02
 """Pause after a turn in which others were faster, or nothing could be decided."""
 WATERMARK_EVERY_US = 5_000_000
@@ -89,6 +89,8 @@ class Scheduler(Loop):
         self._aside: dict[str, float] = {}
         """Schedules that are left alone, and until when (``time.monotonic()``)."""
         self._accounted_to = 0
+        self._watermark_s = 0.0
+        """``time.monotonic()`` from which on it is to be written again."""
         self._rested_at = time.monotonic()
         self._ready: Ready | None = None
         self._crowded = False
@@ -102,12 +104,16 @@ class Scheduler(Loop):
         if ready is not None and now_s >= ready.at and self._write_ready(ready):
             return 0.0
         self._aside = {schedule_id: until for schedule_id, until in self._aside.items() if until > now_s}
-        with self._db.statement() as tx:
+        # The watermark is written with the look that finds nothing due: one transaction for both.
+        writes = now_s >= self._watermark_s
+        with self._db.transaction() if writes else self._db.statement() as tx:
             seen = pulse.look(tx)
             now, following, seen_s = seen.now, seen.next_at, time.monotonic()
             overdue = following is not None and following <= now
             due = self._due(tx, now) if overdue else []
             around = self._look_around(tx, due, now)
+            if writes and not overdue:
+                self._move_watermark(now, tx)
         for tell in self._listeners:
             tell(seen)
         if due and following is not None:
@@ -262,10 +268,13 @@ class Scheduler(Loop):
             turn_key=turn_of(schedule, template),
         )
 
-    def _move_watermark(self, at_us: int) -> None:
+    def _move_watermark(self, at_us: int, tx: Tx | None = None) -> None:
         if not 0 <= at_us - self._accounted_to < WATERMARK_EVERY_US:
-            self._db.run_alone(lambda tx: meta.raise_accounted_to(tx, at_us))
-            self._accounted_to = at_us
+            if tx is not None:
+                meta.raise_accounted_to(tx, at_us)
+            else:
+                self._db.run_alone(lambda own: meta.raise_accounted_to(own, at_us))
+            self._accounted_to, self._watermark_s = at_us, time.monotonic() + WATERMARK_EVERY_US / 1e6
 
 
 def _made_of(schedule: Schedule, job_type: JobType | None) -> tuple[int, int, int, int]:
