@@ -157,6 +157,13 @@ class Timed(Protocol):
         """Let a run go on for so long from now, where it would end earlier.  Unknown runs are ignored."""
 
 
+@runtime_checkable
+class Remote(Protocol):
+    """An executor whose runs go on elsewhere when it lets them go: a worker that drains need not wait for them."""
+
+    leaves_on_drain: bool
+
+
 class Executor(Protocol):
     """Runs the calls of one or more lanes."""
 

@@ -26,19 +26,18 @@ from rota.engine.loop import Loop, stop_all
 from rota.engine.registry import Registry
 from rota.engine.reports import Reports
 from rota.engine.slots import Slots
+from rota.engine.stops import Stops
 from rota.engine.telling import tell_end, tell_started
 from rota.engine.unknown import Unknown
 from rota.engine.vault import Answer, Asked, Vault, secrets_of
 from rota.engine.wakeups import Wakeups
-from rota.executor import Call, Declared, Executor, Line, Outcome, Stop, Timed
+from rota.executor import Call, Declared, Executor, Line, Outcome, Remote
 from rota.masking import Mask
 from rota.model import ANY_TYPE_LANES
 from rota.settings import Settings
-from rota.store.awaiting import Clock
 from rota.store.claims import Claimed, Spot
 from rota.store.database import Database
 from rota.store.results import Deferred, Ended, Finished, Returned
-from rota.store.turns import Mode
 
 P = ParamSpec("P")
 
@@ -63,6 +62,7 @@ class Worker:
         self._unique_executors = list(executors)
         self.slots = Slots({lane: size for executor in executors for lane, size in executor.lanes.items()})
         self.running: dict[tuple[str, int], Running] = {}
+        self._stops = Stops(self.running, self._executors)
         self._ended: list[tuple[Running, Outcome]] = []
         self._unknown = Unknown()
         self.state = "running"
@@ -79,7 +79,7 @@ class Worker:
             new_record("worker", lanes=lanes, queues=queues, labels=labels),
             state=self._describe,
             alive=self._moves,
-            on_lost=self._soon(self._lease_lost),
+            on_lost=self._soon(lambda: self._stops.end_all("lease")),
             claimed_ago=self._claimed_ago,
         )
         self.registry = Registry(db, settings, self.lease)
@@ -93,9 +93,9 @@ class Worker:
             self.slots,
             self.registry,
             claimed=self._soon(self._start),
-            cancel=self._soon(self._cancel),
+            cancel=self._soon(self._stops.cancel),
             held=self._soon(self._give_back_unknown),
-            clocks=self._soon(self._set_clocks),
+            clocks=self._soon(self._stops.set_clocks),
         )
         self.wakeups = Wakeups(
             db, {"jobs": [self.claimer.wake], "room": [self.claimer.wake], "cancel": [self.claimer.look_for_cancels]}
@@ -126,7 +126,7 @@ class Worker:
             self.turned = time.monotonic()
             try:
                 self.lease.check()
-                self._end_overdue()
+                self._stops.end_overdue()
                 self._reports.flush(self.lease.worker_id)
             except Exception as error:  # noqa: BLE001 - without it no deadline would hold any more
                 logs.event_limited(
@@ -149,11 +149,10 @@ class Worker:
         await asyncio.to_thread(self.claimer.drain)
         self.lease.wake()
         for running in list(self.running.values()):
-            if getattr(self._executors[running.call.lane], "leaves_on_drain", False):
-                self._stop(running, "drain")
+            if isinstance(self._executors[running.call.lane], Remote):
+                self._stops.stop(running, "drain")
         await self._until_idle(self._settings.grace_us / 1e6, stop_now)
-        for running in list(self.running.values()):
-            self._stop(running, "drain")
+        self._stops.end_all("drain")
         await self._until_idle(DRAIN_KILL_S, stop_now)
         for executor in self._unique_executors:
             await self._close(executor)
@@ -316,52 +315,7 @@ class Worker:
                 self.slots.open(lane)
         self.claimer.wake()
 
-    # -- looking after what runs --------------------------------------------------------------------------------------
-
-    def _end_overdue(self) -> None:
-        now = time.monotonic()
-        for running in list(self.running.values()):
-            if running.stop is None and (why := running.over(now)) is not None:
-                self._stop(running, why)
-
-    def _stop(self, running: Running, why: Stop) -> None:
-        if running.stop is None or why in ("drain", "lease"):
-            running.stop = running.stop if running.stop and why == "drain" else why
-            self._executors[running.call.lane].stop(running.call.job_id, running.call.attempt, why)
-
-    def _cancel(self, wanted: list[tuple[str, int, Mode]]) -> None:
-        for job_id, attempt, mode in wanted:
-            running = self.running.get((job_id, attempt))
-            if running is not None and mode == "kill":
-                self._kill(running)
-            elif running is not None and running.stop is None:
-                self._stop(running, "cancel")
-
-    def _set_clocks(self, told: list[Clock]) -> None:
-        """Learn what was said over REST of the time of runs."""
-        now = time.monotonic()
-        for clock in told:
-            running = self.running.get((clock.id, clock.attempt))
-            if running is None:
-                continue
-            if clock.left_us is not None:
-                running.extend(now + clock.left_us / 1e6)
-                executor = self._executors[running.call.lane]
-                if isinstance(executor, Timed):
-                    executor.give_time(clock.id, clock.attempt, clock.left_us)
-            if clock.silence_left_us is not None:
-                running.silent_at = max(running.silent_at or 0.0, now + clock.silence_left_us / 1e6)
-
-    def _kill(self, running: Running) -> None:
-        """End a run at once, also one that was asked to end before."""
-        if not running.killed:
-            running.killed = True
-            running.stop = "kill" if running.stop in (None, "cancel") else running.stop
-            self._executors[running.call.lane].stop(running.call.job_id, running.call.attempt, "kill")
-
-    def _lease_lost(self) -> None:
-        for running in list(self.running.values()):
-            self._stop(running, "lease")
+    # -- what the threads say -----------------------------------------------------------------------------------------
 
     def _give_back_unknown(self, held: list[tuple[str, int]], worker: str) -> None:
         """Give back what the database says we run and we do not: a claim whose answer was lost on the way.
