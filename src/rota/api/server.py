@@ -127,7 +127,8 @@ class Server(uvicorn.Server):
         """End soon; for signal handlers and other threads too."""
         self.should_exit = True
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._exit.set)
+            with contextlib.suppress(RuntimeError):  # it has stopped, and its loop is closed
+                self._loop.call_soon_threadsafe(self._exit.set)
 
 
 def _welcome(settings: Settings, sockets: list[socket.socket], local_token: str | None, *, greet: bool) -> None:
