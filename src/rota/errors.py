@@ -157,6 +157,12 @@ class SchemaMismatch(RotaError):
     status = 503
 
 
+class ArchiveUnreadable(RotaError):
+    """A file of the archive cannot be read."""
+
+    code = "archive-unreadable"
+
+
 class ServiceUnavailable(RotaError):
     """The service cannot be reached."""
 

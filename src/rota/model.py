@@ -33,6 +33,8 @@ IfParentFailed = Literal["cancel", "run", "wait"]
 """What becomes of a job when one that it depends on ends without completing."""
 AfterRun = Literal["keep", "delete"]
 VersionAction = Literal["created", "edited", "paused", "resumed", "takenOver", "rolledBack", "deleted"]
+NoticeKind = Literal["opened", "again", "over", "test", "canary-lost"]
+Severity = Literal["error", "warning"]
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 Via = Literal["api", "ui", "cli", "python", "file", "scheduler"]
@@ -91,6 +93,8 @@ class NewJob(msgspec.Struct, kw_only=True, omit_defaults=True):
     batch_id: str | None = None
     awaited: int = 0
     """1 when another job waits for its end."""
+    trace: str | None = None
+    """The trace context in which it was enqueued (W3C ``traceparent``)."""
     if_exists: Literal["keep", "replace", "reschedule"] = "keep"
     """What becomes of the waiting job that has its unique key: ``reschedule`` takes over the due time too."""
 
@@ -150,6 +154,8 @@ class Job(msgspec.Struct, kw_only=True):
     checkpoint: str | None
     exchange: str | None
     """The request to the target and its answer, secrets masked (JSON)."""
+    trace: str | None
+    """The trace context in which it was enqueued."""
     cancel_requested_at: int | None
     cancel_requested_by: str | None
     cancel_mode: str | None
@@ -289,6 +295,8 @@ class Schedule(msgspec.Struct, kw_only=True):
     pause_after: int | None = None
     """Failures in a row after which it is paused; those of jobs made before ``resumed_at`` do not count."""
     resumed_at: int | None = None
+    shadow: int = 0
+    """1 where it only observes: its instants are accounted for, and make no job."""
     version: int = 1
     created_at: int = 0
     updated_at: int = 0
@@ -347,6 +355,8 @@ class AuditEntry(msgspec.Struct):
     note: str | None
     before: str | None
     after: str | None
+    client: str | None
+    """The address that it came from, where it came over the network."""
 
 
 Action = Literal["retry", "cancel", "delete", "move", "reprioritise"]
@@ -375,6 +385,21 @@ class Operation(msgspec.Struct):
     created_at: int
     updated_at: int
     completed_at: int | None
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """One message to the people who look after the system."""
+
+    id: str
+    kind: NoticeKind
+    severity: Severity
+    title: str
+    """One line."""
+    text: str
+    """A few plain lines: the reason, since when, how often."""
+    path: str
+    """Of the page that shows more, such as ``/schedules/digest``."""
+    alert_ids: tuple[str, ...] = ()
 
 
 class Occurrence(msgspec.Struct, kw_only=True):

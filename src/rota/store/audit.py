@@ -9,6 +9,7 @@ import msgspec
 
 from rota.ids import least_id, new_id
 from rota.model import AuditEntry
+from rota.store.counting import count_up_to
 from rota.store.database import Tx, columns
 from rota.store.reads import CLOCKS_APART_US
 from rota.store.sql import batch
@@ -31,13 +32,18 @@ class Actor(Protocol):
     def origin(self) -> str:
         """From where: see ``model.Via``."""
 
+    @property
+    def client(self) -> str | None:
+        """The address that it comes from, where it comes over the network."""
+
 
 # What somebody wrote may hold what a database cannot store; as a batch of one it is made storable.
 ADD = """
-INSERT INTO rota_audit (id, at, actor, role, origin, action, noun, name, note, before, after)
-SELECT u.id, rota_now(), u.actor, u.role, u.origin, u.action, u.noun, u.name, u.note, {json|u.before}, {json|u.after}
-FROM {rows|u|batch|id uuid, actor text, role text, origin text, action text, noun text, name text, note text,
-  before text, after text}
+INSERT INTO rota_audit (id, at, actor, role, origin, client, action, noun, name, note, before, after)
+SELECT u.id, rota_now(), u.actor, u.role, u.origin, u.client, u.action, u.noun, u.name, u.note,
+  {json|u.before}, {json|u.after}
+FROM {rows|u|batch|id uuid, actor text, role text, origin text, client text, action text, noun text, name text,
+  note text, before text, after text}
 """
 
 
@@ -81,7 +87,8 @@ def _row(caller: Actor, done: Done) -> dict[str, Any]:
     was, is_ = _different(done.before, done.after)
     return {
         "id": new_id(), "actor": caller.subject, "role": caller.role, "origin": caller.origin, "action": done.action,
-        "noun": done.noun, "name": done.name, "note": done.note, "before": _document(was), "after": _document(is_),
+        "noun": done.noun, "name": done.name, "note": done.note, "client": caller.client,
+        "before": _document(was), "after": _document(is_),
     }  # fmt: skip
 
 
@@ -108,15 +115,35 @@ class AuditFilter(msgspec.Struct, kw_only=True):
     name: str | None = None
     actor: str | None = None
     action: str | None = None
+    origin: str | None = None
+    client: str | None = None
     since: int | None = None
     until: int | None = None
 
 
-def listed(tx: Tx, wanted: AuditFilter, *, limit: int, before: str | None = None) -> list[AuditEntry]:
+FIELDS = ("noun", "name", "actor", "action", "origin", "client")
+
+
+def listed(tx: Tx, wanted: AuditFilter, *, limit: int, before: str | None = None, offset: int = 0) -> list[AuditEntry]:
     """Return entries, the latest first, those before the id ``before``."""
+    condition, params = _narrowed(wanted)
+    beyond = " AND id < :before" if before is not None else ""
+    sql = f"""
+    SELECT {COLUMNS} FROM rota_audit WHERE {condition}{beyond} ORDER BY id DESC LIMIT :limit OFFSET :offset
+    """
+    found = tx.rows(sql, {**params, "before": before, "limit": limit, "offset": offset}, fresh=True)
+    return [AuditEntry(*row) for row in found]
+
+
+def count(tx: Tx, wanted: AuditFilter) -> int:
+    """Return how many entries there are, one more than the cap of lists at most."""
+    return count_up_to(tx, "rota_audit", *_narrowed(wanted))
+
+
+def _narrowed(wanted: AuditFilter) -> tuple[str, dict[str, Any]]:
     parts: list[str] = ["true"]
-    params: dict[str, Any] = {"limit": limit}
-    for field in ("noun", "name", "actor", "action"):
+    params: dict[str, Any] = {}
+    for field in FIELDS:
         if (value := getattr(wanted, field)) is not None:
             parts.append(f"{field} = :{field}")
             params[field] = value
@@ -126,13 +153,15 @@ def listed(tx: Tx, wanted: AuditFilter, *, limit: int, before: str | None = None
     if wanted.until is not None:
         parts.append("id < :last_id AND at < :until")
         params |= {"last_id": least_id(wanted.until + CLOCKS_APART_US), "until": wanted.until}
-    if before is not None:
-        parts.append("id < :before")
-        params["before"] = before
-    sql = f"SELECT {COLUMNS} FROM rota_audit WHERE {' AND '.join(parts)} ORDER BY id DESC LIMIT :limit"
-    return [AuditEntry(*row) for row in tx.rows(sql, params, fresh=True)]
+    return " AND ".join(parts), params
 
 
+KEPT_FROM = "audit_from"
+"""Under this key ``rota_meta`` says how old an entry must be to be deleted (µs UTC)."""
+MOVE_ON = """
+INSERT INTO rota_meta (key, value) VALUES (:key, :before) ON CONFLICT (key) DO UPDATE SET value = excluded.value
+WHERE CAST(rota_meta.value AS bigint) < CAST(excluded.value AS bigint)
+"""
 FORGET = """
 DELETE FROM rota_audit WHERE id {in|SELECT id FROM rota_audit WHERE id < :first_id AND at < :before
   ORDER BY id LIMIT :limit}
@@ -140,5 +169,9 @@ DELETE FROM rota_audit WHERE id {in|SELECT id FROM rota_audit WHERE id < :first_
 
 
 def forget(tx: Tx, *, before: int, limit: int) -> int:
-    """Delete entries older than ``before`` (µs UTC), at most ``limit``; return how many."""
+    """Delete entries older than ``before`` (µs UTC), at most ``limit``; return how many.
+
+    Nothing else may delete any: the database refuses it for what is younger than was ever asked for here.
+    """
+    tx.run(MOVE_ON, {"key": KEPT_FROM, "before": str(before)})
     return tx.run(FORGET, {"before": before, "first_id": least_id(before + CLOCKS_APART_US), "limit": limit})

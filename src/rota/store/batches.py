@@ -56,11 +56,6 @@ def listed(tx: Tx, *, limit: int, before: str | None = None, offset: int = 0) ->
     return [Batch(**dict(zip(Batch.__struct_fields__, row, strict=True))) for row in rows]
 
 
-def total(tx: Tx, most: int) -> int:
-    """Return how many batches there are, at most ``most``."""
-    return int(tx.value("SELECT count(*) FROM (SELECT 1 FROM rota_batches LIMIT :most) b", {"most": most}))
-
-
 def ids(tx: Tx, batch_id: str) -> list[str]:
     """Return the jobs of a batch, in the order in which they were given."""
     sql = "SELECT id FROM rota_jobs WHERE batch_id = :id AND batch_id IS NOT NULL ORDER BY {lite|+}id"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import msgspec
 
@@ -16,9 +17,9 @@ from rota.store.floors import LANE, Floor, Floors
 from rota.store.floors import params as floor_params
 from rota.store.limits import Limits, Pauses, Room, Wait
 from rota.store.lines import Job
-from rota.store.picking import MOST_PARKED, Picker, Rounds, ready
+from rota.store.picking import MOST_PARKED, Foreseen, Picker, Rounds, ready
 from rota.store.rings import Place
-from rota.store.serving import Request
+from rota.store.serving import Request, Sight, State
 from rota.store.sql import batch
 
 ALIVE = """
@@ -45,7 +46,7 @@ RETURNING rank, run_at, {pg|rota_jobs.}id, attempt, lane, queue, type, target, a
   on_lost, priority, checkpoint, silence_us, CASE WHEN schedule_id IS NOT NULL AND lane IN ('async', 'sync') THEN
     (SELECT p.result FROM rota_jobs p WHERE p.schedule_id = rota_jobs.schedule_id AND {GOOD}
      AND p.scheduled_for IS NOT NULL ORDER BY p.scheduled_for DESC LIMIT 1) END,
-  CASE WHEN attempt > 1 AND lane IN ('rq', 'celery') THEN {BEGAN_WITH} ELSE 1 END
+  CASE WHEN attempt > 1 AND lane IN ('rq', 'celery') THEN {BEGAN_WITH} ELSE 1 END, trace
 """.replace("ALIVE", ALIVE.strip())
     .replace("{GOOD}", GOOD)
     .replace("{BEGAN_WITH}", BEGAN_WITH)
@@ -68,7 +69,7 @@ Spot = tuple[str, str]
 """A queue and a key in it, or none: what limits on what runs are counted by."""
 
 
-class Claimed(msgspec.Struct, frozen=True):
+class Claimed(msgspec.Struct, frozen=True, gc=False):
     """A job that now runs under the worker's lease."""
 
     call: Call
@@ -86,7 +87,8 @@ class Claimed(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct):
     """What a claim took, and what it learned about the jobs that it left waiting."""
 
-    jobs: list[Claimed]
+    taken: list[Claimed] | Callable[[], list[Claimed]]
+    """What was taken, or who tells: asked after the commit, that needs no way to the server of its own."""
     waits: dict[str, Wait] = {}
     """Why jobs of a queue were left though a slot is free, by queue."""
     now: int = 0
@@ -95,6 +97,13 @@ class Found(msgspec.Struct):
     """Whether there may be more to take at once."""
     locked: bool = False
     """Whether rows of queues were locked for it."""
+    rooms: list[Spot] = []
+    """Where what it picked takes room, for each job; it is not taken where the lease ran out meanwhile."""
+
+    @property
+    def jobs(self) -> list[Claimed]:
+        """What was taken."""
+        return self.taken if isinstance(self.taken, list) else self.taken()
 
     @property
     def until(self) -> int | None:
@@ -136,8 +145,8 @@ def _look(db: Database, request: Request, rounds: Rounds) -> Found:
                 return Found(_claim_plainly(tx, request, rounds.floors))
     with db.transaction() as tx:
         found = claim_in_turn(tx, request, rounds)
-        if found.locked and not found.jobs:
-            tx.run(QUICKLY)
+        if found.locked and not found.rooms:
+            tx.ahead(QUICKLY)
         return found
 
 
@@ -170,24 +179,31 @@ def _statement(request: Request, low: Mapping[str, Floor] | None = None) -> str:
     return TAKE.replace("PICK", f"= ANY({' || '.join(parts)})")
 
 
-def claim_in_turn(tx: Tx, request: Request, rounds: Rounds) -> Found:
-    """Claim lane after lane, so that the room which a limited queue has left is shared by its lanes."""
-    params = serving.params_of(request)
-    state = serving.see(tx, request, params)
-    now, served, rounds.in_turn = state.now, state.served, not state.plain
+def claim_in_turn(tx: Tx, request: Request, rounds: Rounds, sight: Sight | None = None) -> Found:
+    """Claim lane after lane, so that the room which a limited queue has left is shared by its lanes.
+
+    ``sight`` was asked for before, in the same transaction.  What is taken is known at the commit at the latest.
+    """
+    sight = sight or Sight(tx, request, ringed=rounds.ringed)
+    state = sight.state()
+    now, served = state.now, state.served
     pauses = limits.pauses(tx) if state.paused else Pauses()
-    waits, places = serving.hold(tx, state)
+    places = sight.places() if state.ringed else []
+    foreseen = Foreseen()
+    waits = serving.hold(tx, state, lambda: _foresee(tx, request, state, places, rounds, foreseen))
+    rounds.in_turn, rounds.ringed = not state.plain, state.ringed
     rooms = limits.rooms(tx, request.worker, now, [one.limits for one in served if one.limits.any])
     places, unparked = _served_places(tx, places, request, pauses)
     picker = Picker(
-        tx, lanes=request.lanes, pauses=pauses, params=params, now=now, rounds=rounds, places=places,
+        tx, lanes=request.lanes, pauses=pauses, params=sight.params, now=now, rounds=rounds, places=places,
         queues=[(one.limits, rooms.get(one.limits.name) or Room(), one.slowed_until) for one in served],
-        plain=any(one.plain for one in served),
+        plain=any(one.plain for one in served), foreseen=foreseen,
     )  # fmt: skip
     blocked = {name for name, room in rooms.items() if room.left == 0}
     picker.run()
-    taken = _take(tx, request, [job.id for job in picker.picked])
-    keyed_rates = _record(tx, picker.picked, taken, {one.limits.name: one.limits for one in served})
+    limited = {one.limits.name: one.limits for one in served}
+    taken = _take(tx, request, picker.picked, {name for name, one in limited.items() if one.frees})
+    keyed_rates = _record(tx, picker.picked, taken, limited)
     if picker.left and tx.dialect == "postgresql":
         tx.hint("jobs")
     _say(tx, now, served, rooms, picker, blocked, waits)
@@ -196,17 +212,19 @@ def claim_in_turn(tx: Tx, request: Request, rounds: Rounds) -> Found:
         for name, room in rooms.items()
     )
     locked = tx.dialect == "postgresql" and any(one.limits.shared for one in served)
-    jobs = _with_room(taken, picker.picked, {one.limits.name for one in served if one.limits.frees})
-    rounds.idle = not jobs
-    return Found(jobs, waits, now, picker.unseen or unparked or spent or keyed_rates, locked)
+    rounds.idle = not picker.picked
+    spots = [(job.queue, job.key) for job in picker.picked]
+    return Found(taken, waits, now, picker.unseen or unparked or spent or keyed_rates, locked, spots)
 
 
-def _with_room(taken: list[Claimed], picked: Sequence[Job], frees: set[str]) -> list[Claimed]:
-    """Note where their ends will make room."""
-    if not frees:
-        return taken
-    spots = {job.id: (job.queue, job.key) for job in picked if job.queue in frees}
-    return [msgspec.structs.replace(one, room=spots.get(one.call.job_id)) for one in taken]
+def _foresee(
+    tx: Tx, request: Request, state: State, places: Sequence[Place], rounds: Rounds, foreseen: Foreseen
+) -> None:
+    """Ask for the keys that wait where it is plain which will be asked for, while claims go round keys."""
+    here = [place for place in places if place.lane in request.lanes and place.served_by(request.labels)]
+    found = [one.limits for one in state.served if [one.limits.name] == [place.queue for place in here]]
+    if rounds.ringed and found and found[0].concurrency is None:
+        foreseen.ask(tx, rounds, found[0], here[0], request.lanes[here[0].lane], state.now)
 
 
 def _served_places(tx: Tx, places: Sequence[Place], request: Request, pauses: Pauses) -> tuple[list[Place], bool]:
@@ -222,7 +240,7 @@ def _served_places(tx: Tx, places: Sequence[Place], request: Request, pauses: Pa
     return found, unparked > 0
 
 
-def _record(tx: Tx, picked: Sequence[Job], taken: Sequence[Claimed], served: Mapping[str, Limits]) -> bool:
+def _record(tx: Tx, picked: Sequence[Job], taken: Callable[[], list[Claimed]], served: Mapping[str, Limits]) -> bool:
     """Store the starts in queues with rate limits; tell whether some count for a limit by key."""
     counted = {name for name, one in served.items() if one.rates}
     if not counted:
@@ -230,7 +248,7 @@ def _record(tx: Tx, picked: Sequence[Job], taken: Sequence[Claimed], served: Map
     keys = {job.id: job.key or None for job in picked if job.queue in counted}
     by_key = {name for name in counted if served[name].key_rates}
     starts: Counter[tuple[str, str | None]] = Counter()
-    for one in taken:
+    for one in taken():
         queue, job_id = one.call.queue, one.call.job_id
         if queue in counted:
             starts[(queue, keys[job_id] if queue in by_key else None)] += 1
@@ -271,13 +289,21 @@ def _wait_for_rate(waits: dict[str, Wait], name: str, wait: Wait) -> None:
         waits[name] = wait
 
 
-def _take(tx: Tx, request: Request, ids: Sequence[str]) -> list[Claimed]:
-    if not ids:
-        return []
+def _take(tx: Tx, request: Request, picked: Sequence[Job], frees: set[str]) -> Callable[[], list[Claimed]]:
+    """Take jobs; the answer says which, and where the ends of those in queues that ``frees`` names make room."""
+    if not picked:
+        return list
     sql = TAKE.replace("PICK", "{in|SELECT u.id FROM {rows|u|batch|id uuid}}")
     params = {"worker": request.worker, "answer_key": request.answer_key}
-    rows = tx.rows(sql, {**params, "batch": batch([{"id": job_id} for job_id in ids])})
-    return [_claimed(request.answer_key, *row) for row in _in_order(rows)]
+    rows = tx.ahead(sql, {**params, "batch": batch([{"id": job.id} for job in picked])})
+    spots = {job.id: (job.queue, job.key) for job in picked if job.queue in frees}
+
+    @cache
+    def taken() -> list[Claimed]:
+        found = [_claimed(request.answer_key, *row) for row in _in_order(rows())]
+        return [msgspec.structs.replace(one, room=spots.get(one.call.job_id)) for one in found] if spots else found
+
+    return taken
 
 
 def _in_order(rows: list[Row]) -> list[Row]:
@@ -313,11 +339,12 @@ def _claimed(
     silence_us: int | None,
     previous: str | None,
     began_with: int,
+    trace: str | None,
 ) -> Claimed:
     call = Call(
         job_id, attempt, lane, queue, type_, target, args, timeout_us, created_at, scheduled_for, schedule_id,
         started_by, callback_url, previous, max_attempts, attempts_used, priority_of(rank, priority),
         checkpoint, answer_token=answer_tokens.token(answer_key, job_id, attempt) if lane == "http" else None,
-        began_with=began_with,
+        began_with=began_with, trace=trace,
     )  # fmt: skip
     return Claimed(call, started_at, run_at, retry, log_lines, on_lost, silence_us)

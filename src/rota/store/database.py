@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from rota.errors import DatabaseBusy, DatabaseError, DatabaseReadOnly, DatabaseUnavailable, Invalid
+from rota.errors import DatabaseBusy, DatabaseError, DatabaseUnavailable, Invalid
 from rota.settings import DatabaseUrl
 from rota.store.sql import Dialect
 
 if TYPE_CHECKING:
     from rota.store.lent import Lent
+    from rota.store.pool import Pool
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -75,10 +76,14 @@ class Tx(ABC):
     """An open transaction (or a single statement outside of one)."""
 
     dialect: Dialect
+    takes_values = False
+    """Whether a single row is best given as values of its own, rather than as a JSON document of one."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
         self._after: list[Callable[[], None]] = []
+        self.told: Counter[Topic] = Counter()
+        """How often this transaction had what to hint at, also where the hint of another serves."""
 
     @abstractmethod
     def rows(self, sql: str, params: Params = NO_PARAMS, *, fresh: bool = False) -> list[Row]:
@@ -100,10 +105,24 @@ class Tx(ABC):
     def script(self, sql: str) -> None:
         """Run several statements without parameters."""
 
+    def load(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Store whole rows as quickly as the database can."""
+        raise NotImplementedError
+
+    def ahead(self, sql: str, params: Params = NO_PARAMS, *, at_once: bool = False) -> Callable[[], list[Row]]:
+        """Run a statement whose rows are not needed at once: the answer gives them, also after the commit.
+
+        It may wait for the next statement, to save a way to the server and back; ``at_once``, the server works at it
+        meanwhile.  Where it fails, the next statement says so.
+        """
+        del at_once
+        rows = self.rows(sql, params)
+        return lambda: rows
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo only the block when it raises."""
-        self.run("SAVEPOINT rota_part")
+        self._mark("SAVEPOINT rota_part")
         mark = len(self._after)
         try:
             yield
@@ -113,7 +132,11 @@ class Tx(ABC):
                 self.run("ROLLBACK TO SAVEPOINT rota_part")
                 self.run("RELEASE SAVEPOINT rota_part")
             raise
-        self.run("RELEASE SAVEPOINT rota_part")
+        self._mark("RELEASE SAVEPOINT rota_part")
+
+    def _mark(self, sql: str) -> None:
+        """Run a statement that cannot fail for what it says and answers nothing."""
+        self.run(sql)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -136,6 +159,7 @@ class Tx(ABC):
 
     def hint(self, topic: Topic) -> None:
         """Tell waiting processes, once this is committed, that there is something to look at."""
+        self.told[topic] += 1
         if self.db.hints_due(topic):
             self._send_hint(topic)
 
@@ -162,6 +186,7 @@ class Database(ABC):
 
     dialect: Dialect
     url: DatabaseUrl
+    _pool: Pool
 
     def __init__(self) -> None:
         self._hinted: dict[Topic, float] = {}
@@ -182,8 +207,24 @@ class Database(ABC):
         """A connection outside of a transaction: each statement stands alone.  For reads and single statements."""
 
     @abstractmethod
+    @contextmanager
+    def snapshot(self) -> Iterator[Tx]:
+        """Read everything as it is at one moment, without keeping anybody from writing; nothing can be changed."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close every connection."""
+
+    def usage(self) -> tuple[int, float]:
+        """Return how often this process used a connection, and how long in all (s)."""
+        return self._pool.uses, self._pool.used_s
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """Let this thread have a connection at once within the block, however many callers wait for one.
+
+        For what the lives of others hang on: a lease must be renewed while all else is slow.
+        """
+        return self._pool.at_once()
 
     def payload(self, topic: Topic) -> str:
         """Return what is sent as a hint.  A worker that made room knows it before the hint is back with it."""
@@ -253,72 +294,6 @@ class Database(ABC):
                     raise
             time.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, 0.5)
-
-
-class Pool:
-    """Idle connections, last in first out; at most ``size`` in use.
-
-    Our own because a lost server must fail at once and be reached again at once: psycopg_pool reconnects in the
-    background with a growing pause, and callers wait out their time-out meanwhile.
-    """
-
-    def __init__(
-        self,
-        connect: Callable[[], Any],
-        size: int,
-        *,
-        wait_s: float = 3.0,
-        usable: Callable[[Any], bool] = lambda _connection: True,
-    ) -> None:
-        """``usable`` tells whether a connection that comes back is open and in no transaction."""
-        self._connect = connect
-        self._usable = usable
-        self._idle: list[Any] = []
-        self._lock = threading.Lock()
-        self._free = threading.BoundedSemaphore(size)
-        self._wait_s = wait_s
-        self._generation = 0
-
-    @contextmanager
-    def connection(self) -> Iterator[Any]:
-        """Lend a connection; after a lost or read-only one, every connection is made anew."""
-        if not self._free.acquire(timeout=self._wait_s):
-            raise DatabaseBusy("every connection of the pool is in use", hint="too many callers at once")
-        try:
-            with self._lock:
-                connection = self._idle.pop() if self._idle else None
-                generation = self._generation
-            if connection is None:
-                connection = self._connect()
-            try:
-                yield connection
-            except (DatabaseUnavailable, DatabaseReadOnly):
-                # Its idle sisters most likely go the same way; and another server may have become the primary.
-                connection.close()
-                self.close()
-                raise
-            except BaseException:
-                self._keep(connection, generation)
-                raise
-            self._keep(connection, generation)
-        finally:
-            self._free.release()
-
-    def _keep(self, connection: Any, generation: int) -> None:
-        if self._usable(connection):
-            with self._lock:
-                if generation == self._generation:
-                    self._idle.append(connection)
-                    return
-        connection.close()
-
-    def close(self) -> None:
-        """Close the idle connections; those in use are closed when they come back."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-            self._generation += 1
-        for connection in idle:
-            connection.close()
 
 
 def driver_connection(given: object, kind: type[C], needed: str) -> C:

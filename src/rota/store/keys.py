@@ -79,9 +79,9 @@ def _rings(tx: Tx, place: rings.Place, after: str, limit: int) -> list[tuple[str
     """Return (key, ring) of the next keys that wait in a place; of those that are parked all that are looked at."""
     parked = place.prefix.startswith("!")
     begin = place.begin if parked or not after else f"{place.prefix}|{after}"
-    found = rings.scan(
-        tx, place, rings.Asked(running=False), begin, place.end, MOST_PARKED_RINGS if parked else limit + 1
-    )
+    count = MOST_PARKED_RINGS if parked else limit + 1
+    scan = rings.scan(tx.dialect, place, rings.Asked(running=False), begin, place.end, count)
+    found = scan.keys(tx.rows(scan.sql, scan.params))
     named = [(one.key.partition("|")[2] if parked else one.key, one.ring) for one in found]
     return [(key, ring) for key, ring in named if key > after]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -89,6 +89,7 @@ WHERE job_id = :id AND first_line >= coalesce(
 ORDER BY first_line LIMIT :chunks
 """
 _COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
+SPEAKS_OF_AN_ERROR = re.compile("error|exception|traceback|fatal|panic", re.IGNORECASE)
 
 
 def read(
@@ -100,16 +101,18 @@ def read(
     attempt: int | None = None,
     stream: str | None = None,
     text: str | None = None,
+    errors: bool = False,
 ) -> Part:
     """Return lines of a job after line number ``after`` (the first is 1): of an attempt, of a stream, with a text.
 
-    Case and colours are no matter for the text.  A part may be without a line that is wanted, and yet not complete.
+    Case and colours are no matter for the text.  With ``errors`` only lines that speak of one.  A part may be without
+    a line that is wanted, and yet not complete.
     """
     if not is_id(job_id):
         return Part([], after, True)
     found: list[dict[str, Any]] = []
     chunks, looked_at, through = FEW_CHUNKS, 0, after
-    wanted = None if text is None else text.casefold()
+    wants = _wants(stream, None if text is None else text.casefold(), errors=errors)
     while True:
         rows = tx.rows(CHUNKS, {"id": job_id, "after": through, "chunks": chunks})
         for number, first, body in rows:
@@ -121,7 +124,7 @@ def read(
                 if len(found) >= limit:
                     return Part(found, through, False)
                 through = n
-                if is_of_attempt and stream in (None, source) and (wanted is None or _has(line, wanted)):
+                if is_of_attempt and wants(source, line):
                     found.append({"n": n, "at": at, "stream": source, "attempt": number, "text": line})
             if through > after and (looked_at >= MOST_CHARS or len(found) >= limit):
                 return Part(found, through, False)
@@ -129,6 +132,17 @@ def read(
             return Part(found, through, True)
         room = (MOST_CHARS - looked_at) * len(rows) // max(1, looked_at)
         chunks = max(FEW_CHUNKS, min(4 * chunks, MANY_CHUNKS, room))
+
+
+def _wants(stream: str | None, text: str | None, *, errors: bool) -> Callable[[str, str], bool]:
+    def wants(source: str, line: str) -> bool:
+        return (
+            stream in (None, source)
+            and (text is None or _has(line, text))
+            and (not errors or SPEAKS_OF_AN_ERROR.search(line) is not None)
+        )
+
+    return wants
 
 
 def _has(line: str, wanted: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rota.store.database import Tx
 
 ACCOUNTED_TO = "accounted_to"
+SESSION_SECRET = "session_secret"
 
 
 def get(tx: Tx, key: str) -> str | None:
@@ -19,6 +20,13 @@ def put(tx: Tx, key: str, value: str) -> None:
     INSERT INTO rota_meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value
     """
     tx.run(sql, {"key": key, "value": value})
+
+
+def kept(tx: Tx, key: str, value: str) -> str:
+    """Store a fact unless there is one; return the one that is there, the same for all who come at once."""
+    sql = "INSERT INTO rota_meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING"
+    tx.run(sql, {"key": key, "value": value})
+    return get(tx, key) or value
 
 
 def accounted_to(tx: Tx) -> int | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import resources
+from functools import cache
+from pathlib import Path
 
 import msgspec
 
@@ -39,15 +40,14 @@ class Migration(msgspec.Struct, frozen=True):
     script: str
 
 
-def migrations() -> list[Migration]:
+@cache
+def migrations() -> tuple[Migration, ...]:
     """Return every migration of this version, in order."""
-    folder = resources.files("rota.store.migrations")
     found = [
-        Migration(int(file.name.split("_")[0]), file.name.removesuffix(".sql"), file.read_text())
-        for file in folder.iterdir()
-        if file.name.endswith(".sql")
+        Migration(int(file.name.split("_")[0]), file.stem, file.read_text(encoding="utf-8"))
+        for file in (Path(__file__).parent / "migrations").glob("*.sql")
     ]
-    return sorted(found, key=lambda migration: migration.number)
+    return tuple(sorted(found, key=lambda migration: migration.number))
 
 
 def newest() -> int:
@@ -55,11 +55,17 @@ def newest() -> int:
     return migrations()[-1].number
 
 
-def version(tx: Tx) -> int:
-    """Return the schema version of the database, 0 when it is empty."""
+def version(tx: Tx, *, moving: bool = False) -> int:
+    """Return the schema version of the database, 0 when it is empty.
+
+    Raises SchemaMismatch where a move to it has begun and not ended, but for that move.
+    """
     if not _has(tx, "rota_meta"):
         return 0
-    return int(tx.value("SELECT value FROM rota_meta WHERE key = 'schema_version'") or 0)
+    said: dict[str, str] = dict(tx.rows("SELECT key, value FROM rota_meta WHERE key IN ('schema_version', 'moving')"))
+    if "moving" in said and not moving:
+        raise SchemaMismatch("a move to this database has not ended", hint="run the same `rota db move` again")
+    return int(said.get("schema_version", 0))
 
 
 def check(tx: Tx) -> None:
@@ -73,20 +79,20 @@ def check(tx: Tx) -> None:
         raise SchemaMismatch(f"the database has schema {found}, this Rota needs {wanted}", hint="run `rota db migrate`")
 
 
-def migrate(db: Database) -> list[str]:
-    """Bring the schema up to date; return the names of what was applied.
+def migrate(db: Database, *, moving: bool = False) -> list[str]:
+    """Bring the schema up to date; return the names of what was applied.  ``moving``: for a move to this database.
 
     Any number of processes may start at once: one migrates, the others wait for it and find the work done.  Functions
     of another version's text are made anew, since they have no number.
     """
     with db.statement() as tx:
-        if version(tx) == newest() and not functions.to_replace(tx):
+        if version(tx, moving=moving) == newest() and not functions.to_replace(tx):
             return []
     with db.transaction() as tx:
         if db.dialect == "postgresql":
             tx.rows("SELECT pg_advisory_xact_lock(:lock)", {"lock": LOCK})
             _make_schema(tx, db.url.schema)
-        found = version(tx)
+        found = version(tx, moving=moving)
         if found > newest():
             check(tx)
         applied = [migration for migration in migrations() if migration.number > found]

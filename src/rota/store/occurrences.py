@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from rota.model import Occurrence
+from rota.model import Occurrence, State
 from rota.store.database import Tx, columns
 from rota.store.sql import batch
 
@@ -78,16 +78,56 @@ def _alike(one: Occurrence, other: Occurrence) -> bool:
     )
 
 
-def listed(tx: Tx, schedule_id: str, *, before: int | None = None, limit: int = 200) -> list[Occurrence]:
+def listed(
+    tx: Tx, schedule_id: str, *, before: int | None = None, limit: int = 200, offset: int = 0
+) -> list[Occurrence]:
     """Return the occurrences of a schedule, the latest first, those that begin before ``before``."""
     sql = f"""
     SELECT {OCCURRENCE_COLUMNS} FROM rota_occurrences WHERE schedule_id = :id
       AND scheduled_for < coalesce(CAST(:before AS bigint), 9223372036854775807)
-    ORDER BY scheduled_for DESC LIMIT :limit
+    ORDER BY scheduled_for DESC LIMIT :limit OFFSET :offset
     """
     names = Occurrence.__struct_fields__
-    rows = tx.rows(sql, {"id": schedule_id, "before": before, "limit": limit})
+    rows = tx.rows(sql, {"id": schedule_id, "before": before, "limit": limit, "offset": offset})
     return [Occurrence(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+RECENT = """
+SELECT {columns} FROM {few|u|batch|id text}
+CROSS JOIN rota_occurrences o WHERE o.schedule_id = u.id AND o.scheduled_for >= coalesce(
+  (SELECT c.scheduled_for FROM rota_occurrences c WHERE c.schedule_id = u.id
+   ORDER BY c.scheduled_for DESC LIMIT 1 OFFSET :others), CAST(-9223372036854775807 AS bigint))
+ORDER BY o.schedule_id, o.scheduled_for DESC
+""".replace("{columns}", columns(Occurrence.__struct_fields__, "o."))
+
+
+def recent(tx: Tx, ids: Sequence[str], limit: int) -> dict[str, list[Occurrence]]:
+    """Return the last occurrences of each schedule that has any, the latest first."""
+    found: dict[str, list[Occurrence]] = {}
+    given = {"batch": batch([{"id": schedule_id} for schedule_id in ids]), "others": limit - 1}
+    for row in tx.rows(RECENT, given) if ids else []:
+        one = Occurrence(**dict(zip(Occurrence.__struct_fields__, row, strict=True)))
+        found.setdefault(one.schedule_id, []).append(one)
+    return found
+
+
+class Run(msgspec.Struct, frozen=True):
+    """How far the job of an occurrence is (times in µs UTC)."""
+
+    status: State
+    started_at: int | None
+    completed_at: int | None
+
+
+RUNS = """
+SELECT id, status, started_at, completed_at FROM rota_jobs WHERE id {in|SELECT u.id FROM {rows|u|batch|id uuid}}
+"""
+
+
+def runs(tx: Tx, occurrences: Sequence[Occurrence]) -> dict[str, Run]:
+    """Return how far the jobs of occurrences are, by their ids; those that are gone are left out."""
+    ids = [{"id": one.job_id} for one in occurrences if one.job_id is not None]
+    return {str(row[0]): Run(*row[1:]) for row in tx.rows(RUNS, {"batch": batch(ids)})} if ids else {}
 
 
 # Up to when each schedule's ledger goes.

@@ -48,11 +48,11 @@ def get(tx: Tx, operation_id: str) -> Operation | None:
     return Operation(*row) if row else None
 
 
-def listed(tx: Tx, *, limit: int, before: str | None = None) -> list[Operation]:
+def listed(tx: Tx, *, limit: int, before: str | None = None, offset: int = 0) -> list[Operation]:
     """Return operations, the latest first, those before the id ``before``."""
     beyond = "WHERE id < :before" if before is not None else ""
-    sql = f"SELECT {COLUMNS} FROM rota_operations {beyond} ORDER BY id DESC LIMIT :limit"
-    return [Operation(*row) for row in tx.rows(sql, {"before": before, "limit": limit})]
+    sql = f"SELECT {COLUMNS} FROM rota_operations {beyond} ORDER BY id DESC LIMIT :limit OFFSET :offset"
+    return [Operation(*row) for row in tx.rows(sql, {"before": before, "limit": limit, "offset": offset})]
 
 
 OPEN = f"status = 'running' AND coalesce(busy_until, 0) <= {due.NOW}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import merge
 from math import ceil
 
@@ -73,6 +73,8 @@ class Rounds:
         self.even_until: dict[Place, float] = {}
         self.in_turn = False
         """Whether the last claim found limits, rings or pauses, so that the next one will."""
+        self.ringed = False
+        """Whether it found rings."""
         self.floors = floors.Floors()
         self.idle = False
         """Whether the last claim took nothing, so that the next one asks first whether anything waits at all."""
@@ -84,6 +86,43 @@ class Seen(msgspec.Struct):
     keys: list[Key]
     whole: bool
     """Whether these are all."""
+
+
+class Foreseen:
+    """The scan with which a claim will probably begin, asked ahead together with the lock, and behind it.
+
+    Where the claim begins with another one after all, since the limits are others now, nobody looks at this one.
+    """
+
+    def __init__(self) -> None:
+        self.scan: rings.Scan | None = None
+        self.rows: Callable[[], list[Row]] = list
+
+    def ask(self, tx: Tx, rounds: Rounds, limits: Limits, place: Place, want: int, now: int) -> None:
+        """Ask for it."""
+        self.scan = _scan(tx, rounds, place, _asked(limits, now), *_first_span(rounds, place, want))
+        self.rows = tx.ahead(self.scan.sql, self.scan.params)
+
+
+def _enough(want: int) -> int:
+    return min(MOST_KEYS, 2 * want + MORE_KEYS)
+
+
+def _first_span(rounds: Rounds, place: Place, want: int) -> tuple[str, str, int]:
+    """Return after which ring a look at a place begins, to which it goes, and how many it wants."""
+    if place not in rounds.large:
+        return place.begin, place.end, _enough(want)
+    even = time.monotonic() < rounds.even_until.get(place, 0.0)
+    return rounds.after.get(place, place.begin), place.end, min(_enough(want), want + MORE_KEYS) if even else MOST_KEYS
+
+
+def _asked(limits: Limits, now: int) -> rings.Asked:
+    since = [now - rate.window for rate in limits.key_rates]
+    return rings.Asked(running=limits.key_concurrency is not None, since=since)
+
+
+def _scan(tx: Tx, rounds: Rounds, place: Place, asked: rings.Asked, after: str, upto: str, count: int) -> rings.Scan:
+    return rings.scan(tx.dialect, place, asked, after, upto, count, deep=place in rounds.deep)
 
 
 class Picker:
@@ -101,12 +140,14 @@ class Picker:
         now: int,
         rounds: Rounds,
         plain: bool,
+        foreseen: Foreseen,
     ) -> None:
         """``queues``: those served, in order, with what is left of their limits and until when they are slowed.
 
         ``plain``: whether there are jobs that stand in no ring.
         """
         self._tx = tx
+        self._foreseen = foreseen
         self._free = dict(lanes)
         self._queues = queues
         self._places = places
@@ -282,21 +323,18 @@ class Picker:
 
     def _look(self, limits: Limits, place: Place, want: int) -> Seen:
         """Return rings from where the last claim ended; as few as will do while all are of one rank."""
-        asked = rings.Asked(
-            running=limits.key_concurrency is not None, since=[self._now - rate.window for rate in limits.key_rates]
-        )
+        asked, enough = _asked(limits, self._now), _enough(want)
         after = self._rounds.after.get(place, place.begin)
-        enough = min(MOST_KEYS, 2 * want + MORE_KEYS)
         if place not in self._rounds.large:
-            found = self._scan(place, asked, place.begin, place.end, enough)
+            found = self._scan(place, asked, *_first_span(self._rounds, place, want))
             if len(found) < enough:
                 cut = next((at for at, key in enumerate(found) if key.ring > after), 0)
                 return Seen(found[cut:] + found[:cut], whole=True)
             self._rounds.large.add(place)
         began = time.monotonic()
         even = began < self._rounds.even_until.get(place, 0.0)
-        count = min(enough, want + MORE_KEYS) if even else MOST_KEYS
-        found = self._scan(place, asked, after, place.end, count)
+        _, _, count = span = _first_span(self._rounds, place, want)
+        found = self._scan(place, asked, *span)
         if len(found) < count and after != place.begin:
             found += self._scan(place, asked, place.begin, after, count - len(found))
         whole = len(found) < count
@@ -308,8 +346,9 @@ class Picker:
         return Seen(found, whole)
 
     def _scan(self, place: Place, asked: rings.Asked, after: str, upto: str, count: int) -> list[Key]:
-        deep = self._rounds.deep
-        found = rings.scan(self._tx, place, asked, after, upto, count, deep=place in deep)
+        deep, scan = self._rounds.deep, _scan(self._tx, self._rounds, place, asked, after, upto, count)
+        foreseen = self._foreseen
+        found = scan.keys(foreseen.rows() if foreseen.scan == scan else self._tx.rows(scan.sql, scan.params))
         if rings.are_deep(found):
             deep.add(place)
         else:

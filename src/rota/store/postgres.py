@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from rota.errors import DatabaseError, DatabaseUnavailable
 from rota.settings import DatabaseUrl
 from rota.store.bell import Bell
-from rota.store.database import Database, Pool, Row, Tx, driver_connection
+from rota.store.database import NO_PARAMS, Database, Row, Tx, driver_connection
 from rota.store.lent import (
     AlchemyPort,
     AsyncpgPort,
@@ -29,12 +29,17 @@ from rota.store.lent import (
     no_transaction,
     positional,
 )
+from rota.store.pool import Pool
 from rota.store.postgres_errors import not_connected, translate, translate_any, translated
 from rota.store.postgres_tx import CHANNEL, AdoptedTx, AsyncPsycopgPort, LentPostgresTx, PostgresTx, register_loaders
+from rota.store.postgres_wire import Connection, Statement, Wire
 
 T = TypeVar("T")
 
 POOL_SIZE = 16
+LISTEN = f"LISTEN {CHANNEL}"
+LISTEN_CHECK_S = 15.0
+"""After so long without a hint it is looked whether one could come at all."""
 CONNECTION = {
     "application_name": "rota",
     "connect_timeout": "4",
@@ -44,6 +49,22 @@ CONNECTION = {
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
 }
+SESSION = {
+    # Compiling a statement takes 30 ms and more; ours are quick ones that the planner sometimes thinks dear.
+    "jit": "off",
+    # What a machine that is gone had locked is free again soon: else the server waits for it, two hours by default.
+    # Sooner than 15 s, up to which a late instant fires as itself: a scheduler may have stood still amid a firing.
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+AT_WORK = """
+SELECT count(*) FROM pg_stat_activity
+WHERE pid = :pid AND state NOT LIKE 'idle%' AND wait_event_type IS DISTINCT FROM 'Client'
+"""
+UNSEEN_S = 60.0
+"""So long the answer to a statement is waited for where the server cannot tell whether it is at it."""
 HOME = "SELECT c.relnamespace::regnamespace::text FROM pg_class c WHERE c.oid = to_regclass('rota_jobs')"
 HERE = f"""
 SELECT current_setting('search_path'), ({HOME}), concat_ws(' ', pg_postmaster_start_time(), current_database(),
@@ -84,16 +105,22 @@ class PostgresDatabase(Database):
         """Where our tables are; found when first needed."""
         self._pool = Pool(self.connect, POOL_SIZE, usable=_usable)
 
-    def connect(self) -> psycopg.Connection[Row]:
+    def connect(self) -> Connection:
         """Open a connection; the caller closes it."""
+        connection = self._connected()
+        pid = connection.info.backend_pid
+        connection.wire = Wire(connection, pooled=self.url.pooled, works=lambda silent: self._works_at(pid, silent))
+        return connection
+
+    def _connected(self) -> Connection:
         try:
-            connection = psycopg.connect(**self._arguments, autocommit=True)
+            connection = Connection.connect(**self._arguments, autocommit=True)
         except psycopg.Error as error:
             raise not_connected(error) from error
         register_loaders(connection)
-        if self.url.pooled:
-            connection.prepare_threshold = None
-        else:
+        connection.prepare_threshold = None  # what recurs goes by the wire
+        connection.wire = Wire(connection, pooled=self.url.pooled)
+        if not self.url.pooled:
             try:
                 self._set_up(connection)
             except psycopg.Error as error:
@@ -101,20 +128,31 @@ class PostgresDatabase(Database):
                 raise translate(error) from error
         return connection
 
-    def _set_up(self, connection: psycopg.Connection[Row]) -> None:
+    def _set_up(self, connection: Connection) -> None:
         """Set what lasts for the session, so not behind a transaction pooler."""
-        # Compiling a statement takes 30 ms and more; ours are quick ones that the planner sometimes thinks dear.
-        settings = [("jit", "off")]
-        if self._search_path:
-            settings.append(("search_path", self._search_path))
-        parts = [sql.SQL("set_config({}, {}, false)").format(name, value) for name, value in settings]
-        connection.execute(sql.SQL("SELECT {}").format(sql.SQL(", ").join(parts)))
+        settings = SESSION | ({"search_path": self._search_path} if self._search_path else {})
+        parts = ", ".join(f"set_config('{name}', :{name}, false)" for name in settings)
+        connection.wire.run([Statement(f"SELECT {parts}", settings)])
+
+    def _works_at(self, pid: int, silent_s: float) -> bool:
+        """Ask on another connection whether the server works at what it was asked on the one with this number."""
+        try:
+            with closing(self._connected()) as other:
+                if self.url.pooled:  # the number is the pooler's own
+                    return silent_s < UNSEEN_S
+                asked = Statement(AT_WORK, {"pid": pid})
+                other.wire.run([asked])
+                return bool(asked.fetchall()[0][0])
+        except DatabaseError as error:
+            return "FATAL" in str(error) and silent_s < UNSEEN_S  # it is there, and has no room for this connection
+        except psycopg.Error:
+            return False
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
         with self._pool.connection() as connection:
             tx = PostgresTx(self, connection)
-            tx.run("BEGIN")
+            tx.begin()
             try:
                 if self.url.pooled and self._search_path:
                     tx.run("SELECT set_config('search_path', :path, true)", {"path": self._search_path})
@@ -122,8 +160,8 @@ class PostgresDatabase(Database):
             except DatabaseUnavailable:
                 raise
             except BaseException:
-                with translated():
-                    connection.rollback()
+                if not connection.closed:
+                    tx.roll_back()
                 raise
             tx.commit()
             self.last_contact = time.monotonic()
@@ -141,6 +179,21 @@ class PostgresDatabase(Database):
             yield tx
             self.last_contact = time.monotonic()
         tx.committed()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Tx]:
+        with self._pool.connection() as connection:
+            tx = PostgresTx(self, connection)
+            tx.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                # It locks nothing, and what is read may take long to be worked at.
+                tx.run("SELECT set_config('idle_in_transaction_session_timeout', '0', true)")
+                if self.url.pooled and self._search_path:
+                    tx.run("SELECT set_config('search_path', :path, true)", {"path": self._search_path})
+                yield tx
+            finally:
+                if not connection.closed:
+                    tx.roll_back()
 
     def run_alone(self, work: Callable[[Tx], T]) -> T:
         return self._again(self.statement, work)
@@ -214,17 +267,32 @@ class PostgresDatabase(Database):
 class Listener:
     """A connection of its own that waits for notifications."""
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         with translated():
-            connection.execute(f"LISTEN {CHANNEL}".encode())
+            connection.wire.run([Statement(LISTEN, NO_PARAMS)])
             self._bell = Bell(connection.fileno())
+        self._heard = time.monotonic()
 
     def wait(self, timeout_s: float) -> set[str]:
         """Return the topics hinted at, at the latest after ``timeout_s``."""
         self._bell.wait(timeout_s)
         with translated():
-            return {note.payload for note in self._connection.notifies(timeout=0)}
+            found = {note.payload for note in self._connection.notifies(timeout=0)}
+            if found:
+                self._heard = time.monotonic()
+            elif time.monotonic() - self._heard > LISTEN_CHECK_S:
+                found = self._check()
+        return found
+
+    def _check(self) -> set[str]:
+        """See that the connection is not one that nothing comes by any more; return what came meanwhile."""
+        self._connection.wire.run([Statement(LISTEN, NO_PARAMS)])
+        self._heard = time.monotonic()
+        found = set()
+        while (note := self._connection.pgconn.notifies()) is not None:
+            found.add(note.extra.decode())
+        return found
 
     def interrupt(self) -> None:
         """End the wait of another thread at once."""

@@ -120,6 +120,13 @@ GROUP BY queue, priority
 """
 
 
+# Each has its own index, and is read in its order, else the few of a queue would be looked for among all that wait.
+_RINGS = (
+    ("IS NULL", "queue, lane, rank, run_at, id"),
+    ("IS NOT NULL", "queue, lane, ring, rank, run_at, id"),
+)
+
+
 def stats(tx: Tx) -> list[dict[str, Any]]:
     """Return rows {queue, status, priority, n, oldest} of the jobs that wait or run, and of the failed ones.
 
@@ -131,8 +138,9 @@ def stats(tx: Tx) -> list[dict[str, Any]]:
     found += _count(tx, "failed", "ORDER BY id DESC")
     pending = _count(tx, "held", "")
     for (name,) in tx.rows("SELECT name FROM rota_queues ORDER BY name"):
-        for ring in ("IS NULL", "IS NOT NULL"):  # each has its own index
-            pending += _count(tx, "pending", f"AND queue = :queue AND ring {ring}", queue=name)
+        for ring, order in _RINGS:
+            which = f"AND queue = :queue AND ring {ring} ORDER BY {order}"
+            pending += _count(tx, "pending", which, queue=name)
     return found + _together(pending)
 
 
@@ -148,3 +156,34 @@ def _together(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _count(tx: Tx, status: str, which: str, **params: str) -> list[dict[str, Any]]:
     return tx.dicts(COUNT.replace("STATUS", status).replace("WHICH", which), {**params, "cap": COUNT_CAP})
+
+
+WAITING = """
+SELECT count(*), min(run_at) FROM (
+  SELECT run_at FROM rota_jobs WHERE status = 'pending' AND queue = :queue AND ring WHICH LIMIT :cap) j
+"""
+# Which queues have any; in the order of an index, else the databases would look for the first from the table's begin.
+FILLED = """
+SELECT q.name, (SELECT 1 FROM rota_jobs j WHERE j.status = 'pending' AND j.ring IS NULL AND j.queue = q.name
+    ORDER BY j.queue, j.lane LIMIT 1),
+  (SELECT 1 FROM rota_jobs j WHERE j.status = 'pending' AND j.ring IS NOT NULL AND j.queue = q.name
+    ORDER BY j.queue, j.lane, j.ring LIMIT 1)
+FROM rota_queues q WHERE q.paused_at IS NULL OR q.resume_at <= rota_now() ORDER BY q.name
+"""
+
+
+def waiting(tx: Tx) -> dict[str, tuple[int, int]]:
+    """Return of the open queues in which jobs are ready how many, at most COUNT_CAP, and since when the oldest is.
+
+    µs UTC.  Those of paused types do not count.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    for name, plain, ringed in tx.rows(FILLED):
+        which = [ring for some, ring in ((plain, "IS NULL"), (ringed, "IS NOT NULL AND ring NOT LIKE '!%'")) if some]
+        for ring in which:
+            params = {"queue": name, "cap": COUNT_CAP}
+            count, oldest = tx.rows(WAITING.replace("WHICH", ring), params)[0]
+            if count:
+                before = found.get(name, (0, oldest))
+                found[name] = (min(COUNT_CAP, before[0] + count), min(before[1], oldest))
+    return found

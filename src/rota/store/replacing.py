@@ -21,12 +21,12 @@ UPDATE rota_jobs AS j SET type = u.type, lane = u.lane, target = {{json|u.target
   silence_us = u.silence_us, on_lost = coalesce(u.on_lost, 'retry'), args = {{json|u.args}},
   unique_scope = u.unique_scope, unique_until = j.created_at + u.unique_for_us, concurrency_key = u.concurrency_key,
   callback_url = u.callback_url, tags = {{json|u.tags}}, run_on = {{json|u.run_on}}, started_by = u.started_by,
-  expires_at = n.now + u.expires_us, updated_at = n.now
+  trace = u.trace, expires_at = n.now + u.expires_us, updated_at = n.now
 FROM (SELECT rota_now() AS now, EXISTS (SELECT 1 FROM rota_queues WHERE ageing_us IS NOT NULL) AS ages) n,
   {{rows|u|batch|type text, lane text, target text, queue text, rank bigint, run_at bigint, delay_us bigint,
   max_attempts bigint, retry text, timeout_us bigint, silence_us bigint, on_lost text, args text,
   unique_key text, unique_scope text, unique_for_us bigint, concurrency_key text, callback_url text, tags text,
-  run_on text, started_by text, expires_us bigint, if_exists text}}
+  run_on text, started_by text, expires_us bigint, trace text, if_exists text}}
 WHERE j.unique_hold = u.unique_key AND {{lite|+}}j.status{{pg| || ''}} IN ('pending', 'scheduled', 'held')
   AND (j.unique_until IS NULL OR j.unique_until > n.now)
 RETURNING {{pg|j.}}id, {{pg|j.}}status

@@ -84,7 +84,7 @@ RETURNING {{pg|j.}}id, {{pg|j.}}status, {{pg|j.}}turn_key, {{pg|j.}}awaited
 """
 
 
-class Ended(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Ended(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The end of an attempt.  The statements know the defaults, which are left out of what goes to the database."""
 
     id: str
@@ -95,7 +95,7 @@ class Ended(msgspec.Struct, kw_only=True, omit_defaults=True):
     exchange: str | None = None
 
 
-class Finished(Ended, kw_only=True, omit_defaults=True):
+class Finished(Ended, kw_only=True, omit_defaults=True, gc=False):
     """The end of a job."""
 
     status: str
@@ -105,7 +105,7 @@ class Finished(Ended, kw_only=True, omit_defaults=True):
     used: int = 1
 
 
-class Returned(Ended, kw_only=True, omit_defaults=True):
+class Returned(Ended, kw_only=True, omit_defaults=True, gc=False):
     """The end of an attempt that leaves the job waiting: ``outcome`` is failed, timeout, snoozed, interrupted."""
 
     outcome: str

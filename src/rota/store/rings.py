@@ -6,11 +6,12 @@ however many jobs wait in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from rota.store.database import Tx
+from rota.store.database import Row, Tx
+from rota.store.sql import Dialect
 
 MOST_PLACES = 2_000
 
@@ -146,21 +147,35 @@ class Asked(msgspec.Struct, frozen=True):
     """For each rate limit by key, from when on starts count (µs)."""
 
 
-def scan(tx: Tx, place: Place, asked: Asked, after: str, upto: str, count: int, *, deep: bool = False) -> list[Key]:
-    """Return the next ``count`` rings after one, up to another, in order; ``deep`` where most hold many jobs."""
+class Scan(msgspec.Struct, frozen=True):
+    """The statement that finds the next ``count`` rings of a place after one, up to another, in order."""
+
+    place: Place
+    sql: str
+    params: Mapping[str, object]
+
+    def keys(self, rows: Sequence[Row]) -> list[Key]:
+        """Return what it found."""
+        skip = len(self.place.prefix) + 1
+        return [Key(row[0], row[0][skip:], row[1], row[2], row[3], tuple(int(one) for one in row[4:])) for row in rows]
+
+
+def scan(
+    dialect: Dialect, place: Place, asked: Asked, after: str, upto: str, count: int, *, deep: bool = False
+) -> Scan:
+    """Return the look at the next ``count`` rings after one, up to another; ``deep`` where most hold many jobs."""
     used = [RUNNING if asked.running else "0"]
     used += [STARTED.replace("NUMBER", str(number)) for number in range(len(asked.since))]
     params = {f"since_{number}": since for number, since in enumerate(asked.since)}
-    sql = SCAN_PG if tx.dialect == "postgresql" else SCAN_LITE
-    rows = tx.rows(
+    sql = SCAN_PG if dialect == "postgresql" else SCAN_LITE
+    return Scan(
+        place,
         sql.replace("USED", ", ".join(used)),
         {
             "queue": place.queue, "lane": place.lane, "after": after, "upto": upto, "count": count,
             "near": NEAR if deep else NEAR * count, "skip": len(place.prefix) + 2, **params,
         },
     )  # fmt: skip
-    skip = len(place.prefix) + 1
-    return [Key(row[0], row[0][skip:], row[1], row[2], row[3], tuple(int(one) for one in row[4:])) for row in rows]
 
 
 def are_deep(keys: Sequence[Key]) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import FieldInfo, fields
 
 from rota.model import Schedule
+from rota.store.counting import count_up_to
 from rota.store.database import Tx, columns
 from rota.store.sql import batch, containing
 
@@ -104,7 +105,7 @@ def _by_id(tx: Tx, sql: str, ids: Sequence[str]) -> dict[str, Schedule]:
     found: dict[str, Schedule] = {}
     in_order = sorted(ids)
     for first in range(0, len(in_order), BATCH):
-        rows = tx.rows(sql, {"batch": batch([{"id": one} for one in in_order[first : first + BATCH]])})
+        rows = tx.rows(sql, {"batch": _ids(in_order[first : first + BATCH])})
         found.update((row[0], read_schedule(row)) for row in rows)
     return found
 
@@ -122,6 +123,9 @@ class ScheduleFilter(msgspec.Struct, kw_only=True, frozen=True):
     owner: str | None = None
     tag: str | None = None
     paused: bool | None = None
+    shadow: bool | None = None
+    type: str | None = None
+    queue: str | None = None
 
 
 EVERY_ONE = ScheduleFilter()
@@ -133,7 +137,8 @@ EXISTS (SELECT 1 FROM {pg|json_array_elements_text(job->'tags') AS t(value)}{lit
 
 
 def _narrowed(wanted: ScheduleFilter) -> tuple[str, dict[str, Any]]:
-    parts, params = ["true"], {}
+    parts: list[str] = ["true"]
+    params: dict[str, Any] = {}
     if wanted.q:
         parts.append("(lower(id) LIKE :q ESCAPE '\\' OR lower(coalesce(type, '')) LIKE :q ESCAPE '\\')")
         params["q"] = containing(wanted.q)
@@ -143,16 +148,29 @@ def _narrowed(wanted: ScheduleFilter) -> tuple[str, dict[str, Any]]:
     if wanted.tag is not None:
         parts.append(TAGGED)
         params["tag"] = wanted.tag
+    if wanted.type is not None:
+        parts.append("type = :type")
+        params["type"] = wanted.type
+    if wanted.queue is not None:
+        parts.append("job->>'queue' = :queue")
+        params["queue"] = wanted.queue
     if wanted.paused is not None:
         parts.append(f"paused_at IS {'NOT ' if wanted.paused else ''}NULL")
+    if wanted.shadow is not None:
+        parts.append("shadow = :shadow")
+        params["shadow"] = int(wanted.shadow)
     return " AND ".join(parts), params
 
 
-def listed(tx: Tx, wanted: ScheduleFilter = EVERY_ONE, *, after: str = "", limit: int = 200) -> list[Schedule]:
+def listed(
+    tx: Tx, wanted: ScheduleFilter = EVERY_ONE, *, after: str = "", limit: int = 200, offset: int = 0
+) -> list[Schedule]:
     """Return schedules in the order of their ids, those after ``after``."""
     condition, params = _narrowed(wanted)
-    sql = f"SELECT {COLUMNS} FROM rota_schedules WHERE id > :after AND {condition} ORDER BY id LIMIT :limit"
-    return [read_schedule(row) for row in tx.rows(sql, {"after": after, "limit": limit, **params})]
+    sql = f"""
+    SELECT {COLUMNS} FROM rota_schedules WHERE id > :after AND {condition} ORDER BY id LIMIT :limit OFFSET :offset
+    """
+    return [read_schedule(row) for row in tx.rows(sql, {"after": after, "limit": limit, "offset": offset, **params})]
 
 
 def count(tx: Tx, wanted: ScheduleFilter = EVERY_ONE) -> int:
@@ -161,30 +179,68 @@ def count(tx: Tx, wanted: ScheduleFilter = EVERY_ONE) -> int:
     return int(tx.value(f"SELECT count(*) FROM rota_schedules WHERE {condition}", params))
 
 
+def count_up_to_cap(tx: Tx, wanted: ScheduleFilter) -> int:
+    """Return how many there are, one more than the cap of lists at most."""
+    return count_up_to(tx, "rota_schedules", *_narrowed(wanted))
+
+
 def delete(tx: Tx, schedule_id: str) -> bool:
     """Delete a schedule; its occurrences and jobs stay until their retention ends."""
     return tx.run("DELETE FROM rota_schedules WHERE id = :id", {"id": schedule_id}) == 1
 
 
+_OF_THESE = "WHERE id {in|SELECT u.id FROM {rows|u|batch|id text}}"
+PAUSE = f"""
+UPDATE rota_schedules SET paused_at = coalesce(paused_at, rota_now()), paused_by = :by, paused_note = :note,
+  resume_at = :until, version = version + 1, updated_at = rota_now()
+{_OF_THESE}
+"""
+RESUME = f"""
+UPDATE rota_schedules SET paused_at = NULL, paused_by = NULL, paused_note = NULL, resume_at = NULL,
+  resumed_at = rota_now(), version = version + 1, updated_at = rota_now()
+{_OF_THESE}
+"""
+
+
 def pause(tx: Tx, schedule_id: str, *, by: str | None, note: str | None, until: int | None) -> bool:
-    """Pause: its instants are still accounted for, as paused.
+    """As ``pause_all``, of one; tell whether it is there."""
+    return pause_all(tx, [schedule_id], by=by, note=note, until=until) == 1
+
+
+def pause_all(tx: Tx, ids: Sequence[str], *, by: str | None, note: str | None, until: int | None) -> int:
+    """Pause: instants are still accounted for, as paused; return how many schedules there are of these.
 
     That is a new version, so that a scheduler which has seen the schedule before it does not fire it afterwards.
     """
-    sql = """
-    UPDATE rota_schedules SET paused_at = coalesce(paused_at, rota_now()), paused_by = :by, paused_note = :note,
-      resume_at = :until, version = version + 1, updated_at = rota_now()
-    WHERE id = :id
-    """
-    return tx.run(sql, {"id": schedule_id, "by": by, "note": note, "until": until}) == 1
+    return tx.run(PAUSE, {"batch": _ids(ids), "by": by, "note": note, "until": until})
 
 
 def resume(tx: Tx, schedule_id: str) -> bool:
-    """End a pause.  What was due meanwhile must be accounted for before."""
+    """As ``resume_all``, of one; tell whether it is there."""
+    return resume_all(tx, [schedule_id]) == 1
+
+
+def resume_all(tx: Tx, ids: Sequence[str]) -> int:
+    """End pauses; return how many schedules there are of these.  What was due must be accounted for before."""
     tx.hint("schedules")
-    sql = """
-    UPDATE rota_schedules SET paused_at = NULL, paused_by = NULL, paused_note = NULL, resume_at = NULL,
-      resumed_at = rota_now(), version = version + 1, updated_at = rota_now()
-    WHERE id = :id
-    """
-    return tx.run(sql, {"id": schedule_id}) == 1
+    return tx.run(RESUME, {"batch": _ids(ids)})
+
+
+def _ids(ids: Sequence[str]) -> str:
+    return batch([{"id": one} for one in ids])
+
+
+def ids(tx: Tx, q: str | None, *, limit: int, offset: int) -> list[str]:
+    """Return ids of schedules in their order; ``q`` is a part of them, in any case."""
+    condition, params = _having(q)
+    sql = f"SELECT id FROM rota_schedules WHERE {condition} ORDER BY id LIMIT :limit OFFSET :offset"
+    return [row[0] for row in tx.rows(sql, {**params, "limit": limit, "offset": offset})]
+
+
+def count_ids(tx: Tx, q: str | None) -> int:
+    """Return how many schedules have such ids, one more than the cap of lists at most."""
+    return count_up_to(tx, "rota_schedules", *_having(q))
+
+
+def _having(q: str | None) -> tuple[str, dict[str, str]]:
+    return ("true", {}) if q is None else (r"lower(id) LIKE :q ESCAPE '\'", {"q": containing(q)})

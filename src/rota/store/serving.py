@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -55,17 +55,6 @@ SELECT name, {limits.COLUMNS} FROM rota_queues
 WHERE {limits.SHARED} AND name {{in|SELECT u.name FROM {{rows|u|batch|name text}}}}
 ORDER BY name FOR NO KEY UPDATE SKIP LOCKED
 """
-
-# The same, and where rings wait: one way to the server for both.
-LOCK_AND_PLACES = f"""
-WITH RECURSIVE l AS MATERIALIZED (LOCK), {rings.PLACES}
-SELECT name, {limits.COLUMNS}, NULL AS lane, NULL AS prefix FROM l
-UNION ALL (SELECT queue, NULL, NULL, NULL, NULL, lane, prefix FROM p LIMIT {rings.MOST_PLACES})
-""".replace("LOCK)", LOCK.strip() + ")")
-
-
-LIMITS_ONLY = 5
-"""The columns of `LOCK`."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -140,30 +129,58 @@ class State(msgspec.Struct):
         )
 
 
-def see(tx: Tx, request: Request, params: dict[str, object]) -> State:
-    """Look at the queues that the worker serves, without a lock."""
+def _question(request: Request) -> str:
     plain, ringed = (", ".join(part.replace("LANE", lane) for lane in request.lanes) for part in (PLAIN_IN, RINGS_IN))
     sql = SERVED.replace("PLAIN", plain).replace("RINGS", ringed).replace("QUEUES", queues(request))
-    rows = tx.rows(sql.replace("LIMITS", "true"), params)
-    served = [Served(limits.read(row[0], row[1:5]), row[5], bool(row[6]), bool(row[7])) for row in rows]
-    return State(served, rows[0][8], bool(rows[0][9]), bool(rows[0][10])) if rows else State(served)
+    return sql.replace("LIMITS", "true")
 
 
-def hold(tx: Tx, state: State) -> tuple[dict[str, Wait], list[Place]]:
+class Sight:
+    """A look at the queues that a worker serves, and at where rings wait, without a lock.
+
+    The questions may go to the server with what comes before the claim; what that makes ready has it look again.
+    """
+
+    def __init__(self, tx: Tx, request: Request, *, ringed: bool) -> None:
+        """``ringed``: whether rings probably wait, so that it is worth to ask at once where."""
+        self.params = params_of(request)
+        self._tx = tx
+        self._question = _question(request)
+        self._with_places = ringed and tx.dialect == "postgresql"
+        self._ask()
+
+    def _ask(self) -> None:
+        self._told = self._tx.told["jobs"]
+        self._rows = self._tx.ahead(self._question, self.params)
+        self._places = self._tx.ahead(rings.PLACES_PG) if self._with_places else None
+
+    def state(self) -> State:
+        """Return what is to be seen now."""
+        if self._tx.told["jobs"] != self._told:  # whoever makes a job ready says so
+            self._ask()
+        rows = self._rows()
+        served = [Served(limits.read(row[0], row[1:5]), row[5], bool(row[6]), bool(row[7])) for row in rows]
+        return State(served, rows[0][8], bool(rows[0][9]), bool(rows[0][10])) if rows else State(served)
+
+    def places(self) -> list[Place]:
+        """Return where rings wait."""
+        return [Place(*row) for row in self._places()] if self._places is not None else rings.places(self._tx)
+
+
+def hold(tx: Tx, state: State, meanwhile: Callable[[], None] = lambda: None) -> dict[str, Wait]:
     """Lock the queues with limits in which something waits; leave out those that another claim holds.
 
-    Returns those, and where rings wait.
+    Returns those.  What ``meanwhile`` asks for goes with the lock, and is run behind it.
     """
     # With nothing waiting in it when it was looked at, a queue with limits is not counted and not served.
     state.served[:] = [one for one in state.served if one.waiting or not one.limits.any]
     shared = [one.limits.name for one in state.served if one.limits.shared]
     if not shared or tx.dialect == "sqlite":
-        return {}, rings.places(tx) if state.ringed else []
-    rows = tx.rows(LOCK_AND_PLACES if state.ringed else LOCK, {"batch": batch([{"name": name} for name in shared])})
-    held = {row[0]: row[1:5] for row in rows if len(row) == LIMITS_ONLY or row[5] is None}
+        return {}
+    rows = tx.ahead(LOCK, {"batch": batch([{"name": name} for name in shared])})
+    meanwhile()
+    held = {row[0]: limits.read(row[0], row[1:5]) for row in rows()}
     for one in state.served:
-        if one.limits.name in held:
-            one.limits = limits.read(one.limits.name, held[one.limits.name])
+        one.limits = held.get(one.limits.name, one.limits)
     state.served[:] = [one for one in state.served if not one.limits.shared or one.limits.name in held]
-    places = [Place(row[0], *row[5:]) for row in rows if len(row) > LIMITS_ONLY and row[5] is not None]
-    return {name: Wait("contended") for name in shared if name not in held}, places
+    return {name: Wait("contended") for name in shared if name not in held}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Literal
 
@@ -89,6 +90,12 @@ def batch(rows: Any) -> str:
     except UnicodeEncodeError:
         text = json.dumps(_storable(msgspec.to_builtins(rows)), ensure_ascii=False)
     return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
+
+
+def storable(values: Iterable[Any]) -> bool:
+    """Tell whether the texts among values hold nothing that ``batch`` would have to replace."""
+    text = "".join(value for value in values if type(value) is str)
+    return "\0" not in text and (text.isascii() or _SURROGATE.search(text) is None)
 
 
 def _storable(value: Any) -> Any:

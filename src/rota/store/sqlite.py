@@ -8,7 +8,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from rota.store.database import (
     Duplicate,
     HintListener,
     Params,
-    Pool,
     Row,
     Topic,
     Tx,
@@ -50,6 +49,7 @@ from rota.store.lent import (
     named,
     no_transaction,
 )
+from rota.store.pool import Pool
 from rota.store.sql import render
 from rota.store.wake import Wake
 
@@ -158,6 +158,13 @@ class SqliteTx(Tx):
 
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         return self._execute(sql, params).rowcount
+
+    def load(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        marks = ", ".join("?" for _ in columns)
+        try:
+            self.connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)
+        except sqlite3.Error as error:
+            raise translate(error) from error
 
     def _send_hint(self, topic: Topic) -> None:
         self.after_commit(lambda: self._wake.send(self.db.payload(topic)))
@@ -325,6 +332,17 @@ class SqliteDatabase(Database):
             yield tx
             self.last_contact = time.monotonic()
         tx.committed()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Tx]:
+        with self.statement() as tx:
+            tx.run("PRAGMA query_only=ON")
+            try:
+                tx.run("BEGIN")
+                yield tx
+                tx.run("COMMIT")
+            finally:  # one that is left open in a transaction, the pool closes
+                tx.run("PRAGMA query_only=OFF")
 
     async def lend(self, connection: Any) -> Lent | None:
         over, found = await alchemy(connection)

@@ -43,10 +43,11 @@ def listed(tx: Tx) -> list[dict[str, Any]]:
     """)
 
 
-def revoke(tx: Tx, token_id: str) -> bool:
-    """End a token; tell whether there was one to end."""
-    sql = "UPDATE rota_tokens SET revoked_at = rota_now() WHERE id = :id AND revoked_at IS NULL"
-    return is_id(token_id) and tx.run(sql, {"id": token_id}) == 1
+def revoke(tx: Tx, token_id: str) -> dict[str, Any] | None:
+    """End a token; return what it is called and its role, None where there was none to end."""
+    sql = "UPDATE rota_tokens SET revoked_at = rota_now() WHERE id = :id AND revoked_at IS NULL RETURNING name, role"
+    found = tx.dicts(sql, {"id": token_id}) if is_id(token_id) else []
+    return found[0] if found else None
 
 
 def remembered(tx: Tx, key: str) -> tuple[str, int, str] | None:

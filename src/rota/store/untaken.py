@@ -119,6 +119,7 @@ def lacking(takers: Sequence[Taker], wanted: Lane) -> str:
 
 OPEN = "(q.paused_at IS NULL OR q.resume_at <= rota_now())"
 
+# Without the inner limit SQLite expects so many that it reads all jobs first, for a filter.
 # From one place to the next, which a comparison of rows would not do on SQLite: that goes through the whole queue.
 PLAIN = """
 WITH RECURSIVE p(id) AS (
@@ -127,7 +128,7 @@ WITH RECURSIVE p(id) AS (
   SELECT coalesce(
     (WAITS AND j.queue = c.queue AND j.lane > c.lane ORDER BY j.lane, j.rank, j.run_at, j.id LIMIT 1),
     (WAITS AND j.queue > c.queue ORDER BY j.queue, j.lane, j.rank, j.run_at, j.id LIMIT 1))
-  FROM p JOIN rota_jobs c ON c.id = p.id
+  FROM p JOIN rota_jobs c ON c.id = p.id {lite|LIMIT 1000}
 )
 SELECT c.queue, c.lane, NULL, c.type, c.run_at
 FROM p JOIN rota_jobs c ON c.id = p.id JOIN rota_queues q ON q.name = c.queue WHERE OPEN LIMIT 1000
@@ -145,7 +146,7 @@ WITH RECURSIVE p(id) AS (
      ORDER BY j.ring, j.rank, j.run_at, j.id LIMIT 1),
     (WAITS AND j.queue = c.queue AND j.lane > c.lane ORDER BY j.lane, j.ring, j.rank, j.run_at, j.id LIMIT 1),
     (WAITS AND j.queue > c.queue ORDER BY j.queue, j.lane, j.ring, j.rank, j.run_at, j.id LIMIT 1))
-  FROM p JOIN rota_jobs c ON c.id = p.id
+  FROM p JOIN rota_jobs c ON c.id = p.id {lite|LIMIT 1000}
 )
 SELECT c.queue, c.lane, LABELS, c.type, c.run_at
 FROM p JOIN rota_jobs c ON c.id = p.id JOIN rota_queues q ON q.name = c.queue

@@ -73,14 +73,17 @@ def get(tx: Tx, schedule_id: str, version: int) -> ScheduleVersion | None:
     return _read(row) if row else None
 
 
-def listed(tx: Tx, schedule_id: str, *, before: int | None = None, limit: int = 200) -> list[ScheduleVersion]:
+def listed(
+    tx: Tx, schedule_id: str, *, before: int | None = None, limit: int = 200, offset: int = 0
+) -> list[ScheduleVersion]:
     """Return the versions of a schedule, the latest first, those with numbers below ``before``."""
     sql = f"""
     SELECT {COLUMNS} FROM rota_schedule_versions WHERE schedule_id = :id
       AND version < coalesce(CAST(:before AS bigint), 9223372036854775807)
-    ORDER BY version DESC LIMIT :limit
+    ORDER BY version DESC LIMIT :limit OFFSET :offset
     """
-    return [_read(row) for row in tx.rows(sql, {"id": schedule_id, "before": before, "limit": limit})]
+    params = {"id": schedule_id, "before": before, "limit": limit, "offset": offset}
+    return [_read(row) for row in tx.rows(sql, params)]
 
 
 def numbered(tx: Tx, schedule_id: str, numbers: Sequence[int]) -> dict[int, ScheduleVersion]:

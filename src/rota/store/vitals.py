@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from rota.store import meta, queues, untaken, workers
+from rota.store import meta, untaken, workers
 from rota.store.database import Tx
 from rota.store.untaken import Lane
 
@@ -49,37 +49,4 @@ def look(tx: Tx) -> Vitals:
         worker_seen_at=seen.get("worker"),
         untaken=untaken.lanes(tx, untaken.takers_of(living)),
         overdue=tx.value(OVERDUE),
-    )
-
-
-class Gauges(msgspec.Struct, frozen=True):
-    """The state of the system in numbers, for those who keep them.  Times are µs UTC by the database's clock."""
-
-    now: int
-    accounted_to: int | None
-    schedules_due: int
-    """Not above ``MOST_COUNTED``."""
-    schedulers: int
-    workers: int
-    jobs: dict[tuple[str, str], int]
-    """By queue and status, each as ``store.queues.stats`` caps it."""
-
-
-COUNTED_STATUSES = ("pending", "scheduled", "running", "failed")
-
-
-def gauges(tx: Tx) -> Gauges:
-    """Return the state of the system in numbers."""
-    roles = [worker.role for worker in workers.living(tx)]
-    jobs = {(queue.name, status): 0 for queue in queues.listed(tx) for status in COUNTED_STATUSES}
-    for row in queues.stats(tx):
-        where = (row["queue"], row["status"])
-        jobs[where] = jobs.get(where, 0) + int(row["n"])
-    return Gauges(
-        now=tx.now(),
-        accounted_to=meta.accounted_to(tx),
-        schedules_due=int(tx.value(COUNT_DUE)),
-        schedulers=roles.count("scheduler"),
-        workers=roles.count("worker"),
-        jobs=jobs,
     )

@@ -79,7 +79,8 @@ def busy_in_queue(tx: Tx, queue: str) -> dict[str, int]:
 DURATIONS = f"""
 SELECT r.completed_at - r.started_at FROM (
   SELECT j.status, j.started_at, j.completed_at FROM rota_jobs j
-  WHERE {{lite|j.type = :type AND j.id < :id}}{{pg|(j.type, j.id) < (:type, CAST(:id AS uuid)) AND j.type >= :type}}
+  WHERE {{lite|j.type = :type AND j.id < :id}}
+    {{pg|(j.type, j.id) < (:type, CAST(:id AS uuid)) AND j.type >= :type AND j.status <> 'running'}}
   ORDER BY j.type DESC, j.id DESC LIMIT {MOST_LOOKED_AT}
 ) r WHERE r.status = 'completed' AND r.completed_at >= r.started_at LIMIT {LAST_RUNS}
 """

@@ -81,6 +81,12 @@ def living(tx: Tx, role: str | None = None) -> list[Worker]:
     ]
 
 
+def last_seen(tx: Tx, role: str) -> int | None:
+    """Return when a process of a role last gave a sign of life, whether it lives or not; None where there was none."""
+    found: int | None = tx.value("SELECT max(seen_at) FROM rota_workers WHERE role = :role", {"role": role})
+    return found
+
+
 def listed(tx: Tx) -> list[Worker]:
     """Return all processes that are kept, the living first; one whose lease is over is lost."""
     sql = f"""
