@@ -21,7 +21,7 @@ CANCELLED: frozenset[Stop | None] = frozenset(("cancel", "kill"))
 """Reasons for an end that somebody asked for."""
 
 
-class Running(msgspec.Struct):
+class Running(msgspec.Struct, gc=False):
     """An attempt under way in this worker."""
 
     claimed: Claimed

@@ -25,11 +25,15 @@ from rota.store.claims import Claimed, Found, Spot
 from rota.store.database import Database, Tx
 from rota.store.limits import Wait
 from rota.store.picking import Rounds
-from rota.store.serving import Request
+from rota.store.serving import Request, Sight
 from rota.store.turns import Mode
 from rota.store.untaken import HOST
 
 POLL_S = 1.0
+QUIET_S = 2.0
+"""The same while nothing waits and nothing runs, and hints are heard."""
+PORTION = 400
+"""At most so many of a lane are claimed by one plain statement: the next are claimed while these begin."""
 COALESCE_S = 0.002
 ENOUGH = 100
 """While there is more to claim and fewer slots than this are free, those that fall free soon are filled together."""
@@ -48,14 +52,23 @@ class Turn:
     def __init__(self, request: Request, rounds: Rounds) -> None:
         self._request = request
         self._rounds = rounds
+        self._sight: Sight | None = None
         self.found: Found | None = None
+
+    def look(self, tx: Tx) -> None:
+        """Ask what waits, together with what is written next; what that makes ready is seen all the same."""
+        self._sight = Sight(tx, self._request, ringed=self._rounds.ringed)
 
     def claim(self, tx: Tx) -> None:
         """Claim what this transaction has made room for, and whatever else may start."""
-        self.found = claims.claim_in_turn(tx, self._request, self._rounds)
+        self.found = claims.claim_in_turn(tx, self._request, self._rounds, self._sight)
 
     def fills(self, room: Mapping[Spot, int]) -> bool:
-        """Tell whether all of some room is taken again, so that nobody else need look for it."""
+        """Tell whether all of some room is probably taken again, so that nobody else need look for it."""
+        return self.found is not None and not Counter(room) - Counter(self.found.rooms)
+
+    def filled(self, room: Mapping[Spot, int]) -> bool:
+        """Tell after the commit whether it is."""
         return self.found is not None and not Counter(room) - Counter(one.room for one in self.found.jobs if one.room)
 
 
@@ -75,7 +88,9 @@ class Claimer(Loop):
         cancel: Callable[[list[tuple[str, int, Mode]]], None],
         held: Callable[[list[tuple[str, int]], str], None],
         clocks: Callable[[list[Clock]], None],
+        hears: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``hears`` tells whether hints arrive, so that looks without one find hardly ever anything."""
         super().__init__()
         self._db = db
         self._host = platform.node()
@@ -88,6 +103,7 @@ class Claimer(Loop):
         self._cancel = cancel
         self._held = held
         self._clocks = clocks
+        self._hears = hears
         self._answer_key = secrets.token_hex(32)
         self._claiming = threading.Lock()
         self._draining = False
@@ -167,6 +183,8 @@ class Claimer(Loop):
         if self._filled and sum(free.values()) < ENOUGH:
             time.sleep(COALESCE_S)
             free = self._slots.free()
+        if not self._rounds.in_turn:
+            free = {lane: min(places, PORTION) for lane, places in free.items()}
         if not free:
             self._filled, self._waits = frozenset(self._slots.capacity), {}
             return 0.0 if self._slots.free() else POLL_S  # one that fell free a moment before has not woken us
@@ -230,7 +248,7 @@ class Claimer(Loop):
         if found.again and found.jobs:
             self._fruitless = 0
             return 0.0
-        pause = POLL_S * random.uniform(0.9, 1.2)
+        pause = (QUIET_S if self._is_quiet(found) else POLL_S) * random.uniform(0.9, 1.2)
         if found.until is not None:
             pause = min(pause, max(0.0, (found.until - found.now) / 1e6))
         if not found.contended and not found.again:
@@ -240,6 +258,9 @@ class Claimer(Loop):
         soon = min(most if found.contended else POLL_S, least * 2.0 ** min(self._fruitless, 10))
         self._fruitless = 0 if found.jobs else self._fruitless + 1
         return min(pause, soon * random.uniform(0.5, 1.0))
+
+    def _is_quiet(self, found: Found) -> bool:
+        return not (found.jobs or found.waits or any(self._slots.taken().values())) and self._hears()
 
     def _keep(self, waits: dict[str, Wait]) -> None:
         """Keep why queues wait; log where one begins to wait for its rate limit."""

@@ -249,14 +249,19 @@ class Flusher(Loop):
         follows = batch.room and not batch.slow and not self._failures
         slowed: list[Slowed] = []
         with self._turn_to_claim() if follows else nullcontext() as turn, self._db.transaction() as tx:
+            if turn is not None and not batch.returned:  # those wait again, and are to be seen
+                turn.look(tx)
             accepted = self._write_in(tx, batch)
             if turn is not None:
                 turn.claim(tx)
-            _hint(tx, batch, room=bool(batch.room) and not (turn and turn.fills(batch.room)))
+            hinted = bool(batch.room) and not (turn and turn.fills(batch.room))
+            _hint(tx, batch, room=hinted)
             if batch.slow:  # last, since whoever changes the queue waits for the end of this
                 slowed = slowing.slow(tx, batch.slow)
         for one in slowed:
             tell_slowed(one)
+        if turn is not None and batch.room and not hinted and not turn.filled(batch.room):
+            self._db.run(lambda tx: tx.hint("room"))
         if batch.room and turn is None:
             self._room()
         if accepted:

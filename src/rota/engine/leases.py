@@ -7,6 +7,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -78,10 +79,12 @@ class Lease(Loop):
                 "loop/stalled", "loop/stalled", "the work does not move; the lease is not renewed", level="error",
                 workerId=self.record.id,
             )  # fmt: skip
-        elif self._registered:
-            self._renew()
-        else:
-            self._register()
+            return self._lease_s / RENEWALS
+        with self._db.at_once():
+            if self._registered:
+                self._renew()
+            else:
+                self._register()
         return self._lease_s / RENEWALS
 
     def check(self) -> None:
@@ -101,7 +104,13 @@ class Lease(Loop):
         self._db.run(lambda tx: workers.register(tx, record, self._lease_us))
         with self._changing:
             self._registered, self._held_until = True, began + self._lease_s
-        logs.event(f"{record.role}/started", f"{record.role} started", workerId=record.id)
+        more: dict[str, Any] = {}
+        if record.role == "worker":
+            given = {"queues": record.queues, "slots": record.lanes, "labels": record.labels}
+            more = {name: msgspec.json.decode(text) for name, text in given.items() if text is not None}
+        logs.event(
+            f"{record.role}/started", f"{record.role} started", workerId=record.id, version=record.version, **more
+        )  # fmt: skip
 
     def _renew(self) -> None:
         began, worker_id = time.monotonic(), self.record.id

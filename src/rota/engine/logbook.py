@@ -27,7 +27,9 @@ class Logbook:
         """Number of the last line, over all attempts of the job."""
         self._head_left = limit_bytes // 2
         self._tail_limit = limit_bytes - limit_bytes // 2
-        self._buffer: deque[tuple[int, Line, int]] = deque()
+        self._buffer: deque[Line] = deque()
+        self._numbers: deque[int] = deque()
+        """Of the lines in the buffer; beside it, since a pair for each would take more memory than most lines."""
         self._buffered = 0
         self._dropped = 0
         self._tail: deque[tuple[int, int]] = deque()
@@ -47,32 +49,35 @@ class Logbook:
         """Add lines; when more comes than a flush may store, the oldest of them make way once the head is kept."""
         for line in lines:
             self.lines += 1
-            size = len(line.text) + 40
-            self._buffer.append((self.lines, line, size))
-            self._buffered += size
+            self._buffer.append(line)
+            self._numbers.append(self.lines)
+            self._buffered += _size(line)
         while self._buffered > PER_FLUSH_BYTES and self._head_left <= 0:
-            _, _, size = self._buffer.popleft()
-            self._buffered -= size
-            self._dropped += 1
+            self._drop()
         # Before the head is full the newest make way: the head is the beginning, whole.
         while self._buffered > self._head_left + PER_FLUSH_BYTES > PER_FLUSH_BYTES:
             self._drop_after_head()
 
+    def _drop(self) -> int:
+        """Drop the oldest line; return its size."""
+        size = _size(self._buffer.popleft())
+        self._numbers.popleft()
+        self._buffered -= size
+        self._dropped += 1
+        return size
+
     def _drop_after_head(self) -> None:
         """Drop from the middle: what comes after the head's rest and before the newest megabyte."""
-        kept: deque[tuple[int, Line, int]] = deque()
+        kept: list[tuple[int, Line]] = []
         room = self._head_left
-        while self._buffer and room >= self._buffer[0][2]:
-            item = self._buffer.popleft()
-            room -= item[2]
-            kept.append(item)
-        size = sum(item[2] for item in self._buffer)
+        while self._buffer and room >= _size(self._buffer[0]):
+            room -= _size(self._buffer[0])
+            kept.append((self._numbers.popleft(), self._buffer.popleft()))
+        size = sum(map(_size, self._buffer))
         while size > PER_FLUSH_BYTES:
-            _, _, gone = self._buffer.popleft()
-            size -= gone
-            self._buffered -= gone
-            self._dropped += 1
-        self._buffer.extendleft(reversed(kept))
+            size -= self._drop()
+        self._buffer.extendleft(line for _, line in reversed(kept))
+        self._numbers.extendleft(number for number, _ in reversed(kept))
 
     def take(self) -> tuple[list[LogChunk], list[tuple[str, int]]]:
         """Return (chunks to store, chunks to delete as (job, first line)); empties the buffer."""
@@ -80,7 +85,9 @@ class Logbook:
         part: list[Line] = []
         first = size = 0
         previous: int | None = None
-        for number, line, length in self._buffer:
+        while self._buffer:  # each line goes as soon as it is in a chunk: a flood fills memory once, not twice
+            number, line = self._numbers.popleft(), self._buffer.popleft()
+            length = _size(line)
             gap = previous is not None and number != previous + 1
             if part and (gap or size + length > CHUNK_BYTES):
                 chunks.append(self._chunk(first, part))
@@ -92,7 +99,6 @@ class Logbook:
             previous = number
         if part:
             chunks.append(self._chunk(first, part))
-        self._buffer.clear()
         self._buffered = 0
         self._dropped = 0
         return chunks, self._trim(chunks)
@@ -116,3 +122,7 @@ class Logbook:
                 self._tail_bytes -= old
                 gone.append((self._job_id, first))
         return gone
+
+
+def _size(line: Line) -> int:
+    return len(line.text) + 40

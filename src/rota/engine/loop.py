@@ -30,6 +30,7 @@ class Loop(ABC):
         self._failures = 0
         self.turned = time.monotonic()
         """``time.monotonic()`` of the last turn that ended, well or not."""
+        self._began = self.turned
         self.sleeps_until: float | None = None
         self.last_error: str | None = None
 
@@ -63,8 +64,8 @@ class Loop(ABC):
         return self._thread is not None and self._thread.is_alive()
 
     def moves(self, within_s: float) -> bool:
-        """Tell whether the loop sleeps, or ended a turn within the last so many seconds."""
-        return self.sleeps_until is not None or time.monotonic() - self.turned < within_s
+        """Tell whether the loop sleeps, or began or ended a turn within the last so many seconds."""
+        return self.sleeps_until is not None or time.monotonic() - max(self.turned, self._began) < within_s
 
     def start(self) -> None:
         """Begin in a thread of its own."""
@@ -92,6 +93,7 @@ class Loop(ABC):
             if pause > 0:
                 self.sleeps_until = time.time() + pause
                 (self._stopping if self._failures else self._wake).wait(pause)
+                self._began = time.monotonic()  # first, so that it never seems to stand still
                 self.sleeps_until = None
 
     def _turn(self) -> float:

@@ -12,7 +12,8 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -20,15 +21,18 @@ import msgspec
 from rota import logs
 from rota.actions import present
 from rota.errors import RotaError, SettingInvalid
-from rota.insight.metrics import CONTENT_TYPE, gauge, text_of
+from rota.insight.measured import system_text
+from rota.insight.metrics import CONTENT_TYPE, Samples, of_process, text_of
 from rota.settings import Settings
-from rota.store import meta, migrate, vitals
+from rota.store import meta, migrate
 from rota.store.database import Database
 from rota.store.readers import Readers
 
 STANDSTILL_S = 30.0
 """A loop that has not turned for so long stands still."""
 REACHED_S = 5.0
+BELIEVED_FOR_S = 1.0
+"""So long what was measured is told to all who ask."""
 ANSWER_WITHIN_S = 4.0
 REQUEST_S = 5.0
 LONGEST_REQUEST = 8192
@@ -38,8 +42,6 @@ REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
            405: "Method Not Allowed", 503: "Service Unavailable"}  # fmt: skip
 
 Reply = tuple[int, str, bytes]
-Sample = tuple[str, str, Sequence[tuple[str, float]]]
-"""Name, meaning, and (labels in braces, value) of each sample."""
 
 
 class Process:
@@ -51,7 +53,7 @@ class Process:
         *,
         standing: Callable[[float], list[str]],
         unable: Callable[[], str | None] = lambda: None,
-        numbers: Callable[[], list[Sample]] = list,
+        numbers: Callable[[], Samples] = dict,
     ) -> None:
         self.role = role
         self.standing = standing
@@ -70,6 +72,8 @@ class Probe:
         self._is_loopback = ipaddress.ip_address(listener.getsockname()[0]).is_loopback
         self._readers = Readers(1)
         self._open = 0
+        self._seen: asyncio.Future[str] | None = None
+        self._seen_until = 0.0
 
     def start(self) -> None:
         """Answer from now on, in a thread that ends with the process."""
@@ -138,14 +142,15 @@ class Probe:
         if not self._may_see_numbers(headers):
             hint = "set ROTA_METRICS_PUBLIC, or send ROTA_AUTH_SECRET as a bearer token"
             return _json(401, {"title": "these numbers need a token", "hint": hint})
-        samples = self._process.numbers()
-        try:
-            text = text_of(await self._read(vitals.gauges))
-        except (RotaError, TimeoutError):
-            text = ""
-        up: Sample = ("rota_database_up", "Whether the database answered just now.", [("", 1 if text else 0)])
-        own = "\n".join(line for sample in [up, *samples] for line in gauge(*sample))
-        return 200, CONTENT_TYPE, f"{text}{own}\n".encode()
+        if self._seen is None or time.monotonic() >= self._seen_until:
+            self._seen = asyncio.ensure_future(self._read(system_text))
+            self._seen_until = time.monotonic() + BELIEVED_FOR_S
+        system = ""
+        with suppress(RotaError, TimeoutError):  # it is told as a number
+            system = await asyncio.shield(self._seen)
+        uses, seconds = self._db.usage()
+        own = of_process(database_up=bool(system), uses=uses, seconds=seconds)
+        return 200, CONTENT_TYPE, (system + text_of({**own, **self._process.numbers()})).encode()
 
     def _may_see_numbers(self, headers: dict[str, str]) -> bool:
         if self._settings.metrics_public:

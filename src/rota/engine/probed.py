@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 from rota.engine.loop import Loop
-from rota.engine.probe import Process, Sample
+from rota.engine.probe import Process
 from rota.engine.worker import Worker
+from rota.insight.metrics import Sample, Samples
 
 
 def of_loops(role: str, loops: Sequence[Loop]) -> Process:
@@ -27,14 +28,13 @@ def of_worker(worker: Worker) -> Process:
             return f"it is {worker.state}"
         return None if worker.lease.held else "it has no lease"
 
-    def numbers() -> list[Sample]:
-        late_s = max(0.0, round(time.monotonic() - worker.turned, 3))
-        return [
-            ("rota_worker_slots", "Jobs that this worker runs at once, at most.", _by_kind(worker.slots.capacity)),
-            ("rota_worker_slots_taken", "Jobs that it runs.", _by_kind(worker.slots.taken())),
-            ("rota_worker_turned_seconds", "How long ago its event loop last turned.", [("", late_s)]),
-            ("rota_worker_log_bytes", "Bytes of logs that wait to be stored.", [("", worker.flusher.log_bytes)]),
-        ]
+    def numbers() -> Samples:
+        return {
+            "rota_process_slots": _by_kind(worker.slots.capacity),
+            "rota_process_slots_used": _by_kind(worker.slots.taken()),
+            "rota_process_event_loop_lag_seconds": [((), round(worker.late_s(), 3))],
+            "rota_process_log_waiting_bytes": [((), worker.flusher.log_bytes)],
+        }
 
     return Process("worker", standing=standing, unable=unable, numbers=numbers)
 
@@ -43,5 +43,5 @@ def _standing(loops: Sequence[Loop], within_s: float) -> list[str]:
     return [loop.name for loop in loops if not loop.moves(within_s)]
 
 
-def _by_kind(counts: Mapping[str, int]) -> list[tuple[str, float]]:
-    return [(f'{{kind="{kind}"}}', count) for kind, count in sorted(counts.items())]
+def _by_kind(counts: Mapping[str, int]) -> list[Sample]:
+    return [((kind,), count) for kind, count in sorted(counts.items())]

@@ -39,8 +39,13 @@ class Registry(Loop):
         self.foreign: tuple[str, ...] = ()
 
     def knows(self, name: str | None) -> bool:
-        """Tell whether this worker has the code of a type."""
-        return name in self._mine
+        """Tell whether this worker has the code of a type, or may import it: where its name is the function's path."""
+        return name in self._mine or (name is not None and self._is_open(name))
+
+    def _is_open(self, name: str) -> bool:
+        module, _, function = name.partition(":")
+        open_ones = self._settings.function_modules
+        return bool(function) and any(module == one or module.startswith(f"{one}.") for one in open_ones)
 
     def secrets_of(self, name: str | None) -> tuple[str, ...]:
         """Return the names of the secrets that the code of a type asks for."""
@@ -59,18 +64,18 @@ class Registry(Loop):
         """Write what is new, and look which types are foreign; return how long until the next look (s)."""
         with self._lock:
             mine, waiting = dict(self._mine), list(self._pending)
-        worker = self._lease.worker_id
-        if self._lease.held and self._declared_for != (worker, len(mine)):
-            self._write_types(mine, worker)
-            self._declared_for = (worker, len(mine))
+        worker, names = self._lease.worker_id, self._db.read(types.code_names)
+        served = {*mine, *(name for name in names if self._is_open(name))}
+        if self._lease.held and self._declared_for != (worker, len(served)):
+            self._write_types(mine, worker, served)
+            self._declared_for = (worker, len(served))
         self._write_schedules(waiting)
         with self._lock:
             self._pending = self._pending[len(waiting) :]
-        names = self._db.read(types.code_names)
-        self.foreign = tuple(name for name in names if name not in mine)
-        return REFRESH_S if self._declared_for == (self._lease.worker_id, len(mine)) else 0.1
+        self.foreign = tuple(name for name in names if name not in served)
+        return REFRESH_S if self._declared_for == (self._lease.worker_id, len(served)) else 0.1
 
-    def _write_types(self, mine: dict[str, Declared], worker: str) -> None:
+    def _write_types(self, mine: dict[str, Declared], worker: str, served: set[str]) -> None:
         records = [
             with_resolved(
                 JobType(
@@ -88,7 +93,7 @@ class Registry(Loop):
         if records:
             for name in self._db.run(lambda tx: types.put(tx, records)):
                 logs.event("type/declared", f"job type {name} declared", jobType=name)
-        self._db.run(lambda tx: workers.declare(tx, worker, sorted(mine)))
+        self._db.run(lambda tx: workers.declare(tx, worker, sorted(served)))
 
     def _write_schedules(self, documents: Sequence[str]) -> None:
         """Write what an application declares; a wrong one is told and keeps no other from being written."""

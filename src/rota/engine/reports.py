@@ -89,12 +89,13 @@ class Reports:
 
     def last(self, running: Running) -> int:
         """Hand the rest over before the result, which ends the lease of the job; return the number of the last line."""
-        if (report := self._progress.pop(running.key, None)) is not None:
-            self._flusher.add(running.worker, progress={running.key: report})
-        if (value := self._checkpoints.pop(running.key, None)) is not None:
-            self._flusher.add(running.worker, checkpoints={running.key: value})
-        self._talkative.discard(running.key)
-        book = self._books.pop(running.key, None)
+        key = running.key
+        if (report := self._progress.pop(key, None)) is not None:
+            self._flusher.add(running.worker, progress={key: report})
+        if (value := self._checkpoints.pop(key, None)) is not None:
+            self._flusher.add(running.worker, checkpoints={key: value})
+        self._talkative.discard(key)
+        book = self._books.pop(key, None)
         if book is None:
             return running.claimed.log_lines
         if not book.empty:

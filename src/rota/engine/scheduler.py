@@ -15,6 +15,7 @@ from rota.actions.overlap import turn_of
 from rota.actions.telling import tell_of
 from rota.engine.loop import Loop
 from rota.engine.outage import PASSING
+from rota.engine.tracing import fired, fired_trace
 from rota.errors import Invalid
 from rota.model import JobType, NewJob, Schedule
 from rota.settings import Settings
@@ -266,6 +267,7 @@ class Scheduler(Loop):
             scheduled_for=run.scheduled_for,
             delay_us=jitter_us(schedule, run.scheduled_for),
             turn_key=turn_of(schedule, template),
+            trace=fired_trace(run.job_id),
         )
 
     def _move_watermark(self, at_us: int, tx: Tx | None = None) -> None:
@@ -300,3 +302,4 @@ def _tell(decision: Decision, stored: set[int]) -> None:
         if occurrence.job_id is not None and occurrence.scheduled_for not in stored:
             continue  # a row covered that instant before: no job was made
         tell_of(occurrence, decision.schedule.type)
+        fired(occurrence, decision.schedule.type)

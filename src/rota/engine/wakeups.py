@@ -25,6 +25,10 @@ class Wakeups(Loop):
         self._wake_by_topic = wake
         self._listener: HintListener | None = None
 
+    def hears(self) -> bool:
+        """Tell whether a server keeps hints for us: datagrams may get lost, and so do not count."""
+        return self._listener is not None and self._db.dialect == "postgresql"
+
     def run_once(self) -> float:
         """Wait for hints once, and pass them on."""
         if self._listener is None:

@@ -28,6 +28,7 @@ from rota.engine.reports import Reports
 from rota.engine.slots import Slots
 from rota.engine.stops import Stops
 from rota.engine.telling import tell_end, tell_started
+from rota.engine.tracing import attempt_spans
 from rota.engine.unknown import Unknown
 from rota.engine.vault import Answer, Asked, Vault, secrets_of
 from rota.engine.wakeups import Wakeups
@@ -65,6 +66,7 @@ class Worker:
         self._stops = Stops(self.running, self._executors)
         self._ended: list[tuple[Running, Outcome]] = []
         self._unknown = Unknown()
+        self._spans = attempt_spans()
         self.state = "running"
         self.turned = time.monotonic()
         """``time.monotonic()`` of the last turn of the event loop."""
@@ -96,10 +98,14 @@ class Worker:
             cancel=self._soon(self._stops.cancel),
             held=self._soon(self._give_back_unknown),
             clocks=self._soon(self._stops.set_clocks),
+            hears=self._hears,
         )
         self.wakeups = Wakeups(
             db, {"jobs": [self.claimer.wake], "room": [self.claimer.wake], "cancel": [self.claimer.look_for_cancels]}
         )
+
+    def _hears(self) -> bool:
+        return self.wakeups.hears()
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -201,6 +207,8 @@ class Worker:
         calls: list[Call] = []
         asked: list[Asked] = []
         stale = worker != self.lease.worker_id
+        if self._spans is not None:
+            claimed = [self._spans.begin(one) for one in claimed]
         for one in claimed:
             call = one.call
             running = begin(one, worker)
@@ -211,7 +219,7 @@ class Worker:
             elif call.lane in ANY_TYPE_LANES and call.target is None and not self.registry.knows(call.type):
                 self.done(call, NO_CODE)
             else:
-                tell_started(call)
+                tell_started(one)
                 if names := secrets_of(call) or self.registry.secrets_of(call.type):
                     asked.append(Asked(running, names))
                 else:
@@ -266,7 +274,8 @@ class Worker:
         """Pass ended runs on to the flusher, and their slots to the claimer."""
         ended, self._ended = self._ended, []
         now_us = time.time_ns() // 1000
-        self.slots.release(Counter(running.call.lane for running, _ in ended))
+        lanes = Counter(running.call.lane for running, _ in ended)
+        self.slots.release(lanes)
         by_worker: dict[str, list[Finished | Returned | Deferred]] = {}
         room: Counter[Spot] = Counter()
         slow: list[tuple[str, int, str]] = []
@@ -280,10 +289,12 @@ class Worker:
             if running.claimed.room is not None and not isinstance(result, Deferred):
                 room[running.claimed.room] += 1
             tell_end(running, result)
+            if self._spans is not None:
+                self._spans.end(running, result)
         for worker, results in by_worker.items():
             self.flusher.add(worker, results, slow=slow, room=room)
         if not room:  # else the flusher claims with what it writes, or has it done
-            self.claimer.freed({running.call.lane for running, _ in ended})
+            self.claimer.freed(set(lanes))
 
     def _judge(self, running: Running, outcome: Outcome, now_us: int) -> Finished | Returned | Deferred:
         """Judge; whatever an executor reports must not keep the others that ended with it from being recorded."""
@@ -355,14 +366,18 @@ class Worker:
         return (self.claimer, self.flusher, self.lease, self.registry, self.wakeups)
 
     def _describe(self) -> tuple[str, int, object]:
-        pause_s = HOUSEKEEPING_S if self.running else IDLE_S
         detail = {
             "slots": {lane: {"taken": n, "of": self.slots.capacity[lane]} for lane, n in self.slots.taken().items()},
             "loops": [loop.describe() for loop in self.loops()],
-            "loopLagMs": max(0, int((time.monotonic() - self.turned - pause_s) * 1000)),
+            "loopLagMs": int(self.late_s() * 1000),
             "sleeping": self.claimer.sleeping(),
         }
         return self.state, len(self.running), detail
+
+    def late_s(self) -> float:
+        """Return how late the event loop is (s)."""
+        pause_s = HOUSEKEEPING_S if self.running else IDLE_S
+        return max(0.0, time.monotonic() - self.turned - pause_s)
 
     def _claimed_ago(self) -> int | None:
         last = self.claimer.last_claim
