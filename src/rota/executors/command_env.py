@@ -30,7 +30,7 @@ def job_env(call: Call, given: Mapping[str, str]) -> dict[str, str]:
         "ROTA_SCHEDULED_FOR": "" if call.scheduled_for is None else _instant(call.scheduled_for),
         "ROTA_ARGS": call.args,
         "ROTA_CHECKPOINT": call.checkpoint or "",
-        "TRACEPARENT": traceparent(call.job_id),
+        "TRACEPARENT": traceparent(call),
     }
 
 

@@ -34,7 +34,7 @@ class FunctionExecutor:
         apps: Sequence[str],
         modules: Sequence[str] = (),
         *,
-        async_slots: int = 400,
+        async_slots: int = 800,
         sync_slots: int | None = None,
         grace_s: float = 20.0,
         limits: Limits | None = None,

@@ -45,7 +45,7 @@ def build_request(call: Call, target: HttpTarget, url: URL, shared: str | None) 
         "Rota-Job-Id": call.job_id,
         "Rota-Attempt": str(call.attempt),
         "Idempotency-Key": call.job_id,
-        "traceparent": traceparent(call.job_id),
+        "traceparent": traceparent(call),
     }
     if call.answer_token is not None:
         headers[TOKEN_HEADER] = call.answer_token

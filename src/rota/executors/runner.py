@@ -18,7 +18,7 @@ from rota.executors.runner_app import Functions, load
 from rota.executors.runner_async import AsyncLane
 from rota.executors.runner_call import Limits
 from rota.executors.runner_frames import Hello
-from rota.executors.runner_life import die_with, ignore_polite_signals
+from rota.executors.runner_life import die_with, ignore_polite_signals, spare_what_is_loaded
 from rota.executors.runner_link import Link
 from rota.executors.runner_output import capture_logging, capture_streams
 from rota.executors.runner_sync import SyncLane
@@ -52,6 +52,7 @@ def main() -> None:
         sync_lane = SyncLane(connection, setup.limits, marker)
         functions = load(setup.apps, setup.modules)
         capture_logging()
+        spare_what_is_loaded()
         sync_lane.link.send(frames.HELLO, Hello(functions.errors, [], []))
         sync_lane.run(functions)
     else:
@@ -59,6 +60,7 @@ def main() -> None:
         link.watch()
         functions = load(setup.apps, setup.modules)
         capture_logging()
+        spare_what_is_loaded()
         link.send(frames.HELLO, _hello(functions))
         AsyncLane(link, functions, setup.limits, marker).run()
 

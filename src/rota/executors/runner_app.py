@@ -96,18 +96,24 @@ class Functions:
                 raise Refused(_failed("target-invalid", f"the target is malformed: {error}", permanent=True)) from error
             return self._resolve(path)
         function = self._named.get(work.type or "")
+        if function is None and self._is_open(work.type or ""):
+            return self._resolve(work.type or "")  # a type that is named by the path of its function
         if function is None:
             reason = self.errors[0].line if self.errors else f"this worker has no function for job type {work.type}"
             detail = ErrorDetail("function-not-loaded", message=reason)
             raise Refused(Outcome("interrupted", error=reason, detail=detail, delay_us=UNKNOWN_DELAY_US, begun=False))
         return function
 
+    def _is_open(self, path: str) -> bool:
+        module, _, name = path.partition(":")
+        return bool(name) and any(module == each or module.startswith(f"{each}.") for each in self._modules)
+
     def _resolve(self, path: str) -> JobFunction[..., Any]:
         found = self._inline.get(path)
         if found is not None:
             return found
         module, _, name = path.partition(":")
-        if not name or not any(module == each or module.startswith(f"{each}.") for each in self._modules):
+        if not self._is_open(path):
             reason = f"{path or 'the target'} is not open to targets (add its package to ROTA_FUNCTION_MODULES)"
             raise Refused(_failed("function-forbidden", reason, permanent=True))
         try:

@@ -9,6 +9,7 @@ import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
+from rota import traces
 from rota.executor import Outcome
 from rota.executors import runner_frames as frames
 from rota.executors.proctree import make_undumpable
@@ -114,7 +115,8 @@ class AsyncLane:
         try:
             if call.cancelled:
                 raise asyncio.CancelledError
-            outcome = call.returned(await _marked(function(*args, **kwargs), call.number, self._marker))
+            with traces.attached(call.trace):
+                outcome = call.returned(await _marked(function(*args, **kwargs), call.number, self._marker))
         except BaseException as error:  # noqa: BLE001 - sys.exit and cancellation end the call, not the runner
             outcome = call.raised(error)
         self._end(call, outcome)

@@ -48,6 +48,11 @@ class RunningCall:
         self._link = link
         self._limits = limits
 
+    @property
+    def trace(self) -> str | None:
+        """The trace context in which it runs (``traceparent``)."""
+        return self._work.trace
+
     def progress(self, value: float | None, message: str | None) -> None:
         if self.output.open:
             text = None if message is None else answer.one_line(str(message))

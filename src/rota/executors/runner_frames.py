@@ -62,6 +62,7 @@ class Work(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """priority, max_attempts, attempts_used, schedule_id, started_by, callback_url"""
     checkpoint: str | None = None
     secrets: dict[str, str] | None = None
+    trace: str | None = None
 
 
 class LoadError(msgspec.Struct, array_like=True, frozen=True):
@@ -118,6 +119,7 @@ def work_of(number: int, call: Call) -> Work:
         ),
         call.checkpoint,
         call.secrets,
+        call.trace,
     )
 
 

@@ -1,8 +1,9 @@
-"""How a runner ends when its worker is gone, whatever the interpreter is doing at that moment."""
+"""How a runner lives: beside garbage that it does not look at, and not a moment longer than its worker."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -37,6 +38,15 @@ def ignore_polite_signals() -> None:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _pass)
+
+
+def spare_what_is_loaded() -> None:
+    """Have the garbage collector pass by what is loaded by now, which stays for the life of the process.
+
+    It went through all modules, classes and functions again and again: a tenth of what a short job costs.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def end_group() -> NoReturn:

@@ -36,6 +36,7 @@ SECRETS = (
     "ROTA_SECRET_KEY",
     "ROTA_TOKEN",
     "ROTA_NOTIFY_URLS",
+    "ROTA_CANARY_URL",
 )
 """What the environment of functions lacks.  The database's address stays: functions enqueue."""
 

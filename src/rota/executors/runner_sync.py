@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable
 from typing import Any
 
+from rota import traces
 from rota.executor import Outcome
 from rota.executors import runner_frames as frames
 from rota.executors.proctree import make_undumpable
@@ -23,6 +24,7 @@ from rota.executors.runner_frames import BEGUN, Work
 from rota.executors.runner_link import Link
 from rota.executors.runner_output import Only
 from rota.executors.stopping import stopped
+from rota.traces.here import Only as OnlyTrace
 
 
 class SyncLane:
@@ -35,6 +37,8 @@ class SyncLane:
         self._waiting: queue.SimpleQueue[RunningCall | None] = queue.SimpleQueue()
         self._calls: dict[int, tuple[RunningCall, Work]] = {}
         self._task: asyncio.Task[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop that functions find, and may leave tasks on."""
         self.link = Link(connection)
         self.link.watch(self._received)
 
@@ -77,11 +81,12 @@ class SyncLane:
         if call.cancelled:
             outcome = stopped("it had not begun")
         else:
-            Only.output = call.output
+            Only.output, OnlyTrace.trace = call.output, call.trace
             streams = sys.stdout, sys.stderr
-            outcome = self._outcome(call, work, functions)
+            with traces.attached(call.trace):
+                outcome = self._outcome(call, work, functions)
             sys.stdout, sys.stderr = streams  # what a function puts in their place must not swallow the next one's log
-            Only.output = None
+            Only.output = OnlyTrace.trace = None
         call.output.close()
         del self._calls[call.number]
         if isinstance(outcome, str):
@@ -99,12 +104,25 @@ class SyncLane:
         except Exception as error:  # noqa: BLE001 - a model of the author may raise anything
             return bad_arguments(error)
         try:
+            self._offer_loop()
             value: Any = function.function(*args, **kwargs)
             if inspect.isawaitable(value):
                 value = asyncio.run(self._awaited(value))
+            self._run_what_is_left()
             return call.returned(value)
         except BaseException as error:  # noqa: BLE001 - sys.exit ends the call, not the runner
             return call.raised(error)
+
+    def _offer_loop(self) -> None:
+        """Have a loop where a function looks for one (``get_event_loop``); an earlier call may have taken it away."""
+        if self._loop is None or self._loop.is_closed():
+            self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+
+    def _run_what_is_left(self) -> None:
+        """Run the tasks that a function left on its loop: the attempt ends when they do."""
+        while self._loop is not None and not self._loop.is_closed() and (left := asyncio.all_tasks(self._loop)):
+            self._loop.run_until_complete(self._awaited(asyncio.gather(*left)))
 
     async def _awaited(self, awaitable: Awaitable[Any]) -> Any:
         """Await what an async function returned that was called here."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
+from rota.executor import Call
+from rota.traces.parent import of_job
 
 
-def traceparent(job_id: str) -> str:
-    """Return a W3C ``traceparent``: the job's id is the trace, so that its attempts are found together.
-
-    It says *sampled*, since targets that follow their caller would otherwise record nothing.
-    """
-    return f"00-{job_id.replace('-', '')}-{os.urandom(8).hex()}-01"
+def traceparent(call: Call) -> str:
+    """Return the W3C ``traceparent`` that the target of an attempt gets."""
+    return call.trace or of_job(call.job_id)

@@ -2,7 +2,7 @@
 
 from rota.logs.configure import close, configure
 from rota.logs.events import COMMON_FIELDS, EVENTS, Event
-from rota.logs.service import event, event_limited, flush, is_on, mask, masked, record, strict
+from rota.logs.service import event, event_limited, flush, forget_repeated, is_on, mask, masked, record, strict
 
 __all__ = [
     "COMMON_FIELDS",
@@ -13,6 +13,7 @@ __all__ = [
     "event",
     "event_limited",
     "flush",
+    "forget_repeated",
     "is_on",
     "mask",
     "masked",

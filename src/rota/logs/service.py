@@ -18,7 +18,7 @@ import msgspec
 from rota.errors import SettingInvalid
 from rota.logs.events import COMMON_FIELDS, EVENTS
 from rota.logs.limiter import FIRST_WINDOW_S, Limiter, Repeated
-from rota.logs.lines import JsonLines, Lines, TextLines
+from rota.logs.lines import JsonLines, Lines, TextLines, clean, with_times
 from rota.logs.secrets import Masker
 from rota.logs.sink import QUIET_S, Sink
 
@@ -42,6 +42,10 @@ class LogSettings(Protocol):
     @property
     def log_file(self) -> str | None: ...
     @property
+    def log_file_size(self) -> int: ...
+    @property
+    def log_file_kept(self) -> int: ...
+    @property
     def log_rename(self) -> Mapping[str, str]: ...
     @property
     def secrets(self) -> Iterable[str]: ...
@@ -57,7 +61,7 @@ class Log:
         self._limiter = Limiter()
         self._next_report = 0.0
         try:
-            self._sink = Sink(settings.log_file)
+            self._sink = Sink(settings.log_file, largest=settings.log_file_size, kept=settings.log_file_kept)
         except OSError as error:
             raise SettingInvalid(
                 "ROTA_LOG_FILE", f"{settings.log_file!r} cannot be opened: {error.strerror}", hint="make its folder"
@@ -160,6 +164,8 @@ class Log:
 
 
 _log: Log | None = None
+_elsewhere = Limiter()
+"""Counts what repeats in a program that has not called `configure`."""
 _strict = bool(os.environ.get("ROTA_TEST_STRICT_EVENTS"))
 
 
@@ -169,6 +175,12 @@ def install(log: Log | None) -> None:
     old, _log = _log, log
     if old is not None:
         old.close()
+
+
+def forget_repeated() -> None:
+    """Let all that was held back begin anew; for tests, which share a process."""
+    global _elsewhere
+    _elsewhere = Limiter()
 
 
 def current() -> Log | None:
@@ -260,7 +272,10 @@ def event_limited(
         _check(name, level, fields)
     log = _log
     if log is None:
-        _to_standard_library(name, msg, level, fields, exc_info)
+        # By its text too: nobody here tells later what was held back.
+        count = _elsewhere.take(time.monotonic(), f"{key} {msg}", Repeated(level, name, msg, {}))
+        if count is not None:
+            _to_standard_library(name, msg, level, {**fields, "repeated": count} if count else fields, exc_info)
     elif LEVELS[level] >= log.threshold:
         if exc_info:
             fields["trace"] = _trace(exc_info)
@@ -281,10 +296,16 @@ def _check(name: str, level: str, fields: Mapping[str, object]) -> None:
 def _to_standard_library(
     name: str, msg: str | None, level: str, fields: dict[str, Any], exc_info: bool | BaseException | None
 ) -> None:
+    """Hand an event to the application's own logging: as text, and with its fields for what writes more than text.
+
+    They stand together in the record's ``rota``, since some are called as what every record has.
+    """
     logger = logging.getLogger("rota")
     if logger.isEnabledFor(LEVELS[level]):
-        text = MASKER.mask(" ".join([name, msg or "", *(f"{key}={value}" for key, value in fields.items())]))
-        logger.log(LEVELS[level], "%s", text, exc_info=exc_info)
+        said = with_times({key: value for key, value in fields.items() if value is not None})
+        text = MASKER.mask(" ".join([name, msg or "", *(f"{key}={value}" for key, value in said.items())]))
+        extra = {"rota": clean({"event": name, "msg": msg, **said}, MASKER)}
+        logger.log(LEVELS[level], "%s", text, exc_info=exc_info, extra=extra)
 
 
 def _trace(exc_info: bool | BaseException) -> str | None:

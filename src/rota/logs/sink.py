@@ -10,6 +10,13 @@ import sys
 import threading
 import time
 from collections import deque
+from types import ModuleType
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be renamed
+    fcntl = None
 
 QUIET_S = 0.1
 """After such a pause a line is written at once; in a stream of lines none waits longer."""
@@ -25,9 +32,14 @@ _LOOK_AT_FILE_S = 1.0
 class Sink:
     """A descriptor with lines that wait for it.  Every method is safe in any thread and in a signal handler."""
 
-    def __init__(self, path: str | None = None) -> None:
-        """Open a file to add to, else standard error.  Raises `OSError` when the file cannot be opened."""
+    def __init__(self, path: str | None = None, *, largest: int | None = None, kept: int = 0) -> None:
+        """Open a file to add to, else standard error.  Raises `OSError` when the file cannot be opened.
+
+        A file of more than ``largest`` bytes is set aside, and ``kept`` of these are kept.
+        """
         self.path = path
+        self._largest = largest
+        self._kept = kept
         self.dropped = 0
         """How many lines were lost; whoever reports them sets it back."""
         self._lines: deque[str] = deque()
@@ -72,6 +84,7 @@ class Sink:
         try:
             if self.path and time.monotonic() - self._last_look >= _LOOK_AT_FILE_S:
                 self._reopen_if_moved()
+                self._set_aside_if_large()
             while self._carry or self._lines:
                 self._carry = self._carry or self._next_chunk()
                 if not wait and not self._takes_more():
@@ -163,6 +176,33 @@ class Sink:
             old, self._fd = self._fd, fresh
             os.close(old)
             self._look()
+
+    def _set_aside_if_large(self) -> None:
+        """Begin a new file where this one is large; of several processes one does it, the others follow."""
+        if self._largest is None or self._is_slow or self.path is None or fcntl is None:
+            return
+        with contextlib.suppress(OSError):
+            if os.fstat(self._fd).st_size <= self._largest:
+                return
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                there = os.stat(self.path)
+                if (there.st_dev, there.st_ino) == self._identity:
+                    _set_aside(self.path, self._kept)
+            finally:
+                fcntl.flock(self._fd, fcntl.LOCK_UN)
+            self._reopen_if_moved()
+
+
+def _set_aside(path: str, kept: int) -> None:
+    """Give a file and those that were set aside before the next number; the last is deleted."""
+    if kept == 0:
+        os.unlink(path)
+        return
+    for number in range(kept - 1, 0, -1):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{path}.{number}", f"{path}.{number + 1}")
+    os.replace(path, f"{path}.1")
 
 
 def _open(path: str) -> int:
