@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from rota.errors import Invalid
 
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
+_SIMPLER = "an administrator may simplify the patterns, anyOf or uniqueItems of its argsSchema"
 
 
 def check_fit(args: str, schema: str | None) -> None:
     """Raise Invalid for ``args.<path>`` when arguments (JSON text) do not fit a JSON schema (JSON text)."""
     if schema is None:
         return
-    from referencing.exceptions import Unresolvable
+    # Imported at the first use: its libraries take 100 ms, and most commands never check arguments.
+    from rota.actions import args_schema
 
     try:
-        error = next(iter(_validator(schema).iter_errors(msgspec.json.decode(args))), None)
-    except Unresolvable as unresolvable:
+        error = args_schema.first_error(schema, args)
+    except args_schema.Unresolvable as unresolvable:
         raise Invalid("argsSchema", f"refers to what cannot be found: {unresolvable}") from None
+    except args_schema.NoPattern as wrong:
+        raise Invalid("argsSchema", f"has a pattern that is none: {wrong}") from None
+    except args_schema.TooLong:
+        raise Invalid("args", "take too long to check against the schema of their type", hint=_SIMPLER) from None
     if error is None:
         return
     path = ".".join(["args", *(str(part) for part in error.absolute_path)])
@@ -31,25 +34,18 @@ def check_fit(args: str, schema: str | None) -> None:
 
 
 def check_schema(schema: str, field: str) -> None:
-    """Raise Invalid unless ``schema`` is a JSON schema."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
+    """Raise Invalid unless ``schema`` is a JSON schema whose patterns can be bounded."""
+    from rota.actions import args_schema
 
+    found = msgspec.json.decode(schema)
     try:
-        Draft202012Validator.check_schema(msgspec.json.decode(schema))
-    except SchemaError as error:
+        args_schema.Draft202012Validator.check_schema(found)
+    except args_schema.SchemaError as error:
         path = ".".join([field, *(str(part) for part in error.absolute_path)])
         raise Invalid(path, f"is no JSON schema: {error.message[:300]}") from None
-
-
-@lru_cache(maxsize=1000)
-def _validator(schema: str) -> Validator:
-    # Imported at the first use: jsonschema takes 70 ms, and most commands never check arguments.
-    from jsonschema import Draft202012Validator
-    from referencing import Registry
-
-    # An empty registry: a `$ref` to another address is an error, never a download.
-    return Draft202012Validator(msgspec.json.decode(schema), registry=Registry())
+    keywords = {name for name, _ in args_schema.parts(found)}
+    if {"patternProperties", "unevaluatedProperties"} <= keywords:
+        raise Invalid(field, "has unevaluatedProperties beside patternProperties", hint="say additionalProperties")
 
 
 @lru_cache(maxsize=1000)

@@ -14,7 +14,7 @@ from rota.errors import Conflict, Invalid
 from rota.ids import new_id
 from rota.model import NewJob, Occurrence, Schedule
 from rota.settings import Settings
-from rota.store import backfills, jobs, queues, types, versions
+from rota.store import audit, backfills, jobs, queues, types, versions
 from rota.store.database import Tx
 from rota.timetable import Rule, parse_instant
 
@@ -74,7 +74,9 @@ class Backfill:
             )
         made = self._jobs(tx, found)
         _split(tx, schedule.id, rows, self._occurrences(found, made))
-        jobs.insert(tx, made)
+        if jobs.insert(tx, made):
+            said = {"from": self.spec.from_, "to": self.spec.to, "count": len(made)}
+            audit.record(tx, self._caller, "backfilled", "schedule", schedule.id, after=said)
         return Filled(count=len(found), instants=instants, jobs=[job.id for job in made])
 
     def _open(self, spans: Sequence[_Span], rows: Sequence[Occurrence]) -> list[tuple[int, _Span]]:
@@ -101,7 +103,7 @@ class Backfill:
                     id=self._ids.setdefault(instant, new_id()),
                     scheduled_for=instant,
                     origin="backfill",
-                    started_by=self._caller.subject,
+                    started_by=self._caller.starter,
                     turn_key=self._turn_key or templates[span.after].turn_key,
                 )
             )

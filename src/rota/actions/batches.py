@@ -17,7 +17,7 @@ from rota.ids import new_id
 from rota.jsontext import check_text
 from rota.model import FINAL, STATUSES, Batch, JobType, NewJob, State, Status, shown_as
 from rota.settings import Settings
-from rota.store import batches
+from rota.store import audit, batches
 from rota.store.database import Tx
 
 
@@ -98,7 +98,9 @@ def tell(order: Order) -> None:
 
 def cancel(tx: Tx, batch_id: str, caller: Caller) -> int:
     """Cancel what has not been started; return how many jobs."""
-    return batches.cancel(tx, known(tx, batch_id).id, caller.subject)
+    changed = batches.cancel(tx, known(tx, batch_id).id, caller.subject)
+    audit.record(tx, caller, "cancelled", "batch", batch_id, after={"changed": changed})
+    return changed
 
 
 def look(tx: Tx, batch_id: str) -> dict[str, Any]:

@@ -60,8 +60,15 @@ def put(tx: Tx, name: str, spec: CalendarIn, caller: Caller, document: Document 
         calendars.put(tx, name, text, note=note, author=caller.subject)
         saved = known(tx, name)
         action = "created" if old is None else "edited"
-        audit.record(tx, caller, action, "calendar", name, after={"version": saved.version}, note=note)
+        before = None if old is None else _told(old)
+        audit.record(tx, caller, action, "calendar", name, before=before, after=_told(saved), note=note)
     return known(tx, name)
+
+
+def _told(record: Record) -> dict[str, Any]:
+    """Return what a calendar says; a file that it was made of may be long, and is not told."""
+    document = msgspec.json.decode(record.document)
+    return {"version": record.version, **{name: value for name, value in document.items() if name != "ics"}}
 
 
 def read(spec: CalendarIn) -> Document:
@@ -144,7 +151,8 @@ def known(tx: Tx, name: str) -> Record:
 
 def delete(tx: Tx, name: str, caller: Caller) -> None:
     """Delete a calendar; raises Conflict while a schedule names it."""
-    if "\0" in name or calendars.get(tx, name, lock=True) is None:
+    old = calendars.get(tx, name, lock=True) if "\0" not in name else None
+    if old is None:
         raise NotFound(f"there is no calendar {name[:100]}")
     users = calendars.naming(tx, name, _SHOWN + 1)
     if users:
@@ -152,7 +160,7 @@ def delete(tx: Tx, name: str, caller: Caller) -> None:
         some = "1 schedule names" if len(users) == 1 else "schedules name"
         raise Conflict(f"{some} it: {', '.join(users[:_SHOWN])}{more}", hint="take it out of them first")
     calendars.delete(tx, name)
-    audit.record(tx, caller, "deleted", "calendar", name)
+    audit.record(tx, caller, "deleted", "calendar", name, before=_told(old))
 
 
 def shown(record: Record, *, whole: bool) -> dict[str, Any]:

@@ -24,6 +24,9 @@ ON_TIME_US = 15_000_000
 CATCHUP_CAP = 100
 """The most instants that ``all`` catches up at once."""
 
+SHADOW = "shadow: it only observes"
+"""Why an instant of a schedule that is not live yet makes no job."""
+
 SERVICE = "rota"
 """Who pauses a schedule whose runs fail."""
 
@@ -131,6 +134,10 @@ class _Ledger:
     def fire(self, instant: int, disposition: Disposition, reason: str | None = None, *, queue: bool = False) -> None:
         """Make a job, unless the overlap policy forbids it; ``queue`` lets it wait for its turn instead."""
         if not self.room():
+            return
+        if self.schedule.shadow:
+            why = "" if disposition == "fired" else f" ({disposition}: {reason})"
+            self.cover(Segment(instant, instant), "skipped", f"{SHADOW}{why}", "shadow")
             return
         if self.refusal is not None:
             self.cover(Segment(instant, instant), "skipped", self.refusal, "invalid")

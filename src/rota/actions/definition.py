@@ -112,7 +112,8 @@ class Maker:
             updated_at=self.now,
         )
         self._carry(fresh, spec.paused, old)
-        if when.same and _resumes(old, fresh):
+        fresh.shadow = int(spec.shadow) if spec.shadow is not None else old.shadow if old is not None else 0
+        if when.same and (_resumes(old, fresh) or goes_live(old, fresh)):
             fresh.next_at = when.rule.next(self.now) if fresh.next_at is not None else None
         return Draft(schedule=fresh, old=old, same_rule=when.same, job=job, at=self.now)
 
@@ -135,7 +136,7 @@ class Maker:
     def back(self, schedule_id: str, definition: str, old: Schedule | None) -> Draft:
         """Return what a version makes of a schedule; raises Invalid where that is right no more.
 
-        It stays paused or not, as it is, and keeps its owner.
+        It stays paused or in the shadow, or not, as it is, and keeps its owner.
         """
         fresh = restored(definition, schedule_id)
         fresh.created_at = fresh.updated_at = self.now
@@ -147,7 +148,7 @@ class Maker:
         else:
             fresh.next_at = rule.next(self.now)
         if old is not None:
-            fresh.owner, fresh.source = old.owner, old.source
+            fresh.owner, fresh.source, fresh.shadow = old.owner, old.source, old.shadow
             if fresh.max_runs is not None and old.runs >= fresh.max_runs:
                 fresh.next_at = None
         job_type = self.known.get(fresh.type) if fresh.type else None
@@ -257,6 +258,11 @@ def check_count(value: int | None, field: str) -> int | None:
     if value is not None and not 1 <= value <= policy.MAX_PRIORITY:
         raise Invalid(field, f"{value} is out of range", hint="at least 1")
     return value
+
+
+def goes_live(old: Schedule | None, fresh: Schedule) -> bool:
+    """Tell whether a schedule has only observed so far, and runs from now on."""
+    return old is not None and bool(old.shadow) and not fresh.shadow
 
 
 def _resumes(old: Schedule | None, fresh: Schedule) -> bool:

@@ -152,7 +152,8 @@ def forecast(items: Sequence[Item], rooms: Mapping[str, Room], start_us: int, en
         for item in by_queue[queue]:
             starts = _Starts(item, time, masks)
             outlooks[item.schedule.id] = starts.outlook()
-            load.add(starts)
+            if not item.schedule.shadow:  # it only observes, and makes no load
+                load.add(starts)
         load.spread(hours)
         clashes += load.clashes(hours)
     order = {"overload": 0, "overrun": 1, "together": 2}

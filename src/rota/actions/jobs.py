@@ -48,11 +48,13 @@ def prepare(
     known: dict[str, JobType | None] | None = None,
     *,
     fitting: bool = False,
+    first: int | None = None,
 ) -> list[NewJob]:
     """Check jobs and fill in the defaults; nothing is stored.  Ids are made here, so that storing can be repeated.
 
     ``known`` remembers the job types that were read, for several calls in one transaction.  ``fitting`` says that the
-    functions of the types have checked their arguments, and more strictly than the schema does.
+    functions of the types have checked their arguments, and more strictly than the schema does.  ``first`` is the
+    place of the first one among all that are asked for, where these are a part of them.
     """
     if len(specs) > MAX_BULK:
         raise Invalid("jobs", f"{len(specs)} jobs are too many at once", hint=f"at most {MAX_BULK}")
@@ -68,8 +70,8 @@ def prepare(
             )
         except Invalid as error:
             name_the_nearest(tx, error, spec.job_type)
-            if len(specs) > 1:
-                error.field = f"jobs.{place}.{error.field}"
+            if len(specs) > 1 or first is not None:
+                error.field = f"jobs.{place + (first or 0)}.{error.field}"
                 error.message = f"{error.field}: {error.reason}"
             raise
     secrets.check_known(tx, (job.target for spec, job in zip(specs, prepared, strict=True) if spec.job_type is None))
@@ -110,8 +112,9 @@ def _prepare(
     set_key(job, spec)
     if spec.callback_url is not None:
         job.callback_url = _callback(spec.callback_url, job, settings)
-    job.started_by = check_text(spec.started_by, "startedBy", max_length=200) if spec.started_by else caller.subject
+    job.started_by = check_text(spec.started_by, "startedBy", max_length=200) if spec.started_by else caller.starter
     job.origin = spec.origin or "enqueue"
+    job.trace = caller.trace
     return job
 
 
@@ -243,6 +246,17 @@ def delete(tx: Tx, job_id: str, caller: Caller) -> None:
     audit.record(tx, caller, "deleted", "job", job_id, before=gone)
 
 
+MOST_PARTS = 20
+
+
+def _argument(path: str, value: str, field: str) -> tuple[tuple[str, ...], str]:
+    """Return where an argument stands, and its value; raises Invalid."""
+    parts = tuple(check_text(path, field, max_length=500).split("."))
+    if not all(parts) or len(parts) > MOST_PARTS or '"' in path or "\\" in path:
+        raise Invalid(f"{field}.{path[:100]}", "is no path", hint="write names with dots between them: args.user.id")
+    return parts, check_text(value, f"{field}.{path}", max_length=500)
+
+
 def job_filter(spec: FilterIn, prefix: str = "") -> reads.JobFilter:
     """Check a filter; ``pending`` includes what is scheduled or held, as people mean it."""
     statuses: list[str] = []
@@ -261,7 +275,9 @@ def job_filter(spec: FilterIn, prefix: str = "") -> reads.JobFilter:
             f"{prefix}batch", f"{spec.batch[:100]!r} is no id of a batch", hint="see the answer of POST /api/batches"
         )
     return reads.JobFilter(
+        args=tuple(_argument(path, value, f"{prefix}args") for path, value in sorted((spec.args or {}).items())),
         statuses=tuple(dict.fromkeys(statuses)),
+        hide_frequent=spec.frequent == "hide",
         since=parse_instant(spec.since, f"{prefix}since") if spec.since else None,
         until=parse_instant(spec.until, f"{prefix}until") if spec.until else None,
         **texts,

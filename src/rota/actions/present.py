@@ -15,6 +15,7 @@ from rota.executors import command_target, handoff_broker, http_target
 from rota.executors.http_mask import mask_url
 from rota.model import ORDER, Attempt, Job, JobType, Occurrence, Pause, Queue, Schedule, Worker, priority_of, shown_as
 from rota.store.consumers import Consumer
+from rota.store.occurrences import Run
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -189,6 +190,7 @@ def schedule(record: Schedule, description: str | None = None) -> dict[str, Any]
         "pausedBy": record.paused_by,
         "pausedNote": record.paused_note,
         "resumeAt": instant(record.resume_at),
+        "shadow": bool(record.shadow),
         "note": record.note,
         "owner": record.owner,
         "source": record.source,
@@ -198,8 +200,11 @@ def schedule(record: Schedule, description: str | None = None) -> dict[str, Any]
     }
 
 
-def occurrence(record: Occurrence, count: int | None = None) -> dict[str, Any]:
-    """Return an occurrence: one instant, or a range with how many instants it covers where they were counted."""
+def occurrence(record: Occurrence, count: int | None = None, run: Run | None = None) -> dict[str, Any]:
+    """Return an occurrence: one instant, or a range with how many instants it covers where they were counted.
+
+    Of one whose job is there still, how far that is.
+    """
     if record.scheduled_for == record.until_at:
         when: dict[str, Any] = {"scheduledFor": instant(record.scheduled_for)}
     else:
@@ -211,6 +216,15 @@ def occurrence(record: Occurrence, count: int | None = None) -> dict[str, Any]:
         "reason": record.reason,
         "version": record.version,
         "decidedAt": instant(record.decided_at),
+        **(_run(run) if run else {}),
+    }
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "jobStatus": shown_as(run.status),
+        "startedAt": instant(run.started_at),
+        "durationMs": _milliseconds(run.started_at, run.completed_at),
     }
 
 
@@ -227,8 +241,14 @@ def queue_settings(record: Queue | None) -> dict[str, Any]:
         "rateLimits": [{**one, "per": format_duration(one["per"])} for one in rates],
         "ageing": format_duration(record.ageing_us) if record.ageing_us else None,
         "defaults": raw(record.defaults),
-        "retention": {name: "never" if us is None else format_duration(us) for name, us in kept.items()} or None,
+        "retention": {name: _kept(name, value) for name, value in kept.items()} or None,
     }
+
+
+def _kept(name: str, value: int | None) -> str | int:
+    if value is None:
+        return "never"
+    return value if name.startswith("most") else format_duration(value)
 
 
 def queue(record: Queue, stats: list[dict[str, Any]]) -> dict[str, Any]:

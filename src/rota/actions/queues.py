@@ -14,6 +14,8 @@ from rota.errors import Invalid, NotFound
 from rota.jsontext import check_queue, check_text
 from rota.model import Queue
 from rota.settings import Settings
+from rota.settings.table import MOST_KEPT
+from rota.settings.values import Wrong, parse_disk_size
 from rota.store import audit, queues
 from rota.store.database import Tx
 from rota.timetable import parse_instant
@@ -107,12 +109,24 @@ def _defaults(given: JobDefaults, settings: Settings) -> str | None:
 
 def _retention(given: RetentionIn) -> str | None:
     found = {}
-    for field in RetentionIn.__struct_fields__:
+    for field, written in zip(RetentionIn.__struct_fields__, RetentionIn.__struct_encode_fields__, strict=True):
         value = getattr(given, field)
         if value is not None:
-            name = f"retention.{field}"
-            found[field] = None if value == NEVER else parse_duration(value, name, minimum_us=LEAST_KEPT_US)
+            found[written] = _kept(field, f"retention.{written}", value)
     return msgspec.json.encode(found).decode() if found else None
+
+
+def _kept(field: str, name: str, value: Any) -> int | None:
+    if field == "most_bytes":
+        try:
+            return parse_disk_size(value)
+        except Wrong as error:
+            raise Invalid(name, f"{str(value)[:80]!r} is not {error.expected}") from None
+    if field.startswith("most_"):
+        if not 0 <= value <= MOST_KEPT:
+            raise Invalid(name, f"{value} is out of range", hint=f"from 0 to {MOST_KEPT}")
+        return int(value)
+    return None if value == NEVER else parse_duration(value, name, minimum_us=LEAST_KEPT_US)
 
 
 def _document(given: Spec) -> str | None:

@@ -114,6 +114,8 @@ def _state(facts: Facts) -> tuple[Cause, int | None]:
     schedule = facts.schedule
     if schedule.paused_at is not None:
         return _paused(schedule), schedule.resume_at
+    if schedule.shadow:
+        return Cause("shadow", "it is in the shadow: it only observes, until it goes live"), None
     if schedule.next_at is None:
         return _ended(facts), None
     try:

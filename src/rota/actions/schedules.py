@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from rota import logs
-from rota.actions import calendars, ownership, rules, secrets, settling
+from rota.actions import calendars, ownership, present, rules, secrets, settling
 from rota.actions.decoding import of_many
 from rota.actions.definition import Draft, Maker, document, same_definition
 from rota.actions.overlap import turn_key
@@ -185,7 +186,8 @@ def store(
     debts = [
         Debt(old=draft.old, fresh=draft.schedule, job=draft.job, why=f"edited{by}", at=draft.at)
         for draft in drafts
-        if draft.old is not None and (not draft.same_rule or _resumed(draft))
+        if draft.old is not None
+        and (not draft.same_rule or _resumed(draft) or draft.old.shadow != draft.schedule.shadow)
     ]
     for draft in drafts:
         key = turn_key(draft.schedule)
@@ -198,6 +200,7 @@ def store(
     written = [draft for draft in drafts if draft.schedule.id in numbers]
     saved: dict[str, Saved] = {}
     rows: list[ScheduleVersion] = []
+    told: list[audit.Done] = []
     for draft in written:
         fresh = msgspec.structs.replace(draft.schedule, version=numbers[draft.schedule.id])
         done = action or _action(draft)
@@ -213,17 +216,30 @@ def store(
                 at=draft.at,
             )
         )
+        told.append(_done(rows[-1], draft.old, fresh))
     versions.write(tx, rows)
-    audit.record_all(tx, caller, [_done(row) for row in rows])
+    audit.record_all(tx, caller, told)
     for schedule_id in fired.keys() & saved.keys():
         saved[schedule_id] = Saved(schedule=known(tx, schedule_id), action=saved[schedule_id].action)
     return saved
 
 
-def _done(row: ScheduleVersion) -> audit.Done:
-    """What it was and is stands in its versions."""
-    after = {"version": row.version}
-    return audit.Done(action=row.action, noun="schedule", name=row.schedule_id, after=after, note=row.note)
+def _done(row: ScheduleVersion, old: Schedule | None = None, fresh: Schedule | None = None) -> audit.Done:
+    """Of an edit the audit has what differs; all that a schedule ever was stands in its versions."""
+    before, after = None, {"version": row.version}
+    if old is not None and fresh is not None:
+        before, after = _told(old), _told(fresh)
+    return audit.Done(
+        action=row.action, noun="schedule", name=row.schedule_id, before=before, after=after, note=row.note
+    )
+
+
+def _told(schedule: Schedule) -> dict[str, Any]:
+    return {name: value for name, value in present.schedule(schedule).items() if name not in NOT_SAID}
+
+
+NOT_SAID = frozenset(("runs", "nextAt", "lastAt", "lastJobId", "createdAt", "updatedAt"))
+"""What a schedule has come to, and nobody has said."""
 
 
 def _go_on(tx: Tx, drafts: Sequence[Draft], fired: dict[str, int]) -> None:
@@ -288,28 +304,47 @@ def delete(tx: Tx, schedule_id: str, caller: Caller) -> None:
 def pause(tx: Tx, schedule_id: str, spec: PauseIn, caller: Caller) -> Schedule:
     """Pause a schedule: its instants are accounted for as paused, until it is resumed or ``until`` has come."""
     known(tx, schedule_id)
+    pause_all(tx, [schedule_id], spec, caller)
+    return known(tx, schedule_id)
+
+
+def pause_all(tx: Tx, ids: Sequence[str], spec: PauseIn, caller: Caller) -> None:
+    """As ``pause``, for schedules that are there; one that is paused already gets the new note and end."""
     note = check_text(spec.note, "note", max_length=1000) if spec.note else None
     until = parse_instant(spec.until, "until") if spec.until else None
     if until is not None and until <= tx.now():
         raise Invalid("until", "has passed already")
-    schedules.pause(tx, schedule_id, by=caller.subject, note=note, until=until)
+    if not ids:
+        return
+    schedules.pause_all(tx, ids, by=caller.subject, note=note, until=until)
     told = " ".join(part for part in (f"until {format_instant(until)}" if until is not None else None, note) if part)
-    versions.repeat(tx, [Repeat(schedule_id=schedule_id, action="paused", author=caller.subject, note=told or None)])
-    audit.record(tx, caller, "paused", "schedule", schedule_id, note=told or None)
-    return known(tx, schedule_id)
+    _repeat(tx, ids, "paused", caller, told or None)
 
 
 def resume(tx: Tx, schedule_id: str, caller: Caller) -> Schedule:
     """End a pause; what was due meanwhile is accounted for as paused and does not run."""
     old = locked(tx, schedule_id)
-    if old.paused_at is None:
-        return old
-    by = f" by {caller.subject}" if caller.subject else ""
-    settling.settle(tx, [Debt(old=old, fresh=None, job=None, why=f"resumed{by}", at=tx.now())])
-    schedules.resume(tx, schedule_id)
-    versions.repeat(tx, [Repeat(schedule_id=schedule_id, action="resumed", author=caller.subject)])
-    audit.record(tx, caller, "resumed", "schedule", schedule_id)
+    resume_all(tx, [old], caller)
     return known(tx, schedule_id)
+
+
+def resume_all(tx: Tx, old: Sequence[Schedule], caller: Caller) -> list[str]:
+    """As ``resume``, for locked schedules; return the ids of those that were paused."""
+    paused = [one for one in old if one.paused_at is not None]
+    ids = [one.id for one in paused]
+    if ids:
+        by = f" by {caller.subject}" if caller.subject else ""
+        settling.settle(tx, [Debt(old=one, fresh=None, job=None, why=f"resumed{by}", at=tx.now()) for one in paused])
+        schedules.resume_all(tx, ids)
+        _repeat(tx, ids, "resumed", caller)
+    return ids
+
+
+def _repeat(tx: Tx, ids: Sequence[str], action: VersionAction, caller: Caller, note: str | None = None) -> None:
+    """Note that schedules were paused or resumed: as their next versions, and in the audit."""
+    repeats = [Repeat(schedule_id=one, action=action, author=caller.subject, note=note) for one in ids]
+    versions.repeat(tx, repeats)
+    audit.record_all(tx, caller, [audit.Done(action=action, noun="schedule", name=one, note=note) for one in ids])
 
 
 class Preview(msgspec.Struct, rename="camel"):

@@ -36,6 +36,17 @@ class Caller(msgspec.Struct, frozen=True):
     role: Role = "admin"
     origin: Via = "python"
     """From where."""
+    client: str | None = None
+    """From which address, where it comes over the network."""
+    trace: str | None = None
+    """The trace context that it sent, or that is open here (W3C ``traceparent``)."""
+    starts_as: str | None = None
+    """What the user service calls the subject, where it was asked."""
+
+    @property
+    def starter(self) -> str | None:
+        """Who starts a job, unless it says who."""
+        return self.starts_as or self.subject
 
 
 class Spec(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -143,9 +154,13 @@ class FilterIn(Spec):
     batch: str | None = None
     concurrency_key: str | None = None
     label: str | None = None
+    frequent: Literal["hide"] | None = None
+    """``hide`` leaves out the runs of schedules that are due each minute or more often."""
     since: str | None = None
     until: str | None = None
     q: str | None = None
+    args: dict[str, str] | None = None
+    """Values of arguments by their paths: ``{"user.id": "42"}``; a number in a path is a place in a list."""
 
 
 class EditIn(Spec):
@@ -293,6 +308,8 @@ class ScheduleIn(RuleIn):
     on_lost: Literal["retry", "fail"] | None = None
     tags: list[str] | None = None
     paused: bool | None = None
+    shadow: bool | None = None
+    """Whether it only observes: its instants are accounted for, and make no job.  What is not said stays."""
     note: str | None = None
     owner: Literal["code", "file", "api"] | None = None
     source: str | None = None
@@ -337,6 +354,12 @@ class PauseIn(Spec):
     until: str | None = None
 
 
+class NoteIn(Spec):
+    """Why."""
+
+    note: str | None = None
+
+
 class RateLimitIn(Spec):
     """Most starts within any time of this length: of the whole queue, or of each concurrency key in it."""
 
@@ -346,11 +369,19 @@ class RateLimitIn(Spec):
 
 
 class RetentionIn(Spec):
-    """How long ended jobs are kept, ``never`` deletes none; what is missing is as the settings say."""
+    """How long ended jobs are kept, ``never`` deletes none; what is missing is as the settings say.
+
+    ``mostCompleted`` and its like: so many of these are kept, those that ended last.  ``mostBytes`` (``500MB``): about
+    so much ended jobs of the queue take with their logs.  What is reached first decides.
+    """
 
     completed: Duration | None = None
     failed: Duration | None = None
     cancelled: Duration | None = None
+    most_completed: int | None = None
+    most_failed: int | None = None
+    most_cancelled: int | None = None
+    most_bytes: int | str | None = None
 
 
 class QueueIn(Spec):
@@ -383,6 +414,32 @@ class CalendarIn(Spec):
     subdivision: str | None = None
     ics: str | None = None
     note: str | None = None
+
+
+class CheckIn(Spec):
+    """A job that Rota does not run: when a ping of it is expected, and how much later it may come."""
+
+    name: str | None = None
+    every: Duration | None = None
+    cron: str | None = None
+    timezone: str | None = None
+    grace: Duration | None = None
+    longest: Duration | None = None
+    """How long a run may take, from its start to its end."""
+    tags: list[str] | None = None
+    note: str | None = None
+
+
+class StatusPageIn(Spec):
+    """What is shown to anybody of the schedules and checks with a tag.  What is left out stays as it is."""
+
+    page: bool | None = None
+    badge: bool | None = None
+    slug: str | None = None
+    """The last part of the address; else 22 random characters."""
+    title: str | None = None
+    names: dict[str, str] | msgspec.UnsetType | None = msgspec.UNSET
+    """What schedules and checks are called there, by ``schedule:ID`` and ``check:ID``."""
 
 
 class SecretIn(Spec):

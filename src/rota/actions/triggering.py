@@ -8,7 +8,7 @@ from rota.actions.schedules import known
 from rota.actions.specs import Caller
 from rota.errors import Conflict
 from rota.settings import Settings
-from rota.store import jobs, queues, types
+from rota.store import audit, jobs, queues, types
 from rota.store.database import Tx
 
 
@@ -22,7 +22,9 @@ def trigger(tx: Tx, schedule_id: str, job_id: str, caller: Caller, settings: Set
     job = job_of(schedule, job_type, settings, queues.defaults(tx))
     job.id = job_id
     job.origin = "trigger"
-    job.started_by = caller.subject
+    job.started_by, job.trace = caller.starter, caller.trace
     job.turn_key = turn_of(schedule, job)
-    if not jobs.insert(tx, [job]) and jobs.get(tx, job_id) is None:
+    if jobs.insert(tx, [job]):
+        audit.record(tx, caller, "triggered", "schedule", schedule_id, after={"jobId": job_id})
+    elif jobs.get(tx, job_id) is None:
         raise Conflict("the job was not stored", hint="try again")

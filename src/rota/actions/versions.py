@@ -16,10 +16,10 @@ from rota.store import types, versions
 from rota.store.database import Tx
 
 
-def listed(tx: Tx, schedule_id: str, *, before: int | None, limit: int) -> list[ScheduleVersion]:
+def listed(tx: Tx, schedule_id: str, *, before: int | None, limit: int, offset: int = 0) -> list[ScheduleVersion]:
     """Return versions, the latest first, of one that was deleted too; raises NotFound where there never was any."""
-    found = versions.listed(tx, schedule_id, before=before, limit=limit)
-    if not found and before is None:
+    found = versions.listed(tx, schedule_id, before=before, limit=limit, offset=offset)
+    if not found and before is None and not offset:
         schedules.known(tx, schedule_id)
     return found
 

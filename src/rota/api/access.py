@@ -14,13 +14,20 @@ from rota.actions.specs import Caller
 from rota.errors import Forbidden, Unauthorized
 from rota.model import ROLES, Role, Via
 
-Source = Literal["local", "secret", "token", "signed", "trusted", "answer", "open"]
-"""The local admin token, the shared secret, an API token, a signed token, the caller's own process; the token of one
-attempt, which the operation itself checks; nothing, where the settings open a path for everybody."""
+Source = Literal["local", "secret", "token", "signed", "issuer", "trusted", "answer", "open"]
+"""The local admin token, the shared secret, an API token, a token signed with the shared secret, one of an issuer, the
+caller's own process; the token of one attempt, which the operation itself checks; nothing, where the settings open a
+path for everybody."""
 
 MISSING = "Missing authorization"
 INVALID = "Invalid token"
 TOO_LITTLE = "Admin access required"
+MOST_CHARACTERS = 8192
+"""Of a bearer token: longer ones are not looked at."""
+NO_SUBJECT = "signed"
+"""Subject of a signed token that names none."""
+_MAY_NAME_OTHERS = frozenset(("local", "secret", "token", "signed", "trusted"))
+_NO_USERS = frozenset(("local", "secret", "token", "trusted", "answer", "open"))
 _RANK = {role: place for place, role in enumerate(ROLES)}
 
 
@@ -36,6 +43,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     until: float | None = None
     """When the credential ends, seconds UTC."""
     by_cookie: bool = False
+    session: str | None = None
+    """Of a browser session: its id, by which it can be ended."""
 
     @property
     def caller(self) -> Caller:
@@ -45,14 +54,26 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def may_name_others(self) -> bool:
-        """Tell whether ``startedBy`` of a body is believed: programs may say for whom they act, pages may not."""
-        return not self.by_cookie
+        """Tell whether ``startedBy`` of a body is believed.
+
+        Programs may say for whom they act; pages, and people with a token of their issuer, may not.
+        """
+        return not self.by_cookie and self.source in _MAY_NAME_OTHERS
+
+    @property
+    def is_user(self) -> bool:
+        """Tell whether the subject may be somebody whom a user service knows, and not the name of a credential."""
+        return self.source not in _NO_USERS and self.subject != NO_SUBJECT
+
+    def may(self, role: Role) -> bool:
+        """Tell whether the role reaches ``role``."""
+        return self.role is not None and _RANK[self.role] >= _RANK[role]
 
     def require(self, role: Role) -> None:
         """Raise Forbidden unless the role reaches ``role``."""
         if self.role is None:
             raise Forbidden(TOO_LITTLE, hint="the token names none of the roles viewer, operator and admin")
-        if _RANK[self.role] < _RANK[role]:
+        if not self.may(role):
             raise Forbidden(TOO_LITTLE, hint=f"this takes the role {role}; the token has {self.role}")
 
 
@@ -124,11 +145,13 @@ class Bearer:
 
     async def identify(self, token: str) -> Identity:
         """Return who bears the token; raises Unauthorized."""
+        if len(token) > MOST_CHARACTERS:
+            raise Unauthorized(INVALID, hint=f"it has more than {MOST_CHARACTERS} characters")
         for provider in self._providers:
             found = await provider.identify(token)
             if found is not None:
                 return found
-        raise Unauthorized(INVALID)
+        raise Unauthorized(INVALID, hint="it is of no kind that is taken here")
 
 
 def bearer_token(headers: Headers) -> str | None:

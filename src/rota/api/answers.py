@@ -166,6 +166,8 @@ class Health(Answer, omit_defaults=True):
     scheduler_seen_at: Time | None
     worker_seen_at: Time | None
     problems: list[str] | None = None
+    warnings: list[str] | None = None
+    """What does not work as it should, but keeps no job from running."""
 
 
 class Alive(Answer):
@@ -190,9 +192,16 @@ class Greeting(Answer):
     version: str
 
 
-class Me(Answer):
-    """Who asks."""
+class LoggedIn(Answer):
+    """Who has logged in."""
 
     subject: str
     role: Role
     source: str
+
+
+class Me(LoggedIn):
+    """Who asks."""
+
+    permissions: list[str]
+    """The operations that it may call, by their ids; the body of a request may take more than the operation."""

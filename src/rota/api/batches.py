@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 from starlette.responses import Response
 
 from rota import logs
 from rota.actions import batches as batch_actions
+from rota.actions import naming, tracing
 from rota.actions.specs import BatchIn
-from rota.api import rights
+from rota.api import rights, starters
 from rota.api.batch_answers import BatchCancelled, BatchList, BatchMade, BatchOut
 from rota.api.context import Context
 from rota.api.idempotency import create_once
 from rota.api.operations import IDEMPOTENCY_KEY, Operations, Parameter
+from rota.api.paging import PageQuery, answered
 from rota.api.reply import JsonReply
-from rota.errors import Invalid
-from rota.ids import is_id
 from rota.store import batches
+from rota.store.counting import count_up_to
 from rota.store.database import Tx
 
 ID = Parameter(name="id", description="Id of the batch.", example="019a9d2c-7c1e-7aa0-8f5e-0c3b2a190000")
@@ -29,17 +29,6 @@ EXAMPLE = {
     "jobs": [{"jobType": "crawl_page", "args": {"page": 1}}, {"jobType": "crawl_page", "args": {"page": 2}}],
     "callback": {"jobType": "build_index"},
 }
-COUNT_CAP = 10_000
-
-
-class BatchQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Which part of the list of batches."""
-
-    limit: Annotated[int, msgspec.Meta(ge=1, le=200, description="Most batches to answer with.")] = 50
-    page: Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="Number of the page, from 1.")] = 1
-    cursor: Annotated[str, msgspec.Meta(description="`nextCursor` of the page before; quicker than `page`.")] | None = (
-        None
-    )
 
 
 @operations.add(
@@ -60,18 +49,21 @@ async def create_batch(context: Context) -> Response:
     The callback waits until every job has completed, failed for good or been cancelled; at once where there are none.
     """
     spec = await context.body(BatchIn)
-    rights.check_jobs(context.identity, [*spec.jobs, *([spec.callback] if spec.callback is not None else [])])
-    caller, settings = context.caller, context.settings
+    specs = [*spec.jobs, *([spec.callback] if spec.callback is not None else [])]
+    rights.check_jobs(context.identity, specs)
+    settings = context.settings
     orders: list[batch_actions.Order] = []
 
     def work(tx: Tx) -> dict[str, Any]:
         if not orders:  # once, ids and all, however often it is tried
             orders.append(batch_actions.prepare(tx, spec, caller, settings))
         batch_actions.store(tx, orders[0])
+        naming.record(tx, caller, orders[0].all())
         tx.after_commit(lambda: batch_actions.tell(orders[0]))
         return _made(orders[0])
 
-    made, headers = await create_once(context, work)
+    with tracing.enqueuing(specs, await starters.starting(context, specs)) as caller:
+        made, headers = await create_once(context, work)
     return JsonReply(made, 201, headers)
 
 
@@ -85,27 +77,19 @@ def _made(order: batch_actions.Order) -> dict[str, Any]:
     }
 
 
-@operations.add("GET", "/api/batches", "listBatches", query=BatchQuery, answer=BatchList)
+@operations.add("GET", "/api/batches", "listBatches", query=PageQuery, answer=BatchList)
 async def list_batches(context: Context) -> Response:
     """List batches with how far they are, the latest first."""
-    query = context.query(BatchQuery)
-    cursor, limit = query.cursor, query.limit
-    if cursor is not None and not is_id(cursor):
-        raise Invalid("cursor", "is no cursor", hint="send the nextCursor of the page before")
+    query = context.query(PageQuery)
+    before, limit = query.before_id(), query.limit
 
     def look(tx: Tx) -> dict[str, Any]:
-        offset = 0 if cursor is not None else (query.page - 1) * limit
-        found = batches.listed(tx, limit=limit + 1, before=cursor, offset=offset)
-        page, total = found[:limit], batches.total(tx, COUNT_CAP + 1)
+        found = batches.listed(tx, limit=limit + 1, before=before, offset=query.offset())
+        page, total = found[:limit], count_up_to(tx, "rota_batches")
         counts = batches.counts(tx, [one.id for one in page])
-        return {
-            "batches": [batch_actions.shown(one, counts[one.id]) for one in page],
-            "total": min(total, COUNT_CAP),
-            "page": query.page if cursor is None else None,
-            "limit": limit,
-            "nextCursor": page[-1].id if len(found) > limit else None,
-            "totalIsEstimate": total > COUNT_CAP,
-        }
+        more = page[-1].id if len(found) > limit else None
+        items = [batch_actions.shown(one, counts[one.id]) for one in page]
+        return answered("batches", items, query, total=total, next_cursor=more)
 
     return JsonReply(await context.read(look))
 

@@ -33,6 +33,19 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     return b"".join(parts)
 
 
+async def read_head(receive: Receive, most: int) -> tuple[bytes, bool]:
+    """Return the first ``most`` bytes of a body, and whether there were more; the rest is taken and forgotten."""
+    head, more = bytearray(), True
+    while more and len(head) <= most:
+        message = await receive()
+        _check_connected(message["type"])
+        head += message.get("body", b"")
+        more = message.get("more_body", False)
+    if more:
+        await drain(receive)
+    return bytes(head[:most]), len(head) > most
+
+
 async def drain(receive: Receive) -> None:
     """Take what the client still sends, within bounds: closing the connection on it would hide the answer."""
     size = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from starlette.responses import Response
@@ -13,11 +13,12 @@ from rota.actions import present
 from rota.api.context import Context
 from rota.api.operation_answers import OperationList, OperationOut
 from rota.api.operations import Operations, Parameter
+from rota.api.paging import PageQuery, answered
 from rota.api.reply import JsonReply
-from rota.errors import DatabaseError, Invalid
-from rota.ids import is_id
+from rota.errors import DatabaseError
 from rota.model import Operation
 from rota.store import operations as store
+from rota.store.counting import count_up_to
 from rota.store.database import Tx
 
 ID = Parameter(name="id", description="Id of the operation.", example="019a9d2c-7c1e-7aa0-8f5e-0c3b2a190000")
@@ -27,23 +28,19 @@ WORKS_S = 1.0
 """So long a request works on an operation; what is left is the scheduler's."""
 
 
-class OperationsQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Which page."""
-
-    limit: Annotated[int, msgspec.Meta(ge=1, le=200, description="Most items to answer with.")] = 50
-    cursor: Annotated[str, msgspec.Meta(description="`nextCursor` of the page before.")] | None = None
-
-
-@operations.add("GET", "/api/operations", "listOperations", query=OperationsQuery, answer=OperationList)
+@operations.add("GET", "/api/operations", "listOperations", query=PageQuery, answer=OperationList)
 async def list_operations(context: Context) -> Response:
     """List actions on many jobs, the latest first."""
-    query = context.query(OperationsQuery)
-    if query.cursor is not None and not is_id(query.cursor):
-        raise Invalid("cursor", "is no cursor", hint="send the nextCursor of the page before")
-    found = await context.read(lambda tx: store.listed(tx, limit=query.limit + 1, before=query.cursor))
-    page = found[: query.limit]
-    more = page[-1].id if len(found) > query.limit else None
-    return JsonReply({"operations": [shown(one) for one in page], "limit": query.limit, "nextCursor": more})
+    query = context.query(PageQuery)
+    before, limit = query.before_id(), query.limit
+
+    def look(tx: Tx) -> dict[str, Any]:
+        found = store.listed(tx, limit=limit + 1, before=before, offset=query.offset())
+        more = found[limit - 1].id if len(found) > limit else None
+        total = count_up_to(tx, "rota_operations")
+        return answered("operations", [shown(one) for one in found[:limit]], query, total=total, next_cursor=more)
+
+    return JsonReply(await context.read(look))
 
 
 @operations.add("GET", "/api/operations/{id}", "getOperation", answer=OperationOut)

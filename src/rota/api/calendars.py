@@ -14,7 +14,7 @@ from rota.actions.specs import CalendarIn
 from rota.api.calendar_answers import CalendarDates, CalendarList, CalendarOut
 from rota.api.context import Context
 from rota.api.operations import Operations, Parameter
-from rota.api.paging import whole_list
+from rota.api.paging import WholeQuery, part_of
 from rota.api.reply import JsonReply
 from rota.store import calendars
 from rota.store.database import Tx
@@ -36,14 +36,15 @@ class DatesQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     timezone: Annotated[str, msgspec.Meta(description="IANA zone whose days are meant; `UTC`.")] = "UTC"
 
 
-@operations.add("GET", "/api/calendars", "listCalendars", answer=CalendarList)
+@operations.add("GET", "/api/calendars", "listCalendars", query=WholeQuery, answer=CalendarList)
 async def list_calendars(context: Context) -> Response:
     """List all calendars by name, each in words."""
+    query = context.query(WholeQuery)
 
     def look(tx: Tx) -> list[dict[str, Any]]:
         return [calendar_actions.shown(record, whole=False) for record in calendars.listed(tx)]
 
-    return JsonReply(whole_list("calendars", await context.read(look)))
+    return JsonReply(part_of("calendars", await context.read(look), query))
 
 
 @operations.add("GET", "/api/calendars/{name}", "getCalendar", answer=CalendarOut)

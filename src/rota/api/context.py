@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
@@ -19,6 +21,7 @@ from rota.api.service import Service
 from rota.errors import Invalid, NotFound, Unauthorized
 from rota.settings import Settings
 from rota.store.database import Tx
+from rota.traces import checked
 
 T = TypeVar("T")
 _LONGEST_NAME = 500
@@ -54,7 +57,18 @@ class Context:
 
     @property
     def caller(self) -> Caller:
-        return self.identity.caller
+        caller, client, trace = self.identity.caller, self.request.client, self.trace
+        if self.identity.source == "trusted":
+            client = None
+        if client is None and trace is None:
+            return caller
+        return msgspec.structs.replace(caller, client=client.host if client is not None else None, trace=trace)
+
+    @property
+    def trace(self) -> str | None:
+        """The trace context that was sent; None for none, or what is none."""
+        sent = self.request.headers.getlist("traceparent")
+        return checked(sent[0]) if len(sent) == 1 else None
 
     async def read(self, work: Callable[[Tx], T]) -> T:
         """Run ``work`` on a database thread."""
@@ -109,9 +123,15 @@ class Context:
 
 def decode_query(request: Request, kind: type[T]) -> T:
     """Return the query of a request as a struct: numbers from text, unknown names refused."""
-    given: dict[str, str | list[str]] = {}
+    given: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
-        if name not in given:
+        part = _PART.fullmatch(name)
+        if part is not None and part[1] in _with_parts(kind):
+            parts = given.setdefault(part[1], {})
+            if not isinstance(parts, dict) or (place := part[2] or part[3]) in parts:
+                raise Invalid(name, "is given more than once")
+            parts[place] = value
+        elif name not in given:
             given[name] = value
         elif name in _several(kind):
             before = given[name]
@@ -129,10 +149,27 @@ def decode_query(request: Request, kind: type[T]) -> T:
 
 
 def _by_name(kind: type, found: object) -> list[tuple[str, Any]]:
-    return [(field.encode_name, getattr(found, field.name)) for field in msgspec.structs.fields(kind)]
+    return [(field.encode_name, getattr(found, field.name)) for field in _fields(kind)]
+
+
+@cache
+def _fields(kind: type) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)  # it evaluates annotations anew: a quarter of the time of a request
+
+
+_PART = re.compile(r"(\w+)(?:\.(.+)|\[(.+)\])", re.ASCII | re.DOTALL)
+"""``args.user.id``, or ``args[user.id]`` as generated clients write it."""
+
+
+def _with_parts(kind: type) -> set[str]:
+    """Return the names of what is given in parts: ``args.user=42``."""
+    return {
+        field.encode_name for field in _fields(kind) if any(get_origin(one) is dict for one in get_args(field.type))
+    }
 
 
 def _several(kind: type) -> set[str]:
     """Return the names that may be given several times."""
-    fields = msgspec.structs.fields(kind)
-    return {field.encode_name for field in fields if any(get_origin(one) is list for one in get_args(field.type))}
+    return {
+        field.encode_name for field in _fields(kind) if any(get_origin(one) is list for one in get_args(field.type))
+    }

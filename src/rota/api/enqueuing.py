@@ -7,6 +7,7 @@ from typing import Any
 
 from rota import logs
 from rota.actions import jobs as job_actions
+from rota.actions import naming
 from rota.actions.specs import Caller, JobIn
 from rota.api.job_view import known_job
 from rota.errors import DatabaseError, RotaError
@@ -38,7 +39,9 @@ class Enqueuing:
     def store(self, tx: Tx, order: Order) -> list[dict[str, Any]]:
         """Store one order; return what is answered for each of its jobs."""
         self._prepare(tx, order, {})
-        return _store(tx, order.prepared)
+        answers = _store(tx, order.prepared)
+        _note_names(tx, order, answers)
+        return answers
 
     def store_together(self, tx: Tx, orders: Sequence[Order]) -> list[Any]:
         """Store many orders by one statement; return for each its answers, or why it was refused."""
@@ -53,14 +56,23 @@ class Enqueuing:
                 refused[place] = error
         good = [order for place, order in enumerate(orders) if place not in refused]
         answers = iter(_store(tx, [job for order in good for job in order.prepared]))
-        return [
-            refused[place] if place in refused else [next(answers) for _ in order.prepared]
-            for place, order in enumerate(orders)
-        ]
+        found: list[Any] = []
+        for place, order in enumerate(orders):
+            if place in refused:
+                found.append(refused[place])
+            else:
+                found.append([next(answers) for _ in order.prepared])
+                _note_names(tx, order, found[-1])
+        return found
 
     def _prepare(self, tx: Tx, order: Order, known: dict[str, JobType | None]) -> None:
         if not order.prepared:
             order.prepared = job_actions.prepare(tx, order.specs, order.caller, self._settings, known)
+
+
+def _note_names(tx: Tx, order: Order, answers: Sequence[dict[str, Any]]) -> None:
+    told = zip(order.prepared, answers, strict=True)
+    naming.record(tx, order.caller, (job for job, answer in told if not answer["existing"]))
 
 
 def _store(tx: Tx, prepared: Sequence[NewJob]) -> list[dict[str, Any]]:
@@ -134,6 +146,7 @@ def tell_enqueued(tx: Tx, job: NewJob) -> None:
             jobType=job.type,
             jobId=job.id,
             priority=-job.rank,
+            runAt=job.run_at,
             startedBy=job.started_by,
             origin=job.origin,
         )

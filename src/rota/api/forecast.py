@@ -75,6 +75,8 @@ class OutlookOut(Answer):
     blackouts: list[BlackoutOut]
     paused: bool
     resume_at: Time | None
+    shadow: bool
+    """It only observes: `next` and `count` are what it would start, and the counts of load are without it."""
 
 
 class ShareOut(Answer):
@@ -142,7 +144,8 @@ async def get_forecast(context: Context) -> Response:
 
     Starts are counted exactly, by schedule, hour and queue. How long runs take is taken from the last 20 of each
     schedule; `busy` and `peak` follow from it. `clashes` are schedules that are due again before they have ended,
-    queues with more to do than may run at once, and seconds in which many start together. Of more than 5,000 schedules
+    queues with more to do than may run at once, and seconds in which many start together. Schedules in the shadow are
+    listed with what they would start, and counted nowhere else. Of more than 5,000 schedules
     those that are due first are looked at, and `complete` is false.
     """
     query = context.query(ForecastQuery)
@@ -175,6 +178,8 @@ def shown(ahead: Ahead) -> dict[str, Any]:
     found = ahead.forecast
     starts: dict[str, int] = {}
     for outlook in found.schedules:
+        if outlook.item.schedule.shadow:
+            continue
         starts[outlook.item.queue] = starts.get(outlook.item.queue, 0) + outlook.count
     return {
         "begin": present.instant(found.start),
@@ -215,6 +220,7 @@ def _outlook(one: Outlook) -> dict[str, Any]:
         ],
         "paused": schedule.paused_at is not None,
         "resumeAt": present.instant(schedule.resume_at),
+        "shadow": bool(schedule.shadow),
     }  # fmt: skip
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from time import monotonic
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,14 +17,20 @@ from rota import logs
 from rota.api.access import ANYBODY, TARGET, Access, Identity
 from rota.api.bodies import drain
 from rota.api.hosts import is_same_origin
+from rota.api.oidc_paths import CALLBACK, PATH
 from rota.api.reply import internal_error, refusal_of
 from rota.api.service import Service
-from rota.errors import Conflict, DatabaseError, Forbidden, RotaError, TooLarge, Unauthorized
+from rota.api.web import ASSETS, ICON
+from rota.errors import Conflict, DatabaseError, Forbidden, RotaError, ServiceUnavailable, TooLarge, Unauthorized
+from rota.masking import MASK
 from rota.store.database import Duplicate
 
-OPEN_PATHS = frozenset(("/live", "/ready", "/health", "/hello", "/scheduler/hello", "/login", "/logout"))
+OPEN_PATHS = frozenset(("/live", "/ready", "/health", "/hello", "/scheduler/hello", "/login", "/logout", ICON))
 METRICS_PATH = "/metrics"
-OPEN_FOLDERS = ("/assets/", "/demo/")
+PINGS = "/ping/"
+UNASKED = (PINGS, "/badge/", "/status/")
+"""Where nobody is asked who he is: the address says all, or it is for anybody."""
+OPEN_FOLDERS = (ASSETS, "/demo/", *UNASKED)
 OPEN_WAIT_S = 0.5
 """How long an open path waits to know who asks: probes must hear of a lost database in time."""
 WATERMARK_WAIT_S = 0.5
@@ -31,6 +40,13 @@ ANSWER_TOKEN = "rota-answer-token"
 _ANSWERS = re.compile(r"/api/jobs/[^/]+/(complete|heartbeat|snooze)")
 """Where the target of a job proves itself by the token of its attempt, and by nothing else."""
 IDENTITY = "rota.identity"
+NO_SCRIPTS = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+"""For a page that says nothing itself."""
+ONLY_HTTPS = "max-age=31536000"
+"""A year, of this name only: what else runs under the domain is not ours to decide on."""
+ASK_AGAIN_S = 10.0
+"""How long a stream goes on before it is asked again whether its API token or session still holds."""
+EVENTS = "text/event-stream"
 _READING = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 _FORM_PATHS = frozenset(("/login", "/logout"))
@@ -47,6 +63,8 @@ class Gate:
         self._root_path = service.settings.root_path
         self._limit_body = service.settings.limit_body
         self._open_paths = OPEN_PATHS | ({METRICS_PATH} if service.settings.metrics_public else set())
+        if service.settings.oidc_client_id is not None:
+            self._open_paths |= {PATH, CALLBACK}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,7 +72,11 @@ class Gate:
             return
         self._service.refresh_watermark()
         scope = self._placed(scope)
-        answer = Answer(send, self._service, 0.0 if self._is_open(scope["path"]) else WATERMARK_WAIT_S)
+        wait_s = 0.0 if self._is_open(scope["path"]) else WATERMARK_WAIT_S
+        is_unasked = scope["path"].startswith(UNASKED)
+        is_https = scope.get("scheme") == "https"
+        answer = Answer(send, self._service, None if is_unasked else wait_s, is_https=is_https)
+        answer.still_holds = partial(self._still_holds, scope)
         try:
             refused = await self._refused(scope)
             if refused is not None:
@@ -64,12 +86,14 @@ class Gate:
             else:
                 await self._app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - the last line of defence
+            if answer.is_cut_off:
+                return
             await self._broken(error, scope, receive, answer)
 
     def _placed(self, scope: Scope) -> Scope:
         """Take the root path off, whether the proxy in front has left it there or not."""
         path, method = scope["path"], scope["method"]
-        if method == "HEAD" and not path.endswith("/stream"):
+        if method == "HEAD" and not path.endswith(("/stream", "/events")):
             method = "GET"  # the server leaves the content out
         if self._root_path and (path == self._root_path or path.startswith(f"{self._root_path}/")):
             path = path[len(self._root_path) :] or "/"
@@ -88,9 +112,10 @@ class Gate:
             scope[IDENTITY] = identity
             if identity is not None and not is_open:
                 identity.require("viewer")
-            if self._access.over_network and scope["method"] not in _READING:
-                _check_change(scope, headers, identity)
-            self._check_size(headers)
+            if not scope["path"].startswith(PINGS):  # any body will do, and little of it is read
+                if self._access.over_network and scope["method"] not in _READING:
+                    _check_change(scope, headers, identity)
+                self._check_size(headers)
         except RotaError as error:
             return self._refusal(error, scope, headers)
         return None
@@ -100,11 +125,26 @@ class Gate:
             return TARGET
         if not is_open:
             return await self._access.identify(scope, headers)
+        if scope["path"].startswith(UNASKED):
+            return None
         try:
             async with asyncio.timeout(OPEN_WAIT_S):
                 return await self._access.identify(scope, headers)
-        except (Unauthorized, DatabaseError, TimeoutError):
+        except (Unauthorized, DatabaseError, ServiceUnavailable, TimeoutError):
             return None
+
+    async def _still_holds(self, scope: Scope) -> bool:
+        """Tell whether what can be revoked, an API token or a session, still lets its caller in."""
+        identity: Identity | None = scope.get(IDENTITY)
+        if identity is None or (identity.digest is None and identity.session is None):
+            return True
+        try:
+            found = await self._access.identify(scope, Headers(scope=scope))
+        except Unauthorized:
+            return False
+        except RotaError:
+            return True  # nobody knows now: asked again soon
+        return found.role == identity.role
 
     def _is_open(self, path: str) -> bool:
         return path in self._open_paths or path.startswith(OPEN_FOLDERS)
@@ -129,13 +169,14 @@ class Gate:
         if isinstance(error, RotaError):
             await refusal_of(error)(scope, receive, answer.send)
             return
-        logs.event(
+        logs.event_limited(
+            f"request/failed/{type(error).__name__}/{'/'.join(scope['path'].split('/')[:3])}",
             "request/failed",
             "a request ended in an error of the service",
             level="error",
             exc_info=error,
             method=scope["method"],
-            path=scope["path"],
+            path=told_path(scope["path"]),
             status=500,
         )
         await internal_error()(scope, receive, answer.send)
@@ -151,11 +192,16 @@ class UnsupportedMediaType(RotaError):
 class Answer:
     """Adds to every answer what each must have."""
 
-    def __init__(self, send: Send, service: Service, wait_s: float) -> None:
+    def __init__(self, send: Send, service: Service, wait_s: float | None, *, is_https: bool) -> None:
         self._send = send
         self._service = service
         self._wait_s = wait_s
+        self._is_https = is_https
+        self._ask_again = 0.0
         self.begun = False
+        self.still_holds: Callable[[], Awaitable[bool]] | None = None
+        """Asked now and then of a stream, which ends where it does not."""
+        self.is_cut_off = False
 
     async def send(self, message: Message) -> None:
         """Send a message of the answer."""
@@ -165,10 +211,34 @@ class Answer:
             headers["x-content-type-options"] = "nosniff"
             headers.setdefault("cache-control", "no-store")
             headers.setdefault("referrer-policy", "same-origin")
-            watermark = await self._service.watermark(self._wait_s)
+            headers.setdefault("x-frame-options", "DENY")
+            if headers.get("content-type", "").startswith("text/html"):
+                headers.setdefault("content-security-policy", NO_SCRIPTS)
+            if self._is_https:
+                headers.setdefault("strict-transport-security", ONLY_HTTPS)
+            watermark = None if self._wait_s is None else await self._service.watermark(self._wait_s)
             if watermark is not None:
                 headers["rota-accounted-to"] = watermark
+            if headers.get("content-type", "").startswith(EVENTS):
+                self._ask_again = monotonic() + ASK_AGAIN_S
+        elif self._ask_again and monotonic() >= self._ask_again and self.still_holds is not None:
+            if not await self.still_holds():
+                await self._cut_off()
+            self._ask_again = monotonic() + ASK_AGAIN_S
         await self._send(message)
+
+    async def _cut_off(self) -> None:
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        self.is_cut_off = True
+        raise Unauthorized
+
+
+def told_path(path: str) -> str:
+    """Return a path as it may be logged: without the key of a ping, and without the name of a page for some."""
+    for folder in UNASKED:
+        if path.startswith(folder):
+            return f"{folder}{MASK}"
+    return path
 
 
 def login_address(root_path: str, path: str) -> str:
@@ -218,7 +288,7 @@ def _tell_refused(error: RotaError, scope: Scope) -> None:
         error.message,
         status=error.status,
         method=scope["method"],
-        path=scope["path"][:200],
+        path=told_path(scope["path"])[:200],
         client=client[0],
         reason=error.hint,
         subject=identity.subject if identity else None,

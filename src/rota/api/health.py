@@ -75,6 +75,8 @@ async def health(context: Context) -> Response:
     identity = context.known_identity
     if identity is not None and identity.role is not None:
         shown["problems"] = found.problems
+        users = context.service.users
+        shown["warnings"] = [users.trouble] if users is not None and users.trouble is not None else []
     return JsonReply(shown, 503 if found.problems else 200)
 
 

@@ -52,6 +52,13 @@ class LogQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         ]
         | msgspec.UnsetType
     ) = msgspec.UNSET
+    errors: Annotated[
+        bool, msgspec.Meta(description="Only lines that speak of an error, exception, traceback, fatal or panic.")
+    ] = False
+    tail: (
+        Annotated[int, msgspec.Meta(ge=1, le=PAGE_LINES, description="Only among the last lines, as many as these.")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
 
 
 class StreamQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -80,11 +87,12 @@ async def get_logs(context: Context) -> Response:
         part = logs.read(
             tx,
             job_id,
-            after=query.after,
+            after=max(query.after, seen.last_line - query.tail) if query.tail else query.after,
             limit=query.limit,
             attempt=query.attempt or None,
             stream=query.stream or None,
             text=query.q or None,
+            errors=query.errors,
         )
         more = part.through < seen.last_line or seen.status not in FINAL
         return {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from starlette.responses import Response
 
 from rota import logs
@@ -15,7 +16,7 @@ from rota.actions.specs import PauseIn, TypeIn
 from rota.api.context import Context
 from rota.api.job_answers import JobTypeList, JobTypeOut
 from rota.api.operations import Operations, Parameter
-from rota.api.paging import whole_list
+from rota.api.paging import WholeQuery, narrowed, part_of
 from rota.api.reply import JsonReply
 from rota.errors import NotFound
 from rota.model import JobType
@@ -26,15 +27,24 @@ NAME = Parameter(name="name", description="Name of the job type; it may hold `/`
 operations = Operations("Job types", NAME)
 
 
-@operations.add("GET", "/api/job-types", "listJobTypes", answer=JobTypeList)
+class TypeQuery(WholeQuery):
+    """Which job types."""
+
+    kind: Annotated[str, msgspec.Meta(description="Kind of target: `function`, `http`, `command` …")] | None = None
+    owner: Annotated[str, msgspec.Meta(description="Who declared it: `code`, `file`, `api`.")] | None = None
+    paused: Annotated[bool, msgspec.Meta(description="Whether it is paused.")] | None = None
+
+
+@operations.add("GET", "/api/job-types", "listJobTypes", query=TypeQuery, answer=JobTypeList)
 async def list_job_types(context: Context) -> Response:
     """List all job types by name."""
+    query = context.query(TypeQuery)
 
     def look(tx: Tx) -> list[dict[str, Any]]:
         paused = {one.name: one for one in pauses.listed(tx, "type")}
         return [present.job_type(one, paused.get(one.name)) for one in types.listed(tx)]
 
-    return JsonReply(whole_list("jobTypes", await context.read(look)))
+    return JsonReply(part_of("jobTypes", narrowed(await context.read(look), query, ("kind", "owner", "paused")), query))
 
 
 @operations.add("GET", "/api/job-types/{name:path}", "getJobType", answer=JobTypeOut)

@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from rota import logs
 from rota.actions import jobs as job_actions
-from rota.actions import present
-from rota.actions.specs import BulkIn, CancelIn, FilterIn, JobIn, RetryJobIn, TriggerIn
-from rota.api import rights, waiting
+from rota.actions import naming, present, tracing
+from rota.actions.specs import BulkIn, Caller, CancelIn, FilterIn, JobIn, RetryJobIn, TriggerIn
+from rota.api import rights, starters, waiting
 from rota.api.context import Context
 from rota.api.enqueuing import MOST_SHARED, Order, tell_enqueued
 from rota.api.idempotency import HEADER, create_once
@@ -67,7 +67,7 @@ async def enqueue(context: Context) -> Response:
     wait_s = waiting.seconds(context)
     spec = await context.body(JobIn)
     rights.check_jobs(context.identity, [spec])
-    answers, headers = await _enqueue(context, [spec])
+    answers, headers = await _enqueue(context, [spec], await starters.starting(context, [spec]))
     shown = answers[0]
     if wait_s is not None:
         said = {name: shown[name] for name in ("existing", "replaced")}
@@ -94,16 +94,20 @@ async def enqueue_many(context: Context) -> Response:
     """
     spec = await context.body(BulkIn)
     rights.check_jobs(context.identity, spec.jobs)
-    answers, headers = await _enqueue(context, spec.jobs)
+    answers, headers = await _enqueue(context, spec.jobs, await starters.starting(context, spec.jobs))
     return JsonReply({"jobs": answers}, 201, headers)
 
 
-async def _enqueue(context: Context, specs: Sequence[JobIn]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+async def _enqueue(
+    context: Context, specs: Sequence[JobIn], caller: Caller
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Store jobs; return what is answered for each, and headers."""
-    enqueuing, order = context.service.enqueuing, Order(specs, context.caller)
-    if context.header(HEADER) is None and len(specs) <= MOST_SHARED:
-        return await context.service.write_together(enqueuing.store_together, order), {}
-    return await create_once(context, lambda tx: enqueuing.store(tx, order))
+    enqueuing = context.service.enqueuing
+    with tracing.enqueuing(specs, caller) as traced:
+        order = Order(specs, traced)
+        if context.header(HEADER) is None and len(specs) <= MOST_SHARED:
+            return await context.service.write_together(enqueuing.store_together, order), {}
+        return await create_once(context, lambda tx: enqueuing.store(tx, order))
 
 
 @operations.add(
@@ -125,7 +129,8 @@ async def trigger(context: Context) -> Response:
     wait_s = waiting.seconds(context)
     spec = await context.body(TriggerIn)
     rights.check_trigger(context.identity, spec)
-    shown, headers = await create_once(context, _trigger(context, spec))
+    with tracing.enqueuing([spec], await starters.starting(context, [spec])) as caller:
+        shown, headers = await create_once(context, _trigger(context, spec, caller))
     job_id = shown["id"]
     if wait_s is not None:
         return JsonReply({**await waiting.for_end(context, job_id, wait_s), "jobId": job_id}, 200, headers)
@@ -145,14 +150,16 @@ async def trigger(context: Context) -> Response:
     )
 
 
-def _trigger(context: Context, spec: TriggerIn) -> Any:
-    caller, settings = context.caller, context.settings
+def _trigger(context: Context, spec: TriggerIn, caller: Caller) -> Any:
+    settings = context.settings
     prepared: list[NewJob] = []
 
     def work(tx: Tx) -> dict[str, Any]:
         if not prepared:
             prepared.append(job_actions.trigger(tx, spec, caller, settings))
         stored = job_actions.store(tx, prepared)
+        if not stored[0].existing:
+            naming.triggered(tx, caller, prepared[0])
         tell_enqueued(tx, prepared[0])
         return {"id": stored[0].id}
 
@@ -164,6 +171,10 @@ async def list_jobs(context: Context) -> Response:
     """List jobs, the latest first.
 
     `status` takes several, divided by commas; `pending` includes what is scheduled. Totals stop at 10,000.
+
+    What no index finds (`queue`, `tag`, `startedBy`, `concurrencyKey`, `label`, `frequent`, `q`, `args`) is looked for
+    among 20,000 jobs at a time: `total` is of these, and `nextCursor` goes on behind them, also from a page that is not
+    full.
     """
     query = context.query(JobQuery)
     wanted = job_actions.job_filter(query)

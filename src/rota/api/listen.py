@@ -16,11 +16,11 @@ BACKLOG = 2048
 
 def check_listen(settings: Settings, *, insecure: bool) -> None:
     """Raise SettingInvalid where others could connect and nothing but the local token, or too little, was set up."""
-    if settings.auth_jwks_url is not None:
+    if settings.oidc_client_id is not None and not settings.has_issuer_address:
         raise SettingInvalid(
-            "ROTA_AUTH_JWKS_URL",
-            "tokens of an issuer are not understood yet, so it would guard nothing",
-            hint="unset it, and use API tokens or ROTA_AUTH_SECRET",
+            "ROTA_OIDC_CLIENT_ID",
+            "nobody can log in at an issuer without an address",
+            hint="set ROTA_AUTH_ISSUER, such as https://login.example.org",
         )
     if insecure or listens_on_loopback(settings):
         return
@@ -31,11 +31,12 @@ def check_listen(settings: Settings, *, insecure: bool) -> None:
             f"listening on {settings.host} with a secret of less than {LEAST_SECRET} characters is refused",
             hint=MAKE_SECRET,
         )
-    if secret is None:
+    if secret is None and not settings.takes_issuer_tokens:
         raise SettingInvalid(
             "ROTA_HOST",
             f"listening on {settings.host} without access control is refused",
-            hint="set ROTA_AUTH_SECRET, or listen on 127.0.0.1; --insecure serves with the local token alone",
+            hint="set ROTA_AUTH_SECRET or ROTA_AUTH_JWKS_URL, or listen on 127.0.0.1; --insecure serves with the local "
+            "token alone",
         )
 
 

@@ -5,21 +5,21 @@ FastAPI, which is there to describe the API, takes a quarter of a second to load
 
 from __future__ import annotations
 
-from starlette.routing import Route, Router
+from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from rota.api.access import Access
 from rota.api.catalogue import OPERATIONS
 from rota.api.gate import Gate
-from rota.api.operations import endpoint_of
+from rota.api.permissions import least_roles
+from rota.api.routes import add_operations
 from rota.api.service import Service
 
 
 def create_local_app(service: Service, access: Access) -> ASGIApp:
     """Return the application over an open, migrated database; the caller closes the service."""
-    routes = [
-        Route(operation.path, endpoint_of(operation, service), methods=[operation.method])
-        for group in OPERATIONS
-        for operation in group.all
-    ]
-    return Gate(Router(routes, redirect_slashes=False), service=service, access=access)
+    service.least_roles = least_roles(OPERATIONS)
+    router = Router(redirect_slashes=False)
+    for group in OPERATIONS:
+        add_operations(router, group, service)
+    return Gate(router, service=service, access=access)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -18,6 +19,8 @@ from rota.store.watch import Seen
 KEEP_ALIVE_S = 15.0
 PAGE_LINES = 1000
 RECONNECT_MS = 1000
+LONGEST_S = 3600.0
+"""A stream ends after this, so that its client must show again who it is."""
 
 
 class LogStream:
@@ -31,7 +34,8 @@ class LogStream:
     async def events(self, seen: Seen | None) -> AsyncIterator[bytes]:
         """Yield events until the job has ended and all its lines are sent; ``seen`` is its state at first."""
         yield b"retry: %d\n\n" % RECONNECT_MS
-        while not self._service.stopping.is_set():
+        end = monotonic() + LONGEST_S
+        while not self._service.stopping.is_set() and monotonic() < end:
             try:
                 if seen is not None and seen.last_line > self._after:
                     yield await self._next_lines(seen)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections import OrderedDict
 from html import escape
 from urllib.parse import parse_qs
 
@@ -12,21 +10,19 @@ import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from rota.api.access import Identity
-from rota.api.answers import Me
+from rota.api.answers import LoggedIn
 from rota.api.context import Context
+from rota.api.entering import check_host, client_of, is_secure, local_path, with_session
+from rota.api.failures import Failures
 from rota.api.html import Page
 from rota.api.network import NetworkAccess
+from rota.api.oidc_login import OidcLogin
 from rota.api.operations import Operations
 from rota.api.reply import JsonReply, problem, refusal
 from rota.errors import Forbidden, Invalid, Unauthorized
 from rota.local_token import is_login_code
 from rota.store import tokens
 from rota.store.database import Tx
-
-TRIES = 10
-WITHIN_S = 60.0
-_MOST_CLIENTS = 10_000
-_LONGEST_NEXT = 1000
 
 
 class LoginIn(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,33 +39,14 @@ class LoginQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     code: str | None = None
 
 
-class Failures:
-    """How often a client has failed to log in of late."""
-
-    def __init__(self) -> None:
-        self._failed: OrderedDict[str, list[float]] = OrderedDict()
-
-    def retry_after(self, client: str) -> int:
-        """Return in how many seconds the client may try again, 0 for now."""
-        now = time.monotonic()
-        recent = [at for at in self._failed.get(client, ()) if now - at < WITHIN_S]
-        return int(WITHIN_S - (now - recent[0])) + 1 if len(recent) >= TRIES else 0
-
-    def note(self, client: str) -> None:
-        """Note a failure."""
-        now = time.monotonic()
-        recent = [at for at in self._failed.pop(client, ()) if now - at < WITHIN_S]
-        self._failed[client] = [*recent, now][-TRIES:]
-        while len(self._failed) > _MOST_CLIENTS:
-            self._failed.popitem(last=False)
-
-
 class Login:
     """The login of one service."""
 
     def __init__(self, access: NetworkAccess) -> None:
         self._access = access
         self._failures = Failures()
+        oidc = access.oidc
+        self._oidc = None if oidc is None else OidcLogin(access, oidc, self._failures)
         self.operations = Operations("Login")
         self._declare()
 
@@ -77,18 +54,20 @@ class Login:
         add = self.operations.add
         ways = {303: "Logged in, on to the page asked for", 401: "The code was used or is too old"}
         add("GET", "/login", "getLogin", role=None, query=LoginQuery, media_type="text/html", also=ways)(self.page)
-        details = {"body": LoginIn, "example": {"token": "rota_…"}, "answer": Me, "problems": (401, 403, 429)}
+        details = {"body": LoginIn, "example": {"token": "rota_…"}, "answer": LoggedIn, "problems": (401, 403, 429)}
         add("POST", "/login", "logIn", role=None, **details)(self.log_in)
         add("POST", "/logout", "logOut", role=None, status=204, also={303: "On to the login"}, problems=(403,))(
             self.log_out
         )
+        if self._oidc is not None:
+            self._oidc.declare(self.operations)
 
     async def page(self, context: Context) -> Response:
         """Show the login page, or log in by the code of a login link, which works once within ten minutes."""
         query = context.query(LoginQuery)
         if query.code is None:
             return self._form(context, query.next)
-        self._check_host(context)
+        check_host(self._access, context)
         if await self._take_code(context, query.code):
             return self._enter(context, Identity(subject="local", role="admin", source="local"), query.next)
         return self._form(context, query.next, "This link was used or is too old.", 401)
@@ -98,8 +77,8 @@ class Login:
 
         The page sends a form; programs may send JSON.
         """
-        self._check_host(context)
-        client = (context.request.client or ("", 0))[0]
+        check_host(self._access, context)
+        client = client_of(context)
         is_form = not context.request.headers.get("content-type", "").startswith("application/json")
         given = _from_form(await context.raw_body()) if is_form else await context.body(LoginIn)
         if retry_after := self._failures.retry_after(client):
@@ -115,18 +94,17 @@ class Login:
         if is_form:
             return self._enter(context, identity, given.next)
         shown = {"subject": identity.subject, "role": identity.role, "source": identity.source}
-        return self._with_session(context, identity, JsonReply(shown))
+        return with_session(self._access, context, identity, JsonReply(shown))
 
     async def log_out(self, context: Context) -> Response:
-        """End the browser session."""
+        """End the browser session: whoever has a copy of its cookie is logged out too."""
+        identity = context.known_identity
+        if identity is not None and identity.session is not None and identity.until is not None:
+            await self._access.ended.add(identity.session, identity.until)
         wants_page = "text/html" in context.request.headers.get("accept", "")
         answer = RedirectResponse(f"{context.settings.root_path}/login", 303) if wants_page else Response(None, 204)
-        answer.headers["set-cookie"] = self._access.sessions.end(secure=_is_secure(context))
+        answer.headers["set-cookie"] = self._access.sessions.end(secure=is_secure(context))
         return answer
-
-    def _check_host(self, context: Context) -> None:
-        if not self._access.is_host_known(context.request.headers):
-            raise Forbidden("Host not allowed", hint="add the name of this service to ROTA_ALLOWED_HOSTS")
 
     async def _take_code(self, context: Context, code: str) -> bool:
         """Use a code up; it counts once, whichever process is asked."""
@@ -141,12 +119,8 @@ class Login:
         return await context.write(take)
 
     def _enter(self, context: Context, identity: Identity, next_path: str) -> Response:
-        answer = RedirectResponse(context.settings.root_path + (_local_path(next_path) or "/"), 303)
-        return self._with_session(context, identity, answer)
-
-    def _with_session(self, context: Context, identity: Identity, answer: Response) -> Response:
-        answer.headers["set-cookie"] = self._access.sessions.begin(identity, secure=_is_secure(context))
-        return answer
+        answer = RedirectResponse(context.settings.root_path + (local_path(next_path) or "/"), 303)
+        return with_session(self._access, context, identity, answer)
 
     def _too_many(self, context: Context, given: LoginIn, retry_after: int, *, is_form: bool) -> Response:
         detail = "Too many failed logins"
@@ -161,16 +135,17 @@ class Login:
     def _form(self, context: Context, next_path: str, error: str = "", status: int = 200) -> Page:
         root_path = context.settings.root_path
         told = f'<p class="error" role="alert">{escape(error)}</p>' if error else ""
+        elsewhere = "" if self._oidc is None else self._oidc.button(root_path, local_path(next_path))
         body = (
-            f"<h1>Log in</h1>{told}"
+            f"<h1>Log in</h1>{told}{elsewhere}"
             f'<form method="post" action="{escape(root_path)}/login">'
             '<label for="token">Token</label>'
             '<input id="token" name="token" type="password" autocomplete="current-password" required autofocus>'
-            f'<input type="hidden" name="next" value="{escape(_local_path(next_path))}">'
+            f'<input type="hidden" name="next" value="{escape(local_path(next_path))}">'
             '<button type="submit">Log in</button></form>'
-            "<p>An API token, or the shared secret. <code>rota up</code> prints a link that logs in.</p>"
+            '<p class="dim">An API token, or the shared secret. <code>rota up</code> prints a link that logs in.</p>'
         )
-        return Page("Log in – Rota", body, status, root_path=root_path)
+        return Page("Log in – Rota", body, status, root_path=root_path, narrow=True)
 
 
 def _from_form(raw: bytes) -> LoginIn:
@@ -181,13 +156,3 @@ def _from_form(raw: bytes) -> LoginIn:
     if "token" not in fields:
         raise Invalid("token", "is missing")
     return LoginIn(fields["token"][0], fields.get("next", [""])[0])
-
-
-def _local_path(text: str) -> str:
-    """Return a path of this service, or nothing: a login must not lead elsewhere."""
-    safe = text.isascii() and text.isprintable() and "\\" not in text and len(text) <= _LONGEST_NEXT
-    return text if safe and text.startswith("/") and not text.startswith("//") else ""
-
-
-def _is_secure(context: Context) -> bool:
-    return context.request.url.scheme == "https"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from rota.api.access import INVALID, MISSING, Bearer, Identity, bearer_token
+from rota.api.ended_sessions import EndedSessions
 from rota.api.hosts import is_allowed, is_loopback, listens_on_loopback, split_host
+from rota.api.jwks import make_issuer
+from rota.api.oidc import make_oidc
 from rota.api.providers import ApiTokens, make_providers
 from rota.api.service import Service
 from rota.api.sessions import Sessions
 from rota.errors import Unauthorized
+from rota.store import meta
 
 
 class NetworkAccess:
@@ -22,15 +27,17 @@ class NetworkAccess:
 
     def __init__(self, service: Service, local_token: str | None) -> None:
         settings = service.settings
-        providers = make_providers(service, local_token)
+        self.issuer = make_issuer(settings)
+        providers = make_providers(service, local_token, self.issuer)
         self._settings = settings
         self._on_loopback = listens_on_loopback(settings)
         self.local_token = local_token
         self.bearer = Bearer(providers)
         self.api_tokens = next(provider for provider in providers if isinstance(provider, ApiTokens))
-        self.sessions = Sessions(
-            (*settings.secret_keys[-1:], settings.auth_secret, local_token), root_path=settings.root_path
-        )
+        known = [one for one in (*settings.secret_keys[-1:], settings.auth_secret, local_token) if one]
+        self.sessions = Sessions(known or [_kept_secret(service)], root_path=settings.root_path)
+        self.ended = EndedSessions(service)
+        self.oidc = make_oidc(settings, self.issuer, self.sessions)
 
     async def identify(self, scope: Scope, headers: Headers) -> Identity:
         token = bearer_token(headers)
@@ -62,9 +69,17 @@ class NetworkAccess:
         found = self.sessions.read(value)
         if found is None:
             return None
+        if found.session is not None and await self.ended.has(found.session):
+            raise Unauthorized(INVALID, hint="this session was ended: log in again")
         if found.digest is not None and await self.api_tokens.find(found.digest) is None:
             raise Unauthorized(INVALID, hint="the token of this session was revoked or has expired")
         return found
+
+
+def _kept_secret(service: Service) -> str:
+    """Return the secret of sessions where no other is set: the first process makes it, all others find it."""
+    made = secrets.token_hex(32)
+    return service.db.run(lambda tx: meta.kept(tx, meta.SESSION_SECRET, made))
 
 
 def cookie_value(headers: Headers, name: str) -> str | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 from starlette.responses import Response
 
 from rota.actions import present
@@ -13,51 +12,43 @@ from rota.actions import versions as version_actions
 from rota.actions.definition import restored
 from rota.actions.specs import RollbackIn
 from rota.api.context import Context
-from rota.api.paging import decode_cursor, encode_cursor
+from rota.api.paging import PageQuery, answered, encode_cursor
 from rota.api.reply import JsonReply
 from rota.api.schedule_answers import OccurrenceList, ScheduleOut, VersionList, VersionOut
 from rota.api.schedule_view import rule_of, schedule_operations, shown, tell_saved, version_shown
-from rota.errors import Invalid, NotFound
+from rota.errors import NotFound
 from rota.model import Occurrence, Schedule
 from rota.store import occurrences as ledger
 from rota.store import schedules, versions
+from rota.store.counting import count_up_to
 from rota.store.database import Tx
 from rota.timetable import Rule
 
 operations = schedule_operations()
 
-_Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="Most items to answer with.")]
-_Cursor = Annotated[str, msgspec.Meta(description="`nextCursor` of the page before.")]
 
-
-class PastQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Which page."""
-
-    limit: _Limit = 50
-    cursor: _Cursor | None = None
-
-
-@operations.add("GET", "/api/schedules/{id}/occurrences", "listOccurrences", query=PastQuery, answer=OccurrenceList)
+@operations.add("GET", "/api/schedules/{id}/occurrences", "listOccurrences", query=PageQuery, answer=OccurrenceList)
 async def list_occurrences(context: Context) -> Response:
     """List the due instants of a schedule and what became of each, the latest first.
 
     Neighbours with the same fate that made no job are one item `from`…`to` with their `count`, by the rule that held
-    then; null where nobody knows that rule any more.
+    then; null where nobody knows that rule any more. `jobStatus`, `startedAt` and `durationMs` are those of the job,
+    as long as it is kept.
     """
-    schedule_id, query = context.path("id"), context.query(PastQuery)
-    before = _before(query.cursor)
+    schedule_id, query = context.path("id"), context.query(PageQuery)
+    before, limit = query.before_number(), query.limit
 
     def look(tx: Tx) -> dict[str, Any]:
-        found = ledger.listed(tx, schedule_id, before=before, limit=query.limit + 1)
+        found = ledger.listed(tx, schedule_id, before=before, limit=limit + 1, offset=query.offset())
         if not found:  # of one that was deleted the history is left
             schedule_actions.known(tx, schedule_id)
-        page = found[: query.limit]
+        page = found[:limit]
         rules = _Rules(tx, schedule_id, [one.version for one in page if one.scheduled_for != one.until_at])
-        return {
-            "occurrences": [present.occurrence(one, rules.count(one)) for one in page],
-            "limit": query.limit,
-            "nextCursor": encode_cursor(str(page[-1].scheduled_for)) if len(found) > query.limit else None,
-        }
+        more = encode_cursor(str(page[-1].scheduled_for)) if len(found) > limit else None
+        total = count_up_to(tx, "rota_occurrences", "schedule_id = :id", {"id": schedule_id})
+        runs = ledger.runs(tx, page)
+        items = [present.occurrence(one, rules.count(one), runs.get(one.job_id or "")) for one in page]
+        return answered("occurrences", items, query, total=total, next_cursor=more)
 
     return JsonReply(await context.read(look))
 
@@ -85,23 +76,21 @@ class _Rules:
         return rule.count(first - 1, last)
 
 
-@operations.add("GET", "/api/schedules/{id}/versions", "listVersions", query=PastQuery, answer=VersionList)
+@operations.add("GET", "/api/schedules/{id}/versions", "listVersions", query=PageQuery, answer=VersionList)
 async def list_versions(context: Context) -> Response:
     """List what a schedule was and since when, and who changed it, the latest version first.
 
     Also of one that was deleted.
     """
-    schedule_id, query = context.path("id"), context.query(PastQuery)
-    before = _before(query.cursor)
+    schedule_id, query = context.path("id"), context.query(PageQuery)
+    before, limit = query.before_number(), query.limit
 
     def look(tx: Tx) -> dict[str, Any]:
-        found = version_actions.listed(tx, schedule_id, before=before, limit=query.limit + 1)
-        page = found[: query.limit]
-        return {
-            "versions": [version_shown(one) for one in page],
-            "limit": query.limit,
-            "nextCursor": encode_cursor(str(page[-1].version)) if len(found) > query.limit else None,
-        }
+        found = version_actions.listed(tx, schedule_id, before=before, limit=limit + 1, offset=query.offset())
+        page = found[:limit]
+        more = encode_cursor(str(page[-1].version)) if len(found) > limit else None
+        total = count_up_to(tx, "rota_schedule_versions", "schedule_id = :id", {"id": schedule_id})
+        return answered("versions", [version_shown(one) for one in page], query, total=total, next_cursor=more)
 
     return JsonReply(await context.read(look))
 
@@ -141,12 +130,3 @@ async def roll_back(context: Context) -> Response:
         return saved
 
     return JsonReply(shown(await context.write(work)))
-
-
-def _before(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    text = decode_cursor(cursor)
-    if not text.removeprefix("-").isdigit() or len(text) > 19:
-        raise Invalid("cursor", "is no cursor", hint="send the nextCursor of the page before")
-    return int(text)

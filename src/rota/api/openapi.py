@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
 from typing import Any, get_args
 
 import msgspec
 from fastapi.openapi.utils import get_openapi
-from starlette.routing import BaseRoute
 
 from rota.actions.targets import KINDS
+from rota.api.described import described_routes
+from rota.api.examples import add_examples
 from rota.api.operations import Operation, Operations, Parameter
 from rota.api.reply import Problem
 from rota.settings import Settings
@@ -27,6 +29,19 @@ PROBLEMS = {
     429: "Too many tries",
     503: "The database or another service cannot be reached",
 }
+REFUSED = {
+    401: ("unauthorized", "Missing authorization"),
+    403: ("forbidden", "Admin access required"),
+    404: ("not-found", "there is no job 019a9d2c-7c1e-7aa0-8f5e-0c3b2a190000"),
+    409: ("conflict", "job 019a9d2c-7c1e-7aa0-8f5e-0c3b2a190000 is running"),
+    413: ("too-large", "body is larger than 2097152 bytes"),
+    415: ("unsupported-media-type", "The body must be JSON"),
+    422: ("invalid", "queue: is empty"),
+    429: ("too-many-logins", "Too many failed logins"),
+    503: ("database-unavailable", "the database does not answer in time"),
+}
+"""Of each problem a code and a detail, as examples."""
+PARTS = "Values of arguments by their paths, as `args[user.id]=42` or `args.user.id=42`."
 DESCRIPTION = """\
 Jobs, schedules and queues over HTTP. JSON in camelCase, times RFC 3339 in UTC with milliseconds, ids UUIDv7.
 
@@ -58,20 +73,21 @@ def describe(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def document(routes: Iterable[BaseRoute], operations: Iterable[Operations], settings: Settings) -> dict[str, Any]:
+def document(operations: Sequence[Operations], settings: Settings) -> dict[str, Any]:
     """Return the whole description."""
     found = get_openapi(
         title="Rota",
         version=__version__,
         summary="The scheduler that accounts for every run.",
         description=DESCRIPTION,
-        routes=list(routes),
+        routes=described_routes(operations, describe),
         servers=[{"url": settings.root_path or "/"}],
     )
     spoken = [operation for group in operations for operation in group.all]
     kinds = [Problem, *(kind for one in spoken for said in (one.body, one.answer) for kind in _structs(said))]
     _, components = msgspec.json.schema_components(list(dict.fromkeys(kinds)), ref_template=SCHEMAS + "{name}")
     _describe_targets(components)
+    _leave_out_null([kind.__name__ for one in spoken for kind in _structs(one.body)], components)
     found["components"] = {
         "schemas": components,
         "responses": {_problem_name(status): _problem(status) for status in PROBLEMS},
@@ -89,6 +105,7 @@ def document(routes: Iterable[BaseRoute], operations: Iterable[Operations], sett
             },
         },
     }
+    add_examples(found)
     return found
 
 
@@ -102,6 +119,30 @@ def _describe_targets(schemas: dict[str, Any]) -> None:
             schema["properties"]["target"] = target if "target" in schema["required"] else optional
 
 
+def _leave_out_null(names: Iterable[str], schemas: dict[str, Any]) -> None:
+    """Say nothing of defaults that are null in what is sent: generators of clients demand each field with a default."""
+    waiting, seen = list(names), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            for field in schemas[name].get("properties", {}).values():
+                if field.get("default", ...) is None:
+                    del field["default"]
+            waiting += _referred(schemas[name])
+
+
+def _referred(value: Any) -> Iterator[str]:
+    """Yield the names of the schemas that one refers to."""
+    if isinstance(value, dict):
+        if isinstance(reference := value.get("$ref"), str):
+            yield reference.removeprefix(SCHEMAS)
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _referred(inner)
+
+
 def _answers(operation: Operation) -> dict[str, Any]:
     good: dict[str, Any] = {"description": operation.summary}
     if operation.answer is not None:
@@ -110,7 +151,12 @@ def _answers(operation: Operation) -> dict[str, Any]:
             content["example"] = operation.answer_example
         good["content"] = {operation.media_type: content}
     elif operation.status != 204:
-        good["content"] = {operation.media_type: {"schema": {"type": "string"}}}
+        said: dict[str, Any] = {"schema": {"type": "string"}}
+        if operation.answer_example is not None:
+            said["example"] = operation.answer_example
+        good["content"] = {operation.media_type: said}
+    for other in operation.other_types:
+        good["content"][other] = {"schema": {"type": "string"}}
     answers: dict[str, Any] = {str(operation.status): good}
     answers.update({str(status): {"description": meaning} for status, meaning in operation.also.items()})
     for status in sorted(_refusals(operation)):
@@ -140,8 +186,14 @@ def _problem_name(status: int) -> str:
 def _problem(status: int) -> dict[str, Any]:
     return {
         "description": PROBLEMS[status],
-        "content": {"application/problem+json": {"schema": _reference(Problem)}},
+        "content": {"application/problem+json": {"schema": _reference(Problem), "example": _refused(status)}},
     }
+
+
+def _refused(status: int) -> dict[str, Any]:
+    code, detail = REFUSED[status]
+    shown = {"status": status, "title": HTTPStatus(status).phrase, "detail": detail, "code": code, "error": detail}
+    return {**shown, "field": "queue"} if status == 422 else shown
 
 
 def _structs(kind: Any) -> list[type]:
@@ -174,6 +226,8 @@ def _query(kind: type) -> list[dict[str, Any]]:
         parameter = {"name": field.encode_name, "in": "query", "required": field.required, "schema": schema}
         if description := schema.pop("description", None):
             parameter["description"] = description
+        if schema.get("type") == "object":
+            parameter |= {"style": "deepObject", "explode": True, "description": PARTS}
         parameters.append(parameter)
     return parameters
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from rota.api.answers import Answer, Time
+from rota.api.answers import Answer, Page, Time
 from rota.model import Action
 
 
@@ -49,12 +49,10 @@ class OperationOut(Answer):
     completed_at: Time | None
 
 
-class OperationList(Answer):
+class OperationList(Page):
     """Operations, the latest first."""
 
     operations: list[OperationOut]
-    limit: int
-    next_cursor: str | None
 
 
 class AuditEntryOut(Answer):
@@ -62,10 +60,14 @@ class AuditEntryOut(Answer):
 
     id: str
     at: Time
+    text: str
+    """The whole entry in words."""
     actor: str | None
     role: str | None
     origin: str | None
     """`api`, `ui`, `cli`, `python`, `file` or `scheduler`."""
+    client: str | None
+    """The address that it came from; null where it did not come over the network."""
     action: str
     noun: str
     name: str
@@ -75,9 +77,7 @@ class AuditEntryOut(Answer):
     """Of what is changed only the fields that differ."""
 
 
-class AuditList(Answer):
+class AuditList(Page):
     """What was changed, the latest first."""
 
     entries: list[AuditEntryOut]
-    limit: int
-    next_cursor: str | None

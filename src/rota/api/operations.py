@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rota.api.context import Context
+from rota.api.hiding import check_search, hidden
 from rota.api.reply import refusal_of
 from rota.api.service import Service
 from rota.errors import RotaError
@@ -60,10 +61,14 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A type, or a union of them."""
     answer_example: Any = None
     media_type: str = "application/json"
+    other_types: tuple[str, ...] = ()
+    """Further media types of the same, where the query asks for them."""
     problems: tuple[int, ...] = ()
     """Statuses that it may answer with beside those that every operation may."""
     also: Mapping[int, str] = {}
     """Further statuses that are no problems, with their meaning."""
+    has_payloads: bool = True
+    """Whether its answers may hold what jobs take, give and say."""
 
     @property
     def summary(self) -> str:
@@ -98,18 +103,30 @@ class Operations:
 
         return declare
 
+    def with_all(self, operations: Iterable[Operation]) -> Operations:
+        """Return a collection of the same kind with other operations."""
+        found = Operations(self.tag, *self._paths.values())
+        found.all.extend(operations)
+        return found
+
 
 def endpoint_of(operation: Operation, service: Service) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     """Return what answers the requests of an operation."""
     handler, role = operation.handler, operation.role
+    may_hide = operation.has_payloads and service.settings.viewer_payloads == "hide"
 
     async def endpoint(request: Request) -> Response:
         context = Context(request, service)
+        identity = context.known_identity
+        is_hiding = may_hide and identity is not None and identity.role == "viewer"
         try:
-            if role is not None:
+            if role is not None and (identity is None or identity.source != "answer"):
                 context.identity.require(role)
-            return await handler(context)
+            if is_hiding:
+                check_search(request)
+            answer = await handler(context)
         except RotaError as error:
             return refusal_of(error)
+        return hidden(answer) if is_hiding else answer
 
     return endpoint

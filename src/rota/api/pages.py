@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from html import escape
@@ -9,6 +10,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from rota.api import web
 from rota.api.context import Context
 from rota.api.html import Page
 from rota.api.operations import Operations
@@ -25,11 +27,14 @@ def page_operations(document: Callable[[], Document]) -> Operations:
 
     @operations.add("GET", "/", "getStartPage", media_type="text/html")
     async def start(context: Context) -> Response:
-        """Show that the service runs, and where to go."""
+        """Show the overview, or where the pages are not installed, that the service runs."""
+        if web.is_there():
+            return await web.index(context.service, "/")
         root = escape(context.settings.root_path)
         name, who = escape(context.settings.service_name), context.identity
         body = (
             f"<h1>{name}</h1><p>Rota {__version__} is running; the API answers.</p>"
+            f"<p>{escape(web.MISSING)}</p>"
             f"<p>You are {escape(who.subject)}, {escape(who.role or '')}.</p><ul>"
             f'<li><a href="{root}/api/docs">What the API can do</a>, also as'
             f' <a href="{root}/api/openapi.json">OpenAPI</a></li>'
@@ -40,15 +45,16 @@ def page_operations(document: Callable[[], Document]) -> Operations:
         )
         return Page("Rota", body, root_path=context.settings.root_path)
 
-    @operations.add("GET", "/api/openapi.json", "getOpenApi", answer=dict)
+    @operations.add("GET", "/api/openapi.json", "getOpenApi", answer=dict, has_payloads=False)
     async def openapi(_: Context) -> Response:
         """Get the description of the API as OpenAPI 3.1."""
-        return JsonReply(document())
+        return JsonReply(await asyncio.to_thread(document))
 
     @operations.add("GET", "/api/docs", "getReference", media_type="text/html")
     async def reference(context: Context) -> Response:
         """Read the reference of the API."""
-        return Page("API – Rota", reference_html(document()), root_path=context.settings.root_path)
+        body = reference_html(await asyncio.to_thread(document))
+        return Page("API – Rota", body, root_path=context.settings.root_path)
 
     return operations
 

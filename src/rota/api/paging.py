@@ -1,15 +1,61 @@
-"""Cursors: where a page of a list ended, as a text that nobody takes for more."""
+"""Lists page by page: by number, or by a cursor, which says where the page before ended."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from rota.errors import Invalid
+from rota.ids import is_id
+from rota.jsontext import check_text
+from rota.store.counting import COUNT_CAP
 
 _LONGEST = 3000
+_HINT = "send the nextCursor of the page before"
+
+Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="Most items to answer with.")]
+PageNumber = Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="Number of the page, from 1.")]
+Cursor = Annotated[str, msgspec.Meta(description="`nextCursor` of the page before; quicker than `page`.")]
+
+
+class PageQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
+    """Which part of a list."""
+
+    limit: Limit = 50
+    page: PageNumber = 1
+    cursor: Cursor | None = None
+
+    def offset(self) -> int:
+        """Return how many items of the list come before the page, where it is given by its number."""
+        return 0 if self.cursor is not None else (self.page - 1) * self.limit
+
+    def before_id(self) -> str | None:
+        """Return the id after which a list of ids goes on; raises Invalid for ``cursor``."""
+        if self.cursor is not None and not is_id(self.cursor):
+            raise Invalid("cursor", "is no cursor", hint=_HINT)
+        return self.cursor
+
+    def before_number(self) -> int | None:
+        """Return the number after which a list of numbers goes on; raises Invalid for ``cursor``."""
+        if self.cursor is None:
+            return None
+        text = decode_cursor(self.cursor)
+        if not text.removeprefix("-").isdigit() or len(text) > 19:
+            raise Invalid("cursor", "is no cursor", hint=_HINT)
+        return int(text)
+
+
+class WholeQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
+    """Which part of a list that is short: all of it, unless said otherwise."""
+
+    q: Annotated[str, msgspec.Meta(description="Part of the name, in any case.", max_length=200)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200, description="Most items to answer with; else all.")] | None = None
+    page: PageNumber = 1
+    cursor: Cursor | None = None
 
 
 def encode_cursor(place: str) -> str:
@@ -25,19 +71,53 @@ def decode_cursor(cursor: str) -> str:
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         place = raw.decode()
     except (ValueError, binascii.Error):
-        raise Invalid("cursor", "is no cursor", hint="send the nextCursor of the page before") from None
+        raise Invalid("cursor", "is no cursor", hint=_HINT) from None
     if "\0" in place:
-        raise Invalid("cursor", "is no cursor", hint="send the nextCursor of the page before")
+        raise Invalid("cursor", "is no cursor", hint=_HINT)
     return place
 
 
-def whole_list(items: str, found: Sequence[Any]) -> dict[str, Any]:
-    """Return the answer of a list that is always shown whole, in the form of all lists."""
+def answered(
+    items: str, shown: Sequence[Any], query: PageQuery, *, total: int, next_cursor: str | None
+) -> dict[str, Any]:
+    """Return the answer of a list; ``total`` is one more than the cap where there are more."""
     return {
-        items: found,
+        items: shown,
+        "total": min(total, COUNT_CAP),
+        "page": query.page if query.cursor is None else None,
+        "limit": query.limit,
+        "nextCursor": next_cursor,
+        "totalIsEstimate": total > COUNT_CAP,
+    }
+
+
+def narrowed(found: Sequence[dict[str, Any]], query: object, fields: Sequence[str]) -> list[dict[str, Any]]:
+    """Return those items whose fields are as the query says, where it says something of them."""
+    wanted = {field: value for field in fields if (value := getattr(query, field)) is not None}
+    return [one for one in found if all(one[field] == value for field, value in wanted.items())]
+
+
+def part_of(items: str, found: Sequence[dict[str, Any]], query: WholeQuery, *, key: str = "name") -> dict[str, Any]:
+    """Return the answer of a list that is at hand whole, in the form of all lists; ``key`` tells its items apart."""
+    if query.q is not None:
+        wanted = check_text(query.q, "q", max_length=200).lower()
+        found = [one for one in found if wanted in str(one.get("name", one[key])).lower()]
+    limit = query.limit or max(1, len(found))
+    start = (query.page - 1) * limit if query.cursor is None else _place(found, decode_cursor(query.cursor), key)
+    page = found[start : start + limit]
+    return {
+        items: page,
         "total": len(found),
-        "page": 1,
-        "limit": max(1, len(found)),
-        "nextCursor": None,
+        "page": query.page if query.cursor is None else None,
+        "limit": limit,
+        "nextCursor": encode_cursor(page[-1][key]) if start + limit < len(found) else None,
         "totalIsEstimate": False,
     }
+
+
+def _place(found: Sequence[dict[str, Any]], last: str, key: str) -> int:
+    """Return where a list goes on after an item, which may be gone."""
+    for place, one in enumerate(found):
+        if one[key] == last:
+            return place + 1
+    return sum(one[key] < last for one in found)

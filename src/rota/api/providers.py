@@ -1,4 +1,4 @@
-"""The kinds of bearer token: local admin token, shared secret, API tokens, tokens signed with the shared secret."""
+"""The kinds of bearer token: known ones, API tokens, those of an issuer, those signed with the shared secret."""
 
 from __future__ import annotations
 
@@ -9,28 +9,25 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import jwt
-
-from rota.api.access import INVALID, Identity, Provider, capped
+from rota.api.access import INVALID, NO_SUBJECT, Identity, Provider, capped
+from rota.api.claims import ends_at, named_role, proven_claims
+from rota.api.issuer import IssuerTokens
+from rota.api.jwks import Issuer
 from rota.api.service import Service
 from rota.errors import Unauthorized
-from rota.model import ROLES, Role
+from rota.model import Role
 from rota.settings import Settings
 from rota.store import tokens
 
 TOKEN_PREFIX = "rota_"
-OUTGOING_AUDIENCE = "rota-target"
-LEEWAY_S = 30
 BELIEVED_FOR_S = 3.0
 """How long an API token is believed without being asked for again; so long it outlives its end."""
 NOTED_FOR_S = 60.0
 MOST_REMEMBERED = 10_000
 _KEY_BYTES = 32
-_LATEST = 2**53
-_ROLE_CLAIMS = ("public_metadata.role", "metadata.role", "role")
 
 
-def make_providers(service: Service, local_token: str | None) -> list[Provider]:
+def make_providers(service: Service, local_token: str | None, issuer: Issuer | None) -> list[Provider]:
     """Return the providers that the settings ask for."""
     settings = service.settings
     found: list[Provider] = []
@@ -40,6 +37,8 @@ def make_providers(service: Service, local_token: str | None) -> list[Provider]:
         role = capped("admin", settings.auth_secret_max_role)
         found.append(FixedToken(settings.auth_secret, Identity(subject="secret", role=role, source="secret")))
     found.append(ApiTokens(service))
+    if issuer is not None:
+        found.append(IssuerTokens(settings, issuer))
     if settings.auth_secret is not None:
         found.append(SignedTokens(settings, settings.auth_secret))
     return found
@@ -77,7 +76,7 @@ class ApiTokens:
             return None
         found = await self.find(digest_of(token))
         if found is None:
-            raise Unauthorized(INVALID)
+            raise Unauthorized(INVALID, hint="there is no such API token, or it has ended")
         return found
 
     async def find(self, digest: str) -> Identity | None:
@@ -123,68 +122,18 @@ class SignedTokens:
     async def identify(self, token: str) -> Identity | None:
         if token.count(".") != 2:
             return None
-        claims = self._claims(token)
-        if OUTGOING_AUDIENCE in _audiences(claims):
-            raise Unauthorized(INVALID, hint="this token is for a target of Rota, not for Rota")
+        settings = self._settings
+        claims = proven_claims(token, self._key, "HS256", issuer=settings.auth_issuer, audience=settings.auth_audience)
         subject = claims.get("sub")
         return Identity(
-            subject=subject if isinstance(subject, str) and subject else "signed",
+            subject=subject if isinstance(subject, str) and subject else NO_SUBJECT,
             role=self._role(claims),
             source="signed",
-            until=float(min(int(claims["exp"]), _LATEST)),
+            until=ends_at(claims),
         )
-
-    def _claims(self, token: str) -> dict[str, Any]:
-        audience = list(self._settings.auth_audience)
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                self._key,
-                algorithms=["HS256"],
-                audience=audience or None,
-                issuer=self._settings.auth_issuer,
-                leeway=LEEWAY_S,
-                options={"require": ["exp"], "verify_aud": bool(audience), "verify_sub": False, "verify_jti": False},
-            )
-        except jwt.MissingRequiredClaimError as error:
-            raise Unauthorized(INVALID, hint=f"it has no {error.claim}") from None
-        except jwt.ExpiredSignatureError:
-            raise Unauthorized(INVALID, hint="it has expired") from None
-        except jwt.ImmatureSignatureError:
-            raise Unauthorized(INVALID, hint="it is not valid yet; compare the clocks") from None
-        except jwt.InvalidAudienceError:
-            raise Unauthorized(INVALID, hint="it is for another audience") from None
-        except jwt.InvalidIssuerError:
-            raise Unauthorized(INVALID, hint="it is of another issuer") from None
-        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError):
-            raise Unauthorized(INVALID) from None
-        return claims
 
     def _role(self, claims: Mapping[str, Any]) -> Role | None:
         named, role = named_role(claims, self._settings.auth_role_claim)
         if not named:
             role = self._settings.auth_secret_role
         return None if role is None else capped(role, self._settings.auth_secret_max_role)
-
-
-def named_role(claims: Mapping[str, Any], claim: str | None) -> tuple[bool, Role | None]:
-    """Return (whether the claims name a role, which of the three it is)."""
-    for path in (claim,) if claim else _ROLE_CLAIMS:
-        found = _at(claims, path)
-        if found is not None:
-            return True, next((role for role in ROLES if role == found), None)
-    return False, None
-
-
-def _at(claims: Mapping[str, Any], path: str) -> Any:
-    if path in claims:
-        return claims[path]
-    found: Any = claims
-    for part in path.split("."):
-        found = found.get(part) if isinstance(found, dict) else None
-    return found
-
-
-def _audiences(claims: Mapping[str, Any]) -> list[Any]:
-    audience = claims.get("aud")
-    return audience if isinstance(audience, list) else [audience]

@@ -34,7 +34,7 @@ class QueueOut(Answer):
     rate_limits: list[RateLimitOut]
     ageing: str | None
     defaults: dict[str, Any] | None
-    retention: dict[str, str] | None
+    retention: dict[str, str | int] | None
     paused: bool
     paused_at: Time | None
     paused_by: str | None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from starlette.responses import Response
 
 from rota import logs
@@ -14,7 +15,7 @@ from rota.actions.specs import ActionIn, FilterIn, PauseIn, QueueIn
 from rota.api.context import Context
 from rota.api.job_actions import act
 from rota.api.operations import Operations, Parameter
-from rota.api.paging import whole_list
+from rota.api.paging import WholeQuery, narrowed, part_of
 from rota.api.queue_answers import Changed, QueueList, QueueOut
 from rota.api.reply import JsonReply
 from rota.errors import NotFound
@@ -25,18 +26,25 @@ from rota.store.database import Tx
 operations = Operations("Queues", Parameter(name="name", description="Name of the queue.", example="mail"))
 
 
-@operations.add("GET", "/api/queues", "listQueues", answer=QueueList)
+class QueueQuery(WholeQuery):
+    """Which queues."""
+
+    paused: Annotated[bool, msgspec.Meta(description="Whether it is paused.")] | None = None
+
+
+@operations.add("GET", "/api/queues", "listQueues", query=QueueQuery, answer=QueueList)
 async def list_queues(context: Context) -> Response:
     """List all queues by name, with what is in each by status and priority.
 
     Counts stop at 10,000.
     """
+    query = context.query(QueueQuery)
 
     def look(tx: Tx) -> list[dict[str, Any]]:
         stats = queues.stats(tx)
         return [_shown(queue, stats) for queue in queues.listed(tx)]
 
-    return JsonReply(whole_list("queues", await context.read(look)))
+    return JsonReply(part_of("queues", narrowed(await context.read(look), query, ("paused",)), query))
 
 
 @operations.add("GET", "/api/queues/{name}", "getQueue", answer=QueueOut)

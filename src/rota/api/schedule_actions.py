@@ -7,18 +7,21 @@ from typing import Any
 from starlette.responses import Response
 
 from rota import logs
-from rota.actions import present
+from rota.actions import present, switching
 from rota.actions import schedules as schedule_actions
 from rota.actions.backfill import Backfill, Filled
 from rota.actions.specs import BackfillIn, PauseIn
 from rota.actions.triggering import trigger
+from rota.api import starters, waiting
 from rota.api.context import Context
 from rota.api.idempotency import create_once
+from rota.api.job_answers import JobDetail
 from rota.api.job_view import known_job
 from rota.api.operations import IDEMPOTENCY_KEY
 from rota.api.reply import JsonReply
 from rota.api.schedule_answers import BackfillOut, ScheduleOut, ScheduleTriggered
 from rota.api.schedule_view import schedule_operations, shown, tell_saved
+from rota.api.waiting import WaitQuery
 from rota.api.why import why
 from rota.ids import new_id
 from rota.model import Schedule, shown_as
@@ -70,27 +73,49 @@ async def resume_schedule(context: Context) -> Response:
     return JsonReply(shown(await context.write(work)))
 
 
+@operations.add("POST", "/api/schedules/{id}/go-live", "goLive", role="operator", answer=ScheduleOut)
+async def go_live(context: Context) -> Response:
+    """End the shadow of a schedule that only observed: from now on its instants make jobs.
+
+    What was due before stays accounted for, and does not run. One that is live stays as it is.
+    """
+    schedule_id, caller, settings = context.path("id"), context.caller, context.settings
+
+    def work(tx: Tx) -> Schedule:
+        before = schedule_actions.known(tx, schedule_id).version
+        saved = switching.go_live(tx, schedule_id, caller, settings)
+        if saved.version != before:
+            tell_saved(tx, saved, caller.subject)
+        return saved
+
+    return JsonReply(shown(await context.write(work)))
+
+
 @operations.add(
     "POST",
     "/api/schedules/{id}/trigger",
     "triggerSchedule",
     role="operator",
+    query=WaitQuery,
     headers=(IDEMPOTENCY_KEY,),
-    answer=ScheduleTriggered,
+    answer=ScheduleTriggered | JobDetail,
 )
 async def trigger_schedule(context: Context) -> Response:
     """Run a schedule's job now, beside its timetable.
 
-    Unless its runs may overlap, it waits for its turn while another run goes on; `why` says so.
+    Unless its runs may overlap, it waits for its turn while another run goes on; `why` says so. With `wait`, the answer
+    comes once the job has ended or the time is over, and is the whole job.
     """
-    schedule_id, caller, settings, job_id = context.path("id"), context.caller, context.settings, new_id()
+    wait_s = waiting.seconds(context)
+    schedule_id, settings, job_id = context.path("id"), context.settings, new_id()
+    caller = await starters.starting(context)
 
     def work(tx: Tx) -> dict[str, Any]:
         trigger(tx, schedule_id, job_id, caller, settings)
         job = known_job(tx, job_id)
         tx.after_commit(
             lambda: logs.event(
-                "job/enqueued", jobId=job.id, jobType=job.type, queue=job.queue, startedBy=caller.subject
+                "job/enqueued", jobId=job.id, jobType=job.type, queue=job.queue, startedBy=caller.starter
             )
         )
         return {
@@ -104,6 +129,8 @@ async def trigger_schedule(context: Context) -> Response:
         }
 
     answer, headers = await create_once(context, work)
+    if wait_s is not None:
+        answer = {**await waiting.for_end(context, answer["id"], wait_s), "jobId": answer["id"]}
     return JsonReply(answer, 200, headers)
 
 
@@ -125,7 +152,7 @@ async def backfill_schedule(context: Context) -> Response:
     the other, beside the timetable.
     """
     schedule_id, spec = context.path("id"), await context.body(BackfillIn)
-    caller = context.caller
+    caller = context.caller if spec.dry_run else await starters.starting(context)
     backfill = Backfill(schedule_id, spec, caller, context.settings)
     if spec.dry_run:
         return JsonReply(_filled(await context.read(backfill.run), spec))

@@ -9,7 +9,24 @@ import msgspec
 from rota.actions.specs import OneRuleIn, RetryIn
 from rota.api.answers import Answer, JobId, Page, Time
 from rota.api.job_answers import Triggered, Why
-from rota.model import AfterRun, Catchup, Disposition, Overlap, VersionAction
+from rota.model import AfterRun, Catchup, Disposition, Overlap, Status, VersionAction
+
+
+class OccurrenceOut(Answer, omit_defaults=True):
+    """A due instant and what became of it, or a range of instants with the same fate."""
+
+    disposition: Disposition
+    job_id: str | None
+    reason: str | None
+    version: int
+    decided_at: Time
+    scheduled_for: Time | None = None
+    from_: Time | None = msgspec.field(name="from", default=None)
+    to: Time | None = None
+    count: int | None = None
+    job_status: Status | None = None
+    started_at: Time | None = None
+    duration_ms: int | None = None
 
 
 class ScheduleOut(Answer):
@@ -59,6 +76,7 @@ class ScheduleOut(Answer):
     paused_by: str | None
     paused_note: str | None
     resume_at: Time | None
+    shadow: bool
     note: str | None
     owner: Literal["code", "file", "api"]
     source: str | None
@@ -67,10 +85,17 @@ class ScheduleOut(Answer):
     updated_at: Time
 
 
+class ListedSchedule(ScheduleOut, omit_defaults=True):
+    """A schedule in a list."""
+
+    recent: list[OccurrenceOut] | None = None
+    """Its last occurrences, the latest first, where they were asked for."""
+
+
 class ScheduleList(Page):
     """A page of schedules in the order of their ids."""
 
-    schedules: list[ScheduleOut]
+    schedules: list[ListedSchedule]
 
 
 class ScheduleSaved(Answer):
@@ -87,6 +112,17 @@ class SchedulesSaved(Answer):
     """What became of each schedule, in the order in which they were sent."""
 
     schedules: list[ScheduleSaved]
+
+
+class SchedulesActed(Answer):
+    """What became of each of some schedules."""
+
+    action: Literal["pause", "resume", "goLive"]
+    changed: list[ScheduleOut]
+    same: list[str]
+    """Ids of those that were so already."""
+    unknown: list[str]
+    """Ids that are not there."""
 
 
 class FieldChange(Answer):
@@ -127,12 +163,10 @@ class VersionOut(Answer, omit_defaults=True):
     """What it was; null where it was deleted."""
 
 
-class VersionList(Answer):
+class VersionList(Page):
     """Versions of a schedule, the latest first."""
 
     versions: list[VersionOut]
-    limit: int
-    next_cursor: str | None
 
 
 class BackfillOut(Answer):
@@ -150,26 +184,10 @@ class ScheduleTriggered(Triggered):
     why: Why
 
 
-class OccurrenceOut(Answer, omit_defaults=True):
-    """A due instant and what became of it, or a range of instants with the same fate."""
-
-    disposition: Disposition
-    job_id: str | None
-    reason: str | None
-    version: int
-    decided_at: Time
-    scheduled_for: Time | None = None
-    from_: Time | None = msgspec.field(name="from", default=None)
-    to: Time | None = None
-    count: int | None = None
-
-
-class OccurrenceList(Answer):
+class OccurrenceList(Page):
     """Occurrences of a schedule, the latest first."""
 
     occurrences: list[OccurrenceOut]
-    limit: int
-    next_cursor: str | None
 
 
 class PreviewOut(Answer):

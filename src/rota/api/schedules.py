@@ -15,13 +15,14 @@ from rota.actions.edits import MOST_SHOWN, Edit
 from rota.actions.schedules import Saved
 from rota.actions.specs import PreviewIn, ScheduleIn, SchedulesIn
 from rota.api.context import Context
-from rota.api.paging import decode_cursor, encode_cursor
+from rota.api.paging import PageQuery, answered, decode_cursor, encode_cursor
 from rota.api.reply import JsonReply
 from rota.api.schedule_answers import EditOut, PreviewOut, ScheduleList, ScheduleOut, SchedulesSaved
 from rota.api.schedule_view import schedule_operations, shown, tell_saved
 from rota.errors import Invalid
+from rota.jsontext import check_text
 from rota.model import Schedule
-from rota.store import schedules
+from rota.store import occurrences, schedules
 from rota.store.database import Tx
 from rota.store.schedules import ScheduleFilter
 
@@ -30,15 +31,17 @@ operations = schedule_operations()
 EXAMPLE = {"jobType": "weekly_digest", "cron": "0 9 * * MON", "timezone": "Europe/Paris", "args": {"limit": 100}}
 
 
-class ScheduleQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class ScheduleQuery(PageQuery):
     """Which schedules."""
 
     q: Annotated[str, msgspec.Meta(description="Part of the id or of the job type.", max_length=200)] | None = None
     owner: Annotated[Literal["code", "file", "api"], msgspec.Meta(description="Who declared it.")] | None = None
     tag: Annotated[str, msgspec.Meta(description="Tag.", max_length=200)] | None = None
     paused: Annotated[bool, msgspec.Meta(description="Whether it is paused.")] | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=200, description="Most items to answer with.")] = 50
-    cursor: Annotated[str, msgspec.Meta(description="`nextCursor` of the page before.")] | None = None
+    shadow: Annotated[bool, msgspec.Meta(description="Whether it is in the shadow: it only observes.")] | None = None
+    type: Annotated[str, msgspec.Meta(description="Job type.", max_length=200)] | None = None
+    queue: Annotated[str, msgspec.Meta(description="Queue that it names.", max_length=200)] | None = None
+    recent: Annotated[int, msgspec.Meta(ge=0, le=50, description="So many of the last occurrences of each, too.")] = 0
 
 
 class SaveQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -49,27 +52,35 @@ class SaveQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename
 
 @operations.add("GET", "/api/schedules", "listSchedules", query=ScheduleQuery, answer=ScheduleList)
 async def list_schedules(context: Context) -> Response:
-    """List schedules in the order of their ids."""
+    """List schedules in the order of their ids; with `recent=20` also what became of the last 20 instants of each."""
     query = context.query(ScheduleQuery)
     after = decode_cursor(query.cursor) if query.cursor is not None else ""
-    for name in ("q", "tag"):
-        if "\0" in (getattr(query, name) or ""):
-            raise Invalid(name, "holds NUL", hint="remove it")
-    wanted = ScheduleFilter(q=query.q, owner=query.owner, tag=query.tag, paused=query.paused)
+    texts = {
+        name: check_text(value, name, max_length=200)
+        for name in ("q", "tag", "type", "queue")
+        if (value := getattr(query, name)) is not None
+    }
+    wanted = ScheduleFilter(owner=query.owner, paused=query.paused, shadow=query.shadow, **texts)
 
     def look(tx: Tx) -> dict[str, Any]:
-        found = schedules.listed(tx, wanted, after=after, limit=query.limit + 1)
-        page = found[: query.limit]
-        return {
-            "schedules": [shown(schedule) for schedule in page],
-            "total": schedules.count(tx, wanted),
-            "page": None,
-            "limit": query.limit,
-            "nextCursor": encode_cursor(page[-1].id) if len(found) > query.limit else None,
-            "totalIsEstimate": False,
-        }
+        found = schedules.listed(tx, wanted, after=after, limit=query.limit + 1, offset=query.offset())
+        page, total = found[: query.limit], schedules.count_up_to_cap(tx, wanted)
+        more = encode_cursor(page[-1].id) if len(found) > query.limit else None
+        return answered("schedules", _listed(tx, page, query.recent), query, total=total, next_cursor=more)
 
     return JsonReply(await context.read(look))
+
+
+def _listed(tx: Tx, page: list[Schedule], recent: int) -> list[dict[str, Any]]:
+    if not recent:
+        return [shown(one) for one in page]
+    found = occurrences.recent(tx, [one.id for one in page], recent)
+    runs = occurrences.runs(tx, [each for some in found.values() for each in some])
+    last = {
+        name: [present.occurrence(each, None, runs.get(each.job_id or "")) for each in some]
+        for name, some in found.items()
+    }
+    return [{**shown(one), "recent": last.get(one.id, [])} for one in page]
 
 
 @operations.add(

@@ -12,7 +12,7 @@ from rota.actions.specs import SecretIn
 from rota.api.answers import Answer, Page, Time
 from rota.api.context import Context
 from rota.api.operations import Operations, Parameter
-from rota.api.paging import whole_list
+from rota.api.paging import WholeQuery, part_of
 from rota.api.reply import JsonReply
 from rota.sealing import Keys
 from rota.store import secrets
@@ -50,18 +50,18 @@ class Rotation(Answer):
     unreadable: list[str]
 
 
-@operations.add("GET", "/api/secrets", "listSecrets", role="admin", answer=SecretList)
+@operations.add("GET", "/api/secrets", "listSecrets", role="admin", query=WholeQuery, answer=SecretList)
 async def list_secrets(context: Context) -> Response:
     """List all named secrets by name, without their values.
 
     `keyKnown` says whether this process has the key that opens it.
     """
-    keys = _keys(context)
+    keys, query = _keys(context), context.query(WholeQuery)
 
     def look(tx: Tx) -> list[dict[str, Any]]:
         return [secret_actions.shown(secret, keys) for secret in secrets.listed(tx)]
 
-    return JsonReply(whole_list("secrets", await context.read(look)))
+    return JsonReply(part_of("secrets", await context.read(look), query))
 
 
 @operations.add(

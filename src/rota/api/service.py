@@ -8,12 +8,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from rota.actions import present
+from rota.api.boards import Boards
 from rota.api.enqueuing import Enqueuing
+from rota.api.feed import Feed
+from rota.api.loop_lag import LoopLag
+from rota.api.pinging import Pinging
+from rota.api.users import Users
 from rota.api.watch import JobWatch
 from rota.api.wellbeing import Checkup, Recent
 from rota.errors import DatabaseError, DatabaseUnavailable
+from rota.insight.measured import system_text
+from rota.model import Role
 from rota.settings import Settings
-from rota.store import meta, vitals, watch
+from rota.store import meta, watch
 from rota.store.database import Database, Tx
 from rota.store.readers import Readers
 from rota.store.watch import Seen
@@ -35,9 +42,17 @@ class Service:
         self.settings = settings
         self.writer = GroupWriter(db)
         self.enqueuing = Enqueuing(settings)
+        self.pinging = Pinging(self)
+        self.boards = Boards(self)
         self.watch = JobWatch(self._look)
         self.checkup = Checkup(self.read, settings.stall_us)
-        self.gauges = Recent(lambda: self.read(vitals.gauges))
+        self.feed = Feed(self.read, self.checkup.get)
+        self.metrics = Recent(lambda: self.read(system_text))
+        self.loop_lag = LoopLag()
+        url = settings.user_service_url
+        self.users = Users(url) if url is not None else None
+        self.least_roles: dict[str, Role] = {}
+        """By operation, as `rota.api.permissions` says."""
         self.schema_checked = False
         self.when_token_ends: list[Callable[[], None]] = []
         self.stopping = asyncio.Event()
@@ -100,6 +115,7 @@ class Service:
         """End streams and waits, so that their connections can close."""
         self.stopping.set()
         self.watch.stop()
+        self.feed.stop()
 
     def close(self) -> None:
         """Commit what waits and end the threads; the database itself stays open."""

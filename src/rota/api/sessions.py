@@ -1,4 +1,4 @@
-"""Browser sessions: a signed cookie, so that neither a table nor a memory of them is needed.
+"""Browser sessions: a signed cookie, so that only those that were ended before their time need to be remembered.
 
 The key is made of the secrets that let people in: it is the same after a restart and in every process, and whoever
 changes a secret ends the sessions that it opened.
@@ -28,6 +28,30 @@ class _Session(msgspec.Struct, array_like=True, frozen=True):
     source: Source
     digest: str | None
     until: int
+    id: str = ""
+
+
+class Signer:
+    """Signs what browsers keep."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def sign(self, body: bytes) -> bytes:
+        """Return the signature of a text."""
+        return hmac.new(self._key, body, hashlib.sha256).digest()
+
+    def pack(self, body: bytes) -> str:
+        """Return a text with its signature, as the value of a cookie."""
+        return f"{_encode(body)}.{_encode(self.sign(body))}"
+
+    def unpack(self, value: str) -> bytes | None:
+        """Return the text that a cookie holds, or None when we have not signed it."""
+        body_text, _, signature_text = value.partition(".")
+        body, signature = _decode(body_text), _decode(signature_text)
+        if body is None or signature is None or not hmac.compare_digest(signature, self.sign(body)):
+            return None
+        return body
 
 
 class Sessions:
@@ -36,10 +60,11 @@ class Sessions:
     def __init__(self, kept_secrets: Iterable[str | None], *, root_path: str) -> None:
         known = [secret for secret in kept_secrets if secret]
         material = "\0".join(known) if known else secrets.token_hex(32)
-        self._key = hmac.new(material.encode(), b"rota session", hashlib.sha256).digest()
+        key = hmac.new(material.encode(), b"rota session", hashlib.sha256).digest()
+        self._signer = Signer(key)
         self._path = root_path or "/"
         # Cookies do not tell ports apart: two services on one machine must not log each other out.
-        self.cookie = f"rota_session_{hashlib.sha256(self._key).hexdigest()[:8]}"
+        self.cookie = f"rota_session_{hashlib.sha256(key).hexdigest()[:8]}"
 
     def begin(self, identity: Identity, *, secure: bool) -> str:
         """Return the ``Set-Cookie`` header of a session; it ends with the credential that opened it, if that ends."""
@@ -48,9 +73,10 @@ class Sessions:
             until = min(until, int(identity.until))
         if identity.role is None:
             raise ValueError("a session needs a role")
-        session = _Session(identity.subject, identity.role, identity.source, identity.digest, until)
-        body = msgspec.json.encode(session)
-        value = f"{_encode(body)}.{_encode(self._sign(body))}"
+        session = _Session(
+            identity.subject, identity.role, identity.source, identity.digest, until, secrets.token_urlsafe(9)
+        )
+        value = self._signer.pack(msgspec.json.encode(session))
         return self._header(value, max(0, until - int(time.time())), secure=secure)
 
     def end(self, *, secure: bool) -> str:
@@ -59,9 +85,8 @@ class Sessions:
 
     def read(self, value: str) -> Identity | None:
         """Return whose session a cookie holds, or None when it is not ours or has ended."""
-        body_text, _, signature_text = value.partition(".")
-        body, signature = _decode(body_text), _decode(signature_text)
-        if body is None or signature is None or not hmac.compare_digest(signature, self._sign(body)):
+        body = self._signer.unpack(value)
+        if body is None:
             return None
         session = msgspec.json.decode(body, type=_Session)
         if session.until <= time.time():
@@ -73,10 +98,12 @@ class Sessions:
             digest=session.digest,
             until=session.until,
             by_cookie=True,
+            session=session.id or None,
         )
 
-    def _sign(self, body: bytes) -> bytes:
-        return hmac.new(self._key, body, hashlib.sha256).digest()
+    def signer(self, purpose: str) -> Signer:
+        """Return what signs for another purpose: nothing that it has signed is a session."""
+        return Signer(self._signer.sign(f"rota {purpose}".encode()))
 
     def _header(self, value: str, age_s: int, *, secure: bool) -> str:
         flags = "; Secure" if secure else ""

@@ -14,7 +14,7 @@ from rota.api.answers import TokenList, TokenMade
 from rota.api.context import Context
 from rota.api.idempotency import create_once
 from rota.api.operations import IDEMPOTENCY_KEY, Operations, Parameter
-from rota.api.paging import whole_list
+from rota.api.paging import WholeQuery, part_of
 from rota.api.providers import TOKEN_PREFIX, digest_of
 from rota.api.reply import JsonReply
 from rota.durations import SECOND, parse_duration
@@ -30,11 +30,12 @@ operations = Operations("Tokens", ID)
 LONGEST_NAME = 200
 
 
-@operations.add("GET", "/api/tokens", "listTokens", role="admin", answer=TokenList)
+@operations.add("GET", "/api/tokens", "listTokens", role="admin", query=WholeQuery, answer=TokenList)
 async def list_tokens(context: Context) -> Response:
     """List all API tokens, those that ended included, without what they are."""
+    query = context.query(WholeQuery)
     found = await context.read(tokens.listed)
-    return JsonReply(whole_list("tokens", [_shown(row) for row in found]))
+    return JsonReply(part_of("tokens", [_shown(row) for row in found], query, key="id"))
 
 
 @operations.add(
@@ -87,9 +88,10 @@ async def revoke_token(context: Context) -> Response:
     token_id, caller = context.path("id"), context.caller
 
     def work(tx: Tx) -> None:
-        if not tokens.revoke(tx, token_id):
+        ended = tokens.revoke(tx, token_id)
+        if ended is None:
             raise NotFound(f"there is no token {token_id[:100]} that could be ended")
-        audit.record(tx, caller, "revoked", "token", token_id)
+        audit.record(tx, caller, "revoked", "token", token_id, before=ended)
         tx.after_commit(lambda: logs.event("auth/changed", "a token was revoked", by=caller.subject))
 
     await context.write(work)

@@ -10,15 +10,14 @@ import msgspec
 
 from rota.actions import present
 from rota.errors import DatabaseError, SchemaMismatch
-from rota.store import vitals
+from rota.insight.problems import LEAST_STANDSTILL_US, UNTAKEN_US
+from rota.store import alerts, meta, vitals
 from rota.store.database import Tx
 from rota.store.vitals import Vitals
 
-LEAST_STANDSTILL_US = 10_000_000
-"""The watermark is written each 5 s: before twice that time nobody can say that it stands still."""
-UNTAKEN_US = 10_000_000
-"""How long a job may wait without a worker that takes it before the system counts as unwell."""
 BELIEVED_FOR_S = 1.0
+UNWATCHED_US = 60_000_000
+"""Monitors look each 5 s, whichever process comes first."""
 
 T = TypeVar("T")
 Read = Callable[[Callable[[Tx], T]], Awaitable[T]]
@@ -55,20 +54,29 @@ class Recent(Generic[T]):
 class Checkup(Recent[Wellbeing]):
     """How the system is."""
 
-    def __init__(self, read: Read[Vitals], stall_us: int) -> None:
+    def __init__(self, read: Read[tuple[Vitals, int | None]], stall_us: int) -> None:
         super().__init__(self._check)
         self._read = read
         self._stall_us = stall_us
 
     async def _check(self) -> Wellbeing:
         try:
-            return judge(await self._read(vitals.look), self._stall_us)
+            found, looked_at = await self._read(_look)
+            return judge(found, self._stall_us, looked_at)
         except (DatabaseError, SchemaMismatch) as error:
             return Wellbeing([f"the database cannot be used: {error.message}"])
 
 
-def judge(found: Vitals, stall_us: int) -> Wellbeing:
-    """Say what the signs of life mean; the watermark stands still when it is older than ``stall_us``."""
+def _look(tx: Tx) -> tuple[Vitals, int | None]:
+    looked_at = meta.get(tx, alerts.LOOKED_AT)
+    return vitals.look(tx), int(looked_at) if looked_at else None
+
+
+def judge(found: Vitals, stall_us: int, looked_at: int | None = None) -> Wellbeing:
+    """Say what the signs of life mean; the watermark stands still when it is older than ``stall_us``.
+
+    ``looked_at`` is when monitors looked last, µs UTC; None where they never did.
+    """
     problems = []
     if found.scheduler_seen_at is None:
         problems.append("no scheduler lives")
@@ -83,6 +91,8 @@ def judge(found: Vitals, stall_us: int) -> Wellbeing:
         for lane in found.untaken
         if found.now - lane.since > UNTAKEN_US
     ]
+    if looked_at is not None and found.now - looked_at > UNWATCHED_US:
+        problems.append(f"monitors have not looked for {(found.now - looked_at) // 1_000_000} s: nobody would be told")
     return Wellbeing(
         problems,
         present.instant(found.accounted_to),
