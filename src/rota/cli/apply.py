@@ -60,26 +60,27 @@ def apply(
     said = definitions.parse(read_file(file, "FILE"), definitions.format_of(file, form))
     document = {**said, "source": _source(file, source, said), "prune": prune, "takeOver": take_over}
     with connect(ctx, makes_database=not dry_run) as client:
-        plan = _ask(client, {**document, "dryRun": True}, file)
+        plan = ask(client, {**document, "dryRun": True}, file)
         changes = [change for change in plan["changes"] if change["action"] != "unchanged"]
         if not as_json:
-            _print_plan(plan, changes)
+            print_plan(plan, changes)
         if dry_run or not changes:
             if as_json:
                 print_json(plan)
             return
-        _refuse(changes, plan["source"])
+        refuse_others(changes, plan["source"])
         if as_json and not yes:
             raise click.UsageError("--json does not ask: add --yes, or --dry-run to see the plan")
         confirm(f"Apply {plural(len(changes), 'change')}?", yes=yes)
-        done = _ask(client, document, file)
+        done = ask(client, document, file)
     if as_json:
         print_json(done)
     else:
-        click.echo(f"applied: {_counted(done['changes'])}")
+        click.echo(f"applied: {counted(done['changes'])}")
 
 
-def _ask(client: Client, document: Json, file: str) -> Json:
+def ask(client: Client, document: Json, file: str) -> Json:
+    """Send a document, or ask for its plan; errors name the file."""
     try:
         return client.apply(document)
     except Invalid as error:
@@ -96,7 +97,7 @@ def _source(file: str, given: str | None, said: Json) -> str:
     return named if named is not None else PurePath(file).name
 
 
-def _print_plan(plan: Json, changes: Sequence[Json]) -> None:
+def print_plan(plan: Json, changes: Sequence[Json]) -> None:
     """Print what changes, as one reads the difference of two files."""
     for change in changes:
         mark, colour = MARKS[change["action"]]
@@ -108,7 +109,7 @@ def _print_plan(plan: Json, changes: Sequence[Json]) -> None:
     unchanged = len(plan["changes"]) - len(changes)
     if changes:
         click.echo()
-    told = f"{plan['source']}: {_counted(plan['changes']) or 'nothing changes'}"
+    told = f"{plan['source']}: {counted(plan['changes']) or 'nothing changes'}"
     click.echo(safe_line(f"{told}, {unchanged} unchanged" if unchanged else told))
 
 
@@ -127,13 +128,15 @@ def _value(value: Any) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
 
 
-def _counted(changes: Sequence[Json]) -> str:
+def counted(changes: Sequence[Json]) -> str:
+    """Return how many changes there are of each kind."""
     counts = Counter(change["action"] for change in changes)
     words = {**DONE, "refused": "refused"}
     return ", ".join(f"{counts[action]} {word}" for action, word in words.items() if counts[action])
 
 
-def _refuse(changes: Sequence[Json], source: str) -> None:
+def refuse_others(changes: Sequence[Json], source: str) -> None:
+    """Raise Conflict where a plan holds schedules of others."""
     refused = [change["id"] for change in changes if change["action"] == "refused"]
     if refused:
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""

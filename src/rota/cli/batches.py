@@ -9,7 +9,7 @@ from rota.cli.command import ClientGroup, WholeNumber
 from rota.cli.connection import connect
 from rota.cli.options import given, json_option, parse_json
 from rota.cli.output import ago, details, print_json, table
-from rota.client.wire import Json
+from rota.client import Json
 from rota.errors import Invalid
 
 COUNTS = ("pending", "scheduled", "running", "completed", "failed", "cancelled")
@@ -27,7 +27,7 @@ def batches() -> None:
 def list_(ctx: click.Context, limit: int, as_json: bool) -> None:
     """List the batches, the latest first."""
     with connect(ctx) as client:
-        found = list(client.batches(limit=limit))
+        found: list[Json] = list(client.batches(limit=limit))
     if as_json:
         print_json(found)
         return
@@ -94,6 +94,7 @@ def _object(raw: bytes) -> dict[str, msgspec.Raw]:
 
 @batches.command(fields={"id": "ID"})
 @click.argument("batch_id", metavar="ID")
+@click.option("--yes", "-y", is_flag=True, expose_value=False, help="Do not ask: nobody does, of a batch by its id.")
 @json_option
 @click.pass_context
 def cancel(ctx: click.Context, batch_id: str, as_json: bool) -> None:

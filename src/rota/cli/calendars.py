@@ -13,8 +13,7 @@ from rota.cli.command import ClientGroup, WholeNumber
 from rota.cli.connection import connect
 from rota.cli.options import given, json_option, parse_json, read_file, yes_option
 from rota.cli.output import ago, confirm, details, parse_time, print_json, table
-from rota.client import Client
-from rota.client.wire import Json
+from rota.client import Client, Json
 from rota.errors import Invalid, NotFound
 from rota.timetable import zone
 
@@ -100,9 +99,9 @@ def set_(
     ctx: click.Context, /, name: str, ranges: tuple[str, ...], document: str | None, as_json: bool, **said: Any
 ) -> None:
     """Make a calendar, or say anew all that it covers."""
-    body = given(**said)
+    body: Json = given(**said)
     if ranges:
-        body["ranges"] = [_range(text) for text in ranges]
+        body = {**body, "ranges": [_range(text) for text in ranges]}
     if document is not None:
         if body:
             raise click.UsageError("--document says all of it: no other option goes with it")
@@ -146,7 +145,7 @@ def remove(ctx: click.Context, name: str, yes: bool) -> None:
 
 def _said(client: Client, name: str) -> Json:
     try:
-        one = client.calendar(name)
+        one: Json = client.calendar(name)
     except NotFound:
         return {}
     return {field: one[field] for field in SAID if one[field] not in (None, [])}

@@ -17,6 +17,7 @@ import click
 from rota.errors import Invalid, RotaError, Unauthorized
 from rota.local_token import read_local_token
 from rota.settings import load_settings
+from rota.traces import checked, running
 
 if TYPE_CHECKING:
     from rota.client import Client
@@ -60,6 +61,7 @@ def connect(ctx: click.Context, *, makes_database: bool = False) -> Iterator[Cli
     likely it was called in the wrong folder.
     """
     url, token = asked_service(ctx)
+    running.set(checked(os.environ.get("TRACEPARENT")))  # what a job starts carries its trace on
     if url is None:
         from rota.cli.in_process import in_process
 

@@ -7,23 +7,16 @@ import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
-from importlib import import_module
 from pathlib import PurePath
 from typing import Any, cast
 
 import msgspec
 
 from rota.errors import Invalid
+from rota.importers.bounded_yaml import DEEPEST, MOST_VALUES, loader, yaml_package
 
 FORMATS = ("toml", "json", "yaml")
 SUFFIXES = {".toml": "toml", ".json": "json", ".yaml": "yaml", ".yml": "yaml"}
-MOST_VALUES = 1_000_000
-"""Of a file, counted as often as they are repeated by aliases."""
-MOST_ALIASES = 1000
-MOST_MERGED = 10_000
-"""Names that one mapping may come to have by merging others."""
-DEEPEST = 100
-MERGE = "tag:yaml.org,2002:merge"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _DELETE = "\x7f"
 
@@ -80,9 +73,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read_yaml(text: str) -> Any:
-    yaml = _yaml()
+    yaml = yaml_package()
     try:
-        return yaml.load(text, _loader(yaml))  # a safe loader, and bounded
+        return yaml.load(text, loader(yaml))  # a safe loader, and bounded
     except yaml.YAMLError as error:
         raise Invalid("FILE", f"is not YAML: {_lowered(' '.join(str(error).split()))}") from None
     except (ValueError, TypeError) as error:  # a date that there is not, a name that is a list
@@ -90,44 +83,6 @@ def _read_yaml(text: str) -> Any:
 
 
 _READ = {"toml": _read_toml, "json": _read_json, "yaml": _read_yaml}
-
-
-def _yaml() -> Any:
-    try:
-        return import_module("yaml")
-    except ImportError:
-        raise Invalid("FILE", "YAML needs the package PyYAML", hint="pip install 'rota[yaml]', or write TOML") from None
-
-
-def _loader(yaml: Any) -> Any:
-    """Return PyYAML's safe loader with bounds: a few lines of aliases and merges must not become gigabytes."""
-
-    class Bounded(yaml.SafeLoader):  # type: ignore[misc]  # known only when the package is there
-        aliases = 0
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):
-                self.aliases += 1
-                if self.aliases > MOST_ALIASES:
-                    raise ValueError(f"it has more than {MOST_ALIASES} aliases")
-            return super().compose_node(parent, index)
-
-        def flatten_mapping(self, node: Any) -> None:
-            super().flatten_mapping(node)
-            if len(node.value) > MOST_MERGED:
-                raise ValueError(f"a mapping is merged of more than {MOST_MERGED} names")
-
-        def compose_mapping_node(self, anchor: Any) -> Any:
-            node = super().compose_mapping_node(anchor)
-            seen: set[str] = set()
-            for key, _ in node.value:
-                if isinstance(key.value, str) and key.tag != MERGE:
-                    if key.value in seen:
-                        raise ValueError(f"{key.value!r} is given twice")
-                    seen.add(key.value)
-            return node
-
-    return Bounded
 
 
 def _plain(value: Any, left: list[int], path: str) -> Any:
@@ -170,7 +125,7 @@ def write(document: Mapping[str, Any], form: str) -> str:
     if form == "json":
         return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
     if form == "yaml":
-        text: str = _yaml().safe_dump(dict(document), sort_keys=False, allow_unicode=True, width=1000)
+        text: str = yaml_package().safe_dump(dict(document), sort_keys=False, allow_unicode=True, width=1000)
         return text
     return _write_toml(document)
 

@@ -17,6 +17,7 @@ import click
 import msgspec
 
 from rota.cli.command import ClientCommand
+from rota.cli.doctor_telling import look_at_remote_channels, look_at_telling
 from rota.cli.options import json_option
 from rota.cli.output import mark, parse_time, plural, print_json
 from rota.cli.terminal import safe_line
@@ -74,7 +75,7 @@ class Findings:
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Check settings, database, schema, clock, zone data, address and tokens; exit 1 on a problem.
+    """Check settings, database, clock, address, tokens, monitors and channels; exit 1 on a problem.
 
     With --url it checks the service there: whether it is reached, is healthy, and takes the token.
     """
@@ -128,6 +129,7 @@ def _database(settings: Settings, found: Findings) -> None:
                 _service(db, settings, found)
                 _tokens(db, found)
                 _secrets(db, settings, found)
+                look_at_telling(db, settings, found)
         finally:
             db.close()
 
@@ -235,14 +237,33 @@ def _address(settings: Settings, found: Findings) -> None:
 
 
 def _access(settings: Settings, found: Findings) -> None:
-    if settings.auth_jwks_url:
-        found.add("access", False, "ROTA_AUTH_JWKS_URL is set, which nothing understands yet", "unset it")
-    elif settings.auth_secret:
+    if settings.takes_issuer_tokens:
+        _issuer(settings, found)
+    if settings.auth_secret:
         found.add("access", True, "by the shared secret and tokens signed with it")
+    elif settings.takes_issuer_tokens:
+        found.add("access", True, "by tokens of the issuer")
     elif read_local_token(settings.database_url):
         found.add("access", True, "by the local admin token, in a file that only you can read")
     else:
         found.add("access", True, "nothing is set up yet; `rota up` makes a local admin token")
+
+
+def _issuer(settings: Settings, found: Findings) -> None:
+    import asyncio
+
+    from rota.api.jwks import IssuerKeys
+    from rota.api.outside import NoAnswer
+
+    asked = "ROTA_AUTH_JWKS_URL" if settings.auth_jwks_url else "ROTA_AUTH_ISSUER"
+    try:
+        keys = asyncio.run(IssuerKeys(settings.auth_jwks_url, settings.auth_issuer).read())
+    except NoAnswer as error:
+        found.add("issuer", False, f"no keys: {error}", f"is {asked} right, and can this machine reach it?")
+        return
+    kinds = ", ".join(sorted({algorithm for _, algorithm in keys}))
+    unchecked = "" if settings.auth_issuer else "; ROTA_AUTH_ISSUER is not set: no `iss` is looked at"
+    found.add("issuer", True, f"it gives {_counted(len(keys), 'key')} ({kinds}){unchecked}")
 
 
 def _commands(found: Findings) -> None:
@@ -270,8 +291,13 @@ def _look_at_service(ctx: click.Context, found: Findings) -> None:
             found.add("clock", abs(ahead_ms) < CLOCK_MS, text, "synchronise the clocks (chrony, systemd-timesyncd)")
             why = "; ".join(health.get("problems") or ()) or "look at its log"
             found.add("health", health["status"] == "healthy", health["status"], why)
+            for warning in health.get("warnings") or ():
+                found.add("warning", False, warning, "look at the service's log")
             with found.looking_at("token"):
                 found.add("token", *_token(client, token))
+            if found.all[-1].ok:
+                with found.looking_at("channels"):
+                    look_at_remote_channels(client, found)
 
 
 def _token(client: Client, token: str | None) -> tuple[bool, str, str | None]:

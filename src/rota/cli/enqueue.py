@@ -70,12 +70,11 @@ def enqueue(ctx: click.Context, /, job_type: str, wait: bool, as_json: bool, **o
         tags=options["tags"],
     )
     with connect(ctx) as client:
-        job = client.enqueue(body)
-        if job.get("existing"):
-            what = "became what this one says" if job.get("replaced") else "has this unique key already"
-            click.echo(f"existing job {job['id']} {what}", err=True)
-        if wait:
-            job = _wait(client, job["id"])
+        enqueued = client.enqueue(body)
+        if enqueued["existing"]:
+            what = "became what this one says" if enqueued["replaced"] else "has this unique key already"
+            click.echo(f"existing job {enqueued['id']} {what}", err=True)
+        job: Json = _wait(client, enqueued["id"]) if wait else enqueued
     if as_json:
         print_json(job)
     elif wait:

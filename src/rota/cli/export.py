@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,8 @@ from rota.cli.connection import connect
 from rota.cli.output import notes, plural
 from rota.errors import Invalid
 from rota.executors.http_mask import MASK
+from rota.store.canary import QUEUE as CANARY
+from rota.store.canary import SOURCE
 
 if TYPE_CHECKING:
     from rota.client import Client, Json
@@ -21,7 +23,7 @@ SCHEDULE = (
     "jobType", "target", "args", "cron", "every", "at", "rules", "seconds", "dayMatch", "timezone", "startAt", "endAt",
     "onStart", "maxRuns", "afterRun", "jitter", "overlap", "catchup", "catchupWindow", "pauseAfter", "calendars",
     "queue", "priority", "maxAttempts", "retry", "timeout", "silence", "expiresIn", "concurrencyKey", "orderKey",
-    "runOn", "tags", "onLost", "paused", "note",
+    "runOn", "tags", "onLost", "paused", "shadow", "note",
 )  # fmt: skip
 CALENDAR = ("dates", "ranges", "yearly", "weekdays", "country", "subdivision", "ics", "note")
 QUEUE = (
@@ -64,14 +66,17 @@ def _document(client: Client, source: str | None) -> tuple[Json, int]:
     for one in client.schedules():
         if source is not None and (one["owner"], one["source"]) != ("file", source):
             continue
+        if one["source"] == SOURCE:
+            continue  # Rota's own, made by a setting
         others += one["owner"] != "file"
         used |= set(one["calendars"])
         schedules[one["id"]] = _said(one, SCHEDULE)
     names = [one["name"] for one in client.calendars() if source is None or one["name"] in used]
-    document: Json = {} if source is None else {"source": source}
+    document: dict[str, Any] = {} if source is None else {"source": source}
     document["calendars"] = {name: _said(client.calendar(name), CALENDAR) for name in names}
     queues = [] if source is not None else client.queues()
-    document["queues"] = {one["name"]: said for one in queues if (said := _said(one, QUEUE))}
+    mine = [one for one in queues if one["name"] != CANARY]
+    document["queues"] = {one["name"]: said for one in mine if (said := _said(one, QUEUE))}
     document["schedules"] = schedules
     return document, others
 

@@ -52,8 +52,12 @@ def forecast(
     if as_json:
         print_json(found)
         return
-    count = plural(len(found["schedules"]), "schedule")
-    click.echo(f"{plural(found['starts'], 'start')} of {count} until {local(found['end'])}\n")
+    live = [one for one in found["schedules"] if not one["shadow"]]
+    dark = len(found["schedules"]) - len(live)
+    more = f", and {dark} in the shadow, not counted" if dark else ""
+    click.echo(
+        f"{plural(found['starts'], 'start')} of {plural(len(live), 'schedule')} until {local(found['end'])}{more}\n"
+    )
     if not found["schedules"]:
         click.echo("Nothing is due in this time.")
         return
@@ -116,7 +120,7 @@ def _takes(one: Json) -> str | None:
 
 
 def _remark(one: Json) -> str:
-    parts = []
+    parts = ["shadow: it only observes"] if one["shadow"] else []
     if one["paused"]:
         parts.append(status("paused") + (f" until {local(one['resumeAt'])}" if one["resumeAt"] else ""))
     closed: dict[str, int] = {}

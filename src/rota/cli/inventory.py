@@ -166,8 +166,8 @@ def show_worker(ctx: click.Context, worker_id: str, as_json: bool) -> None:
         table(("QUEUE", "RUNNING", "SLEEPS", "UNTIL"), rows, empty="", wide=("QUEUE",))
     if one["loops"]:
         click.echo()
-        rows = [(of["name"], of["state"], f"{of['turnedMsAgo']} ms", of["error"]) for of in one["loops"]]
-        table(("LOOP", "STATE", "LAST TURN", "ERROR"), rows, empty="", wide=("ERROR",))
+        turns = [(of["name"], of["state"], f"{of['turnedMsAgo']} ms", of["error"]) for of in one["loops"]]
+        table(("LOOP", "STATE", "LAST TURN", "ERROR"), turns, empty="", wide=("ERROR",))
 
 
 def _sleeping(told: Json | None) -> tuple[str | None, str | None]:

@@ -129,7 +129,7 @@ def change_matching(client: Client, action: str, wanted: dict[str, Any], *, yes:
     where = f" to {how['queue']}" if "queue" in how else ""
     confirm(f"{action.capitalize()} {more}{plural(count, 'job')}{where}?", yes=yes)
     begun = client.act(action, wanted, **how)
-    operation = client.operation(begun["operation"])
+    operation: Json = client.operation(begun["operation"])
     with progress(count, action, quiet=count < MANY) as show:
         operation = _follow(client, operation, show)
     left = f", {operation['skipped']:,} left as they were" if operation["skipped"] else ""

@@ -21,11 +21,13 @@ FILTERS = (
     click.option("--batch", metavar="ID", help="Of this batch."),
     click.option("--key", metavar="KEY", help="With this concurrency key."),
     click.option("--label", metavar="LABEL", help="That ask for a worker with this label."),
+    click.option("--hide-frequent", is_flag=True, help="Without runs of schedules that are due each minute."),
+    click.option("--arg", "arguments", metavar="PATH=VALUE", multiple=True, help="With this argument: user.id=42."),
     click.option("--since", metavar="TIME", help="Created then or later; `2h` is two hours ago."),
     click.option("--until", metavar="TIME", help="Created before."),
     click.option("-q", "--search", metavar="TEXT", help="With this text in any part of the job."),
 )  # fmt: skip
-FIELDS = {"q": "--search", "concurrencyKey": "--key"}
+FIELDS = {"args": "--arg", "q": "--search", "concurrencyKey": "--key", "frequent": "--hide-frequent"}
 
 
 def filters(function: F) -> F:
@@ -33,6 +35,17 @@ def filters(function: F) -> F:
     for option in reversed(FILTERS):
         function = option(function)
     return function
+
+
+def _arguments(given: tuple[str, ...]) -> dict[str, str] | None:
+    """Return what `--arg` says, by path."""
+    found = {}
+    for one in given:
+        path, divider, value = one.partition("=")
+        if not (path and divider):
+            raise click.UsageError(f"--arg {one}: write PATH=VALUE, such as user.id=42")
+        found[path] = value
+    return found or None
 
 
 def chosen(options: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +60,9 @@ def chosen(options: dict[str, Any]) -> dict[str, Any]:
         batch=options["batch"],
         concurrencyKey=options["key"],
         label=options["label"],
+        frequent="hide" if options["hide_frequent"] else None,
         since=past(options["since"], "--since"),
         until=past(options["until"], "--until"),
         q=options["search"],
+        args=_arguments(options["arguments"]),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -113,8 +113,7 @@ def show(ctx: click.Context, job_id: str, as_json: bool) -> None:
             ("how it ended" if job["status"] == "cancelled" else "error", job["error"]),
         ]
     )
-    trace = (job["errorDetail"] or {}).get("trace")
-    if trace:
+    if trace := job["errorDetail"] and job["errorDetail"].get("trace"):
         click.echo("\n" + "\n".join(safe(line) for line in trace.rstrip().split("\n")))
     _show_attempts(job["attempts"])
 
@@ -126,7 +125,7 @@ def _ended(job: Json) -> str | None:
     return f"{local(job['completedAt'])} ({ago(job['completedAt'])}){took}"
 
 
-def _show_attempts(attempts: list[Json]) -> None:
+def _show_attempts(attempts: Sequence[Json]) -> None:
     if len(attempts) < 2:
         return
     click.echo()

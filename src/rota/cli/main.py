@@ -28,7 +28,11 @@ GROUPS: dict[str, dict[str, Place]] = {
         "api": Place("rota.cli.roles", "Serve the REST API."),
         "scheduler": Place("rota.cli.roles", "Fire schedules and look after leases."),
         "worker": Place("rota.cli.roles", "Execute jobs."),
+        "start": Place("rota.cli.background", "Run everything in the background."),
+        "stop": Place("rota.cli.background", "Stop what runs in the background."),
+        "restart": Place("rota.cli.background", "Stop it, and start it again."),
         "status": Place("rota.cli.status", "See on one screen whether the service does its work."),
+        "stats": Place("rota.cli.stats", "See what ended of late, and how long it waited and ran."),
     },
     "Work": {
         "enqueue": Place("rota.cli.enqueue", "Enqueue a job of a declared type."),
@@ -38,23 +42,30 @@ GROUPS: dict[str, dict[str, Place]] = {
         "schedules": Place("rota.cli.schedules", "Look at schedules, add them, change them."),
         "queues": Place("rota.cli.queues", "Look at queues, set limits, pause them."),
         "calendars": Place("rota.cli.calendars", "Days off: times at which schedules do not fire."),
+        "checks": Place("rota.cli.checks", "Watch jobs that Rota does not run: they ping."),
+        "ping": Place("rota.cli.ping", "Tell a check that its job runs, around a command too."),
+        "status-pages": Place("rota.cli.status_pages", "Show states to anybody: a page and a badge for a tag."),
+        "monitors": Place("rota.cli.monitors", "See what watches over the service, and test who is told."),
         "types": Place("rota.cli.inventory", "Look at the declared job types."),
         "workers": Place("rota.cli.inventory", "Look at the processes of the service."),
     },
     "Move in": {
         "apply": Place("rota.cli.apply", "Make schedules, calendars and queues what a file says."),
         "export": Place("rota.cli.export", "Write them as a file that `apply` reads."),
+        "import": Place("rota.cli.importing", "Take over what another scheduler keeps: crontab, Celery beat, …"),
         "next": Place("rota.cli.next", "Show what a cron expression means, and its next instants."),
     },
     "Look after": {
+        "audit": Place("rota.cli.audit", "See who changed what, and write it as a file."),
         "db": Place("rota.cli.db", "Look after the database."),
         "secrets": Place("rota.cli.secrets", "Named secrets of targets: set, list, remove, rotate."),
         "token": Place("rota.cli.token", "Make, list and revoke API tokens."),
         "selftest": Place("rota.cli.selftest", "Prove a running service end to end."),
         "doctor": Place("rota.cli.doctor", "Check settings, database, clock, zone data, address and tokens."),
+        "mcp": Place("rota.cli.mcp", "Serve an assistant by the Model Context Protocol."),
     },
 }
-ATTRIBUTES = {"exec": "exec_", "next": "next_"}
+ATTRIBUTES = {"exec": "exec_", "import": "import_", "next": "next_", "status-pages": "status_pages"}
 INTERRUPTED = 130
 
 
@@ -88,6 +99,8 @@ def rota(url: str | None, token: str | None) -> None:
 
 def main() -> None:
     """Run the command line and end the process."""
+    # A command line of its own that httpx loads where it can, with pygments and rich: an eighth of the start of ours.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None is how Python is told not to look
     _open_standard_streams()
     code = _run()
     try:

@@ -30,6 +30,10 @@ SYMBOLS = {
     "draining": ("▽", "yellow"),
     "stopped": ("■", "bright_black"),
     "lost": ("✗", "red"),
+    "up": ("✓", "green"),
+    "started": ("▶", "blue"),
+    "late": ("◷", "yellow"),
+    "down": ("✗", "red"),
 }
 NARROWEST = 12
 """To this width a column of a table may be cut where the terminal is narrow."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import click
 
@@ -23,6 +23,23 @@ def progress(total: int, label: str, *, quiet: bool = False) -> Iterator[Show]:
             yield bar.update
     else:
         yield _lines(total, label)
+
+
+class Steps(ExitStack):
+    """Work in several steps, each with a progress of its own that begins when it is first told of."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        super().__init__()
+        self._quiet = quiet
+        self._step = ""
+        self._show: Show = lambda _: None
+
+    def show(self, step: str, more: int, total: int) -> None:
+        """Note that so many more of a step are done."""
+        if step != self._step:
+            self.close()
+            self._step, self._show = step, self.enter_context(progress(total, step, quiet=self._quiet))
+        self._show(more)
 
 
 def _lines(total: int, label: str) -> Show:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 NONE = "none"
 STATUSES = ("completed", "failed", "cancelled")
+MOST = {name: f"most{name.capitalize()}" for name in (*STATUSES, "bytes")}
+"""What `--keep-most` names, and how the service calls it."""
 FIELDS = {
     "name": "NAME",
     "rateLimits": "--rate",
     **{f"rateLimits.{place}{part}": "--rate" for place in range(20) for part in ("", ".limit", ".per")},
     **{f"retention.{status}": "--keep" for status in STATUSES},
+    **{f"retention.{field}": "--keep-most" for field in MOST.values()},
     "defaults": "--defaults",
 }
 _RATE = re.compile(r"([0-9]{1,9})/(.+)", re.ASCII)
@@ -28,7 +31,7 @@ _RATE = re.compile(r"([0-9]{1,9})/(.+)", re.ASCII)
 
 def limits(options: dict[str, Any]) -> Json:
     """Return what the options say of a queue; see ``completed``."""
-    said: Json = {}
+    said: dict[str, Any] = {}
     for name, field in (
         ("concurrency", "concurrency"),
         ("worker_concurrency", "workerConcurrency"),
@@ -42,8 +45,8 @@ def limits(options: dict[str, Any]) -> Json:
         said["defaults"] = None if options["defaults"] == NONE else parse_json(options["defaults"], "--defaults")
     if options["rate"] or options["key_rate"]:
         said["rateLimits"] = _rates(options["rate"], "queue") + _rates(options["key_rate"], "key")
-    if options["keep"]:
-        said["retention"] = _kept(options["keep"])
+    if options["keep"] or options["keep_most"]:
+        said["retention"] = _kept(options["keep"]) | _kept_most(options["keep_most"])
     if not said:
         raise click.UsageError("say what to set, for example --concurrency 5")
     return said
@@ -57,9 +60,9 @@ def completed(said: Json, options: dict[str, Any], look: Callable[[], Json]) -> 
         found["rateLimits"] = said["rateLimits"] + [
             one for one in _known(look, "rateLimits") or () if one["scope"] in left
         ]
-    if said.get("retention"):
+    if "retention" in said:
         both = (_known(look, "retention") or {}) | said["retention"]
-        found["retention"] = {status: age for status, age in both.items() if age != NONE} or None
+        found["retention"] = {name: kept for name, kept in both.items() if kept != NONE} or None
     return found
 
 
@@ -79,7 +82,7 @@ def _number(text: str, option: str) -> int | None:
     return int(text)
 
 
-def _rates(texts: Sequence[str], scope: str) -> list[Json]:
+def _rates(texts: Sequence[str], scope: str) -> list[dict[str, Any]]:
     option = "--rate" if scope == "queue" else "--key-rate"
     if NONE in texts:
         if len(texts) > 1:
@@ -95,18 +98,42 @@ def _rates(texts: Sequence[str], scope: str) -> list[Json]:
     return found
 
 
-def _kept(texts: Sequence[str]) -> Json | None:
+def _kept(texts: Sequence[str]) -> dict[str, Any]:
     if NONE in texts:
-        if len(texts) > 1:
-            raise Invalid("--keep", "none stands alone", hint="leave the others out")
-        return None
-    found = {}
+        return _alone("--keep", texts, STATUSES)
+    found: dict[str, Any] = {}
     for text in texts:
         status, _, age = text.partition("=")
         if status not in STATUSES or not age:
             raise Invalid("--keep", f"{text[:80]!r} is unknown", hint="for example completed=24h or failed=never")
         found[status] = age
     return found
+
+
+def _kept_most(texts: Sequence[str]) -> dict[str, Any]:
+    if NONE in texts:
+        return _alone("--keep-most", texts, MOST.values())
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, _, most = text.partition("=")
+        if name not in MOST or not most:
+            hint = "for example completed=10000 or bytes=500MB"
+            raise Invalid("--keep-most", f"{text[:80]!r} is unknown", hint=hint)
+        found[MOST[name]] = most if name == "bytes" or most == NONE else _number(most, "--keep-most")
+    return found
+
+
+def _alone(option: str, texts: Sequence[str], fields: Iterable[str]) -> dict[str, Any]:
+    if len(texts) > 1:
+        raise Invalid(option, "none stands alone", hint="leave the others out")
+    return dict.fromkeys(fields, NONE)
+
+
+def kept(retention: Json | None) -> str | None:
+    """Return how long, and how much, a queue keeps, as people read it."""
+    names = {field: f"at most {{:,}} {name}" for name, field in MOST.items()}
+    found = [names.get(field, f"{field} {{}}").format(value) for field, value in (retention or {}).items()]
+    return ", ".join(found) or None
 
 
 def rates(limits: Sequence[Json]) -> list[str]:

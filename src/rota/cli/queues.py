@@ -11,7 +11,7 @@ from rota.cli.connection import connect
 from rota.cli.job_changes import change_matching
 from rota.cli.options import future, given, json_option, yes_option
 from rota.cli.output import ago, compact_json, details, local, print_json, status, table
-from rota.cli.queue_options import FIELDS, completed, limits, rates
+from rota.cli.queue_options import FIELDS, completed, kept, limits, rates
 
 if TYPE_CHECKING:
     from rota.client import Json
@@ -83,7 +83,7 @@ def _print(one: Json) -> None:
             ("rate limits", ", ".join(rates(one["rateLimits"])) or None),
             ("ageing", one["ageing"] and f"one priority each {one['ageing']}"),
             ("defaults", compact_json(one["defaults"])),
-            ("keeps", ", ".join(f"{name} {age}" for name, age in (one["retention"] or {}).items()) or None),
+            ("keeps", kept(one["retention"])),
             ("slowed by", one["slowedBy"]),
         ]
     )
@@ -100,6 +100,9 @@ def _print(one: Json) -> None:
 @click.option("--defaults", metavar="JSON", help='What its jobs get: {"maxAttempts": 3}; @FILE and @- read it.')
 @click.option(
     "--keep", multiple=True, metavar="STATUS=AGE", help="Keep ended jobs so long: completed=24h, failed=never."
+)
+@click.option(
+    "--keep-most", multiple=True, metavar="STATUS=N", help="Keep so many: completed=10000; or so much: bytes=500MB."
 )
 @json_option
 @click.pass_context

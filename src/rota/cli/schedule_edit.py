@@ -70,7 +70,7 @@ def _check_unset(names: tuple[str, ...]) -> None:
             raise click.BadParameter(f"{name[:80]!r} is no field that can be taken away (known: {free})")
 
 
-def _edited(old: Json, changes: Json, unset: tuple[str, ...]) -> Json:
+def _edited(old: Json, changes: Json, unset: tuple[str, ...]) -> dict[str, Any]:
     """Return the whole of a schedule with its changes."""
     kept = {name: old[name] for name in EDITABLE if old.get(name) not in (None, [], False) and name not in unset}
     if changes.keys() & WHEN_FIELDS:

@@ -101,7 +101,7 @@ def add_options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[F], F]:
     return add
 
 
-def body(options: dict[str, Any]) -> Json:
+def body(options: dict[str, Any]) -> dict[str, Any]:
     """Return the schedule that the options describe; only what was said stands in it."""
     targets: list[Any] = []
     if options["command"] is not None:
@@ -146,7 +146,7 @@ def _json(options: dict[str, Any], name: str) -> Any:
     return parse_json(options[name], f"--{name}") if options[name] is not None else None
 
 
-def rule(options: dict[str, Any]) -> Json:
+def rule(options: dict[str, Any]) -> dict[str, Any]:
     """Return when it is due, as far as the options say: one of cron, every and at, or several as rules."""
     kinds = (("cron", "cron"), ("hourly_at", "cron"), ("daily_at", "cron"), ("every", "every"), ("at", "at"))
     said = [{kind: text} for option, kind in kinds for text in options[option]]
@@ -170,7 +170,7 @@ def require(said: Json, names: set[str], options: Sequence[str], what: str) -> N
 WHEN_FIELDS = {"cron", "every", "at", "rules"}
 
 
-def preview_of(schedule: Json, schedule_id: str, count: int) -> Json:
+def preview_of(schedule: Json, schedule_id: str, count: int) -> dict[str, Any]:
     """Return the request for the next instants of a schedule."""
     rule = {name: schedule[name] for name in RULE_FIELDS if schedule.get(name) not in (None, False)}
     return {**rule, "id": schedule_id, "count": count}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,6 +51,7 @@ def print_schedule(one: Json) -> None:
             ("runs", what_runs(one)),
             ("arguments", compact_json(one["args"])),
             ("paused", _paused(one)),
+            ("shadow", "it only observes: rota schedules go-live" if one.get("shadow") else None),
             ("next", f"{local(one['nextAt'], zone)} ({until(one['nextAt'])})" if one["nextAt"] else "never again"),
             ("last", f"{local(one['lastAt'], zone)} ({ago(one['lastAt'])})" if one["lastAt"] else None),
             *((label, _text(one[name])) for label, name in POLICIES),
@@ -79,7 +81,7 @@ def _paused(schedule: Json) -> str | None:
     return f"by {schedule['pausedBy'] or 'somebody'} {ago(schedule['pausedAt'])}{end}{note}"
 
 
-def print_occurrences(found: list[Json], zone: str | None) -> None:
+def print_occurrences(found: Sequence[Json], zone: str | None) -> None:
     """Print a piece of a ledger."""
     rows = []
     for one in found:

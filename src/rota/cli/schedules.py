@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from rota.cli.forecast import forecast
 from rota.cli.options import future, given, json_option, yes_option
 from rota.cli.output import ago, confirm, instants, local, notes, print_json, status, table, until
 from rota.cli.schedule_edit import edit
+from rota.cli.schedule_live import go_live, parity
 from rota.cli.schedule_options import (
     FIELDS,
     JOB,
@@ -32,6 +33,9 @@ from rota.cli.schedule_view import owner, print_occurrences, print_saved, print_
 from rota.cli.schedule_why import why
 from rota.errors import Conflict, NotFound
 
+if TYPE_CHECKING:
+    from rota.client import Json
+
 
 @click.group(cls=ClientGroup)
 def schedules() -> None:
@@ -42,26 +46,35 @@ def schedules() -> None:
 @click.option("-q", "--search", metavar="TEXT", help="With this text in the id or the job type.")
 @click.option("--owner", type=click.Choice(["code", "file", "api"]), help="Declared there.")
 @click.option("--tag", metavar="TAG", help="With this tag.")
+@click.option("--type", metavar="TYPE", help="Of this job type.")
+@click.option("--queue", metavar="Q", help="That name this queue.")
 @click.option("--paused/--not-paused", default=None, help="Only the paused ones, or only the others.")
+@click.option("--shadow/--live", default=None, help="Only those in the shadow, or only the others.")
 @json_option
 @click.pass_context
 def list_(ctx: click.Context, /, search: str | None, as_json: bool, **options: Any) -> None:
     """List the schedules."""
-    paused = options.pop("paused")
-    wanted = given(q=search, paused=None if paused is None else str(paused).lower(), **options)
+    for name in ("paused", "shadow"):
+        options[name] = None if options[name] is None else str(options[name]).lower()
+    wanted = given(q=search, **options)
     with connect(ctx) as client:
         found = list(client.schedules(**wanted))
     if as_json:
         print_json(found)
         return
     rows = [
-        (one["id"], one["description"], what_runs(one), status("paused") if one["paused"] else until(one["nextAt"]),
-         ago(one["lastAt"]), owner(one))
+        (one["id"], one["description"], what_runs(one), _next(one), ago(one["lastAt"]), owner(one))
         for one in found
     ]  # fmt: skip
     empty = "No schedules.  Add one: rota schedules add hello --every 10m --command 'echo hello'"
     headers = ("ID", "WHEN", "RUNS", "NEXT", "LAST", "OWNER")
     table(headers, rows, empty="No schedule matches." if wanted else empty, wide=("WHEN", "RUNS"))
+
+
+def _next(one: Json) -> str:
+    if one["paused"]:
+        return status("paused")
+    return "shadow" if one["shadow"] else until(one["nextAt"])
 
 
 @schedules.command()
@@ -177,10 +190,10 @@ def preview(
     notes(answer["warnings"])
 
 
-for _command in (edit, history, versions, rollback, backfill, forecast, why):
+for _command in (edit, history, versions, rollback, backfill, forecast, why, parity, go_live):
     schedules.add_command(_command)
 _ORDER = (
     "list", "show", "add", "edit", "remove", "pause", "resume", "trigger", "preview", "history", "why",
-    "forecast", "versions", "rollback", "backfill",
+    "forecast", "versions", "rollback", "backfill", "parity", "go-live",
 )  # fmt: skip
 schedules.commands = {name: schedules.commands[name] for name in _ORDER}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +15,7 @@ from rota.cli.connection import asked_service, connect
 from rota.cli.options import json_option
 from rota.cli.output import ago, details, local, mark, milliseconds, plural, print_json, table
 from rota.cli.output import status as state
+from rota.cli.pidfile import background, pidfile_option
 from rota.cli.terminal import safe_line
 from rota.errors import DatabaseUnavailable, NotFound, ServiceUnavailable
 
@@ -25,12 +28,16 @@ START = "start it: rota up"
 MOST_QUEUES = 12
 """Queues that are shown, those with most to do; ``rota queues list`` has all."""
 CAP = 10_000
+NOT_OF_HEALTH = ("late", "failing", "backlog", "lost")
+"""Problems that do not make the service unwell: those that do are among the problems of its health."""
+MOST_PROBLEMS = 12
 
 
 @click.command(cls=ClientCommand)
+@pidfile_option
 @json_option
 @click.pass_context
-def status(ctx: click.Context, as_json: bool) -> None:
+def status(ctx: click.Context, pidfile: Path | None, as_json: bool) -> None:
     """See on one screen whether the service does its work; exit 1 when it does not.
 
     Up to when every due instant is accounted for, which processes live, what waits and what failed.
@@ -42,6 +49,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     except (ServiceUnavailable, NotFound, DatabaseUnavailable) as error:
         error.hint = START
         raise
+    found = {**found, "background": None if url and pidfile is None else background(pidfile)}
     if as_json:
         print_json(found)
     else:
@@ -61,6 +69,7 @@ def _look(client: Client, url: str | None) -> Json:
         "accountedTo": health["accountedTo"],
         "lagMs": health["lagMs"],
         "problems": health.get("problems", []),
+        "attention": [one for one in client.problems() if one["kind"] in NOT_OF_HEALTH],
         "processes": {role: _processes(living, role) for role in ROLES},
         "schedules": stats["schedules"],
         "jobs": stats["jobs"],
@@ -79,7 +88,7 @@ def _database() -> str:
     return str(load_settings().database_url)
 
 
-def _processes(living: list[Json], role: str) -> Json:
+def _processes(living: Sequence[Json], role: str) -> Json:
     """Return how many live, the latest sign of life, and on which machines."""
     mine = [one for one in living if one["role"] == role]
     return {
@@ -98,13 +107,17 @@ def _print(found: Json) -> None:
     click.echo(f"{mark(is_well)} {safe_line(found['service'])} is {words} ({safe_line(at)})")
     for problem in found["problems"]:
         click.echo(f"  {click.style('!', fg='red')} {safe_line(problem)}")
+    _print_attention(found["attention"])
     if not any(one["alive"] for one in found["processes"].values()):
         click.echo(f"  → nothing runs; {START}")
+    if found["background"] and not found["background"]["runs"]:
+        click.echo(f"  → {found['background']['pidfile']} was left behind: what it names does not run; rota start")
     click.echo()
     jobs = found["jobs"]
     details(
         [
             ("accounted to", _accounted(found)),
+            ("background", _background(found["background"])),
             *((f"{role}s" if role != "api" else "apis", _alive(found["processes"][role])) for role in ROLES),
             ("schedules", f"{found['schedules']:,}"),
             ("jobs", ", ".join(f"{_count(jobs[name])} {name}" for name in ("pending", "scheduled", "running"))),
@@ -114,6 +127,18 @@ def _print(found: Json) -> None:
     if found["queues"]:
         click.echo()
         _print_queues(found["queues"])
+
+
+def _print_attention(found: Sequence[Json]) -> None:
+    for one in found[:MOST_PROBLEMS]:
+        colour = "red" if one["severity"] == "error" else "yellow"
+        click.echo(f"  {click.style('!', fg=colour)} {safe_line(one['text'])}")
+    if len(found) > MOST_PROBLEMS:
+        click.echo(f"  … and {plural(len(found) - MOST_PROBLEMS, 'problem')} more: rota status --json")
+
+
+def _background(found: Json | None) -> str | None:
+    return f"process {found['pid']} ({found['pidfile']})" if found and found["runs"] else None
 
 
 def _accounted(found: Json) -> str:
