@@ -1,0 +1,35 @@
+/** The keys of the query cache. live/patch.ts patches and refreshes by their first parts, so pages must use these. */
+type Filter = Record<string, unknown>;
+
+export const keys = {
+  me: () => ["me"] as const,
+  health: () => ["health"] as const,
+  stats: () => ["stats"] as const,
+  series: (filter: Filter) => ["series", filter] as const,
+  problems: () => ["problems"] as const,
+  errors: (filter: Filter) => ["errors", filter] as const,
+  /** Any list of jobs: `JobList`, or `InfiniteData<JobList>`. */
+  jobs: (filter: Filter = {}) => ["jobs", filter] as const,
+  operations: () => ["operations"] as const,
+  job: (id: string) => ["job", id] as const,
+  jobLog: (id: string) => ["job-log", id] as const,
+  schedules: (filter: Filter = {}) => ["schedules", filter] as const,
+  schedule: (id: string, ...part: unknown[]) => ["schedule", id, ...part] as const,
+  forecast: (filter: Filter = {}) => ["forecast", filter] as const,
+  queues: () => ["queues"] as const,
+  queue: (name: string, ...part: unknown[]) => ["queue", name, ...part] as const,
+  workers: () => ["workers"] as const,
+  jobTypes: () => ["job-types"] as const,
+  audit: (filter: Filter = {}) => ["audit", filter] as const,
+  tokens: () => ["tokens"] as const,
+  monitors: (filter: Filter = {}) => ["monitors", filter] as const,
+  monitor: (id: string) => ["monitor", id] as const,
+  proposals: () => ["monitors", "proposals"] as const,
+  alerts: (filter: Filter = {}) => ["alerts", filter] as const,
+  checks: (filter: Filter = {}) => ["checks", filter] as const,
+  check: (id: string, ...part: unknown[]) => ["check", id, ...part] as const,
+  channels: () => ["channels"] as const,
+  notices: (filter: Filter = {}) => ["notices", filter] as const,
+  statusPages: (...part: unknown[]) => ["status-pages", ...part] as const,
+  secrets: () => ["secrets"] as const,
+};
