@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from rota.errors import DatabaseError
 from tests.support.roles import Roles
+from tests.support.waiting import wait_until
 
 
 @dataclass
@@ -41,3 +42,10 @@ def feeding(roles: Roles, per_second: float, script: str = "sleep 0.1") -> Itera
     finally:
         fed.ended.set()
         thread.join(60)
+
+
+def recovery(roles: Roles, starts: int = 10) -> float:
+    """How long it takes until the targets see new starts (s)."""
+    before, began = len(roles.starts()), time.monotonic()
+    wait_until(lambda: len(roles.starts()) > before + starts, 60, "jobs start again")
+    return time.monotonic() - began

@@ -27,6 +27,7 @@ def services(request: pytest.FixtureRequest) -> tuple[str, int]:
     return str(request.getfixturevalue(fixture)), count
 
 
+@pytest.mark.chaos("TICK-1")
 @pytest.mark.timeout(900)
 def test_twenty_schedules_for_ten_minutes(
     services: tuple[str, int], rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
@@ -50,6 +51,7 @@ def _print(database_url: str, verdict: crontab.Verdict) -> None:
     )
 
 
+@pytest.mark.chaos("KILL-1")
 @pytest.mark.timeout(600)
 def test_a_worker_is_killed_under_500_jobs(
     database_url: str, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer
@@ -59,6 +61,7 @@ def test_a_worker_is_killed_under_500_jobs(
     print(f"killed 3 times: {told}")
 
 
+@pytest.mark.chaos("PG-1")
 @pytest.mark.timeout(900)
 def test_postgres_crashes_ten_times_under_load(
     own_cluster: Cluster, rota_process: RotaProcesses, tmp_path: Path, target_server: TargetServer

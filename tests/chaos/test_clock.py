@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import time
 
+import pytest
+
 from tests.chaos.conftest import Figures
 from tests.engine.scheduling import put
 from tests.support.roles import end_schedules, kill
@@ -17,6 +19,7 @@ KEEP = {"ROTA_RETENTION_RUNS": "10000d", "ROTA_RETENTION_FAILED": "10000d", "ROT
 FAR = (90, 20 * MINUTE_S, 3 * HOUR_S, 3 * DAY_S, 40 * DAY_S)
 
 
+@pytest.mark.chaos("CLOCK")
 def test_the_clock_jumps_while_schedulers_die(turned: Turned, dice: random.Random, figures: Figures) -> None:
     schedulers = [turned.start("scheduler", **KEEP) for _ in range(2)]
     turned.start("worker")

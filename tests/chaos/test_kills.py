@@ -29,6 +29,7 @@ def killed_after(roles: Roles, kills: dict[int, float]) -> list[float]:
     return [ended / 1e6 - kills[pid] for pid, ended in rows if pid in kills]
 
 
+@pytest.mark.chaos("KILL-1")
 @pytest.mark.parametrize("tree", [False, True], ids=["alone", "with-its-tree"])
 def test_kill_1_workers_at_random(roles: Roles, dice: random.Random, figures: Figures, tree: bool) -> None:
     roles.start("scheduler", **ENV)
@@ -36,7 +37,7 @@ def test_kill_1_workers_at_random(roles: Roles, dice: random.Random, figures: Fi
     kills: dict[int, float] = {}
     once: list[str] = []
     with feeding(roles, 25, "sleep 0.5"):
-        while len(kills) < 25:
+        while len(kills) < 50:
             once += [roles.command("sleep 0.5", onLost="fail", maxAttempts=1) for _ in range(3)]
             time.sleep(dice.uniform(1.0, 4.0))
             victim = workers.pop(dice.randrange(len(workers)))
@@ -56,13 +57,14 @@ def test_kill_1_workers_at_random(roles: Roles, dice: random.Random, figures: Fi
     figures |= {"jobs": len(roles.ids), "kills": len(kills), "repeated": len(repeated), "given back after s": max(took)}
 
 
+@pytest.mark.chaos("KILL-3")
 def test_kill_3_schedulers(roles: Roles, dice: random.Random, figures: Figures) -> None:
     schedulers = [roles.start("scheduler", **ENV) for _ in range(2)]
     for number in range(200):
         put(roles.shop.db, f"s{number}", every="5s", overlap="allow", target=COMMAND)
-    kills, end = 0, time.monotonic() + 180
+    kills, end = 0, time.monotonic() + 900
     while time.monotonic() < end:
-        time.sleep(dice.uniform(5, 15))
+        time.sleep(dice.uniform(15, 25))
         kill(schedulers.pop(0), tree=True)
         kills += 1
         schedulers.append(roles.start("scheduler", **ENV))
@@ -76,6 +78,7 @@ def test_kill_3_schedulers(roles: Roles, dice: random.Random, figures: Figures) 
     figures |= {"kills": kills, "instants": occurrences(roles.shop), "worst lag s": lag / 1e6}
 
 
+@pytest.mark.chaos("KILL-5")
 def test_kill_5_everything_at_once(roles: Roles, dice: random.Random, figures: Figures) -> None:
     put(roles.shop.db, "each-second", every="1s", overlap="allow", target=COMMAND)
     processes: list[KeptProcess] = []

@@ -94,6 +94,7 @@ def fill(limited: Limited, factor: int) -> float:
     return max(60 * factor * 0.1 / 3, 10 * factor * 0.1, (120 * factor - 1) // 100 * 10.0, 6 * factor * (0.02 + 0.08))
 
 
+@pytest.mark.chaos("LIMITS")
 @ON_POSTGRES
 @pytest.mark.timeout(900)
 def test_limits_hold_while_workers_die(
@@ -141,6 +142,7 @@ def test_limits_hold_while_workers_die(
     }  # fmt: skip
 
 
+@pytest.mark.chaos("LIMITS")
 @ON_POSTGRES
 @pytest.mark.timeout(900)
 def test_no_slot_stays_free(limited: Limited, full_size: bool, figures: Figures) -> None:

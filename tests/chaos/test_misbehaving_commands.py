@@ -139,6 +139,7 @@ def _escaped(text: str) -> str:
     return "".join("\\" + each if each in "\\$*^.[]{}()?+|" else each for each in text)
 
 
+@pytest.mark.chaos("CMD")
 def test_commands_that_misbehave(lite_roles: Roles, folder: Path, full_size: bool, figures: Figures) -> None:
     stage = Stage(lite_roles, slots=SLOTS)
     stage.warm_up()
@@ -164,6 +165,7 @@ def test_commands_that_misbehave(lite_roles: Roles, folder: Path, full_size: boo
     stage.assert_well(margin_s=7 if full_size else 20)
 
 
+@pytest.mark.chaos("CMD")
 def test_a_command_that_kills_the_shepherd_is_found_out(lite_roles: Roles, full_size: bool) -> None:
     lite_roles.start("scheduler")
     stage, shop = Stage(lite_roles, slots=4), lite_roles.shop

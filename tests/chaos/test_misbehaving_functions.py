@@ -77,6 +77,7 @@ def cases(full_size: bool) -> list[Case]:
     ]  # fmt: skip
 
 
+@pytest.mark.chaos("PY")
 def test_functions_that_misbehave(lite_roles: Roles, full_size: bool, figures: Figures) -> None:
     env = {"ROTA_EXECUTORS": "function,http,command", "ROTA_FUNCTION_MODULES": "tests.support"}
     stage = Stage(lite_roles, slots=20, **env)

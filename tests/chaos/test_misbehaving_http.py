@@ -223,6 +223,7 @@ def encrypted(cases: Cases, authority: Authority) -> None:
     cases.add("no TLS where there should be", speaks_first, error="^no TLS with", scheme="https")
 
 
+@pytest.mark.chaos("HTTP")
 def test_targets_that_misbehave(
     lite_roles: Roles, target_server: TargetServer, evil: Evil, tmp_path: Path, full_size: bool, figures: Figures
 ) -> None:
@@ -257,6 +258,7 @@ def test_targets_that_misbehave(
     stage.assert_well(margin_s=2 if full_size else 10)
 
 
+@pytest.mark.chaos("HTTP")
 def test_what_is_never_called_is_not_even_saved(lite_roles: Roles, full_size: bool) -> None:
     for url in (*METADATA, "http://127.0.0.1:0/", "http://127.0.0.1:65536/", "file:///etc/passwd"):
         with pytest.raises(Invalid) as refused:

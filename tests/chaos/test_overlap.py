@@ -6,6 +6,8 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.conftest import Figures
 from tests.support.overlap import Overlapping, needs_flock
 from tests.support.processes import KeptProcess
@@ -15,6 +17,7 @@ PATIENT = {"ROTA_GRACE": "10m"}
 """So that only what is killed without grace ends at once."""
 
 
+@pytest.mark.chaos("OVER")
 @needs_flock
 def test_over(roles: Roles, tmp_path: Path, dice: random.Random, figures: Figures) -> None:
     def worker() -> KeptProcess:

@@ -5,23 +5,18 @@ from __future__ import annotations
 import random
 import time
 
+import pytest
+
 from tests.chaos.conftest import Figures
-from tests.chaos.feeding import feeding
+from tests.chaos.feeding import feeding, recovery
 from tests.engine.scheduling import put
 from tests.support.postgres import Cluster
 from tests.support.roles import Roles, cpu_seconds, end_schedules
-from tests.support.waiting import wait_until
 
 NORMAL_WITHIN_S = 15.0
 
 
-def recovery(roles: Roles) -> float:
-    """How long it takes until the targets see new starts (s)."""
-    before, began = len(roles.starts()), time.monotonic()
-    wait_until(lambda: len(roles.starts()) > before + 10, 60, "jobs start again")
-    return time.monotonic() - began
-
-
+@pytest.mark.chaos("PG-1")
 def test_pg_1_ten_crashes(own_roles: Roles, own_cluster: Cluster, dice: random.Random, figures: Figures) -> None:
     roles = own_roles
     processes = [roles.start(role, ROTA_LEASE="20s") for role in ("scheduler", "scheduler", "worker", "worker")]
@@ -42,6 +37,7 @@ def test_pg_1_ten_crashes(own_roles: Roles, own_cluster: Cluster, dice: random.R
     figures |= {"jobs": len(roles.ids), "refused": fed.refused, "begun again": again, "slowest recovery s": max(took)}
 
 
+@pytest.mark.chaos("PG-2")
 def test_pg_2_away_for_a_while(own_roles: Roles, own_cluster: Cluster, figures: Figures) -> None:
     roles = own_roles
     processes = [roles.start(role, ROTA_LEASE="20s") for role in ("scheduler", "worker")]

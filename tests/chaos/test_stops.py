@@ -6,6 +6,8 @@ import random
 import signal
 import time
 
+import pytest
+
 from tests.chaos.conftest import Figures
 from tests.chaos.feeding import feeding
 from tests.engine.scheduling import put
@@ -15,12 +17,13 @@ from tests.support.waiting import wait_until
 GRACE = {"ROTA_GRACE": "5s", "ROTA_LEASE": "5s"}
 
 
+@pytest.mark.chaos("TERM")
 def test_term_rolling_restarts(roles: Roles, dice: random.Random, figures: Figures) -> None:
     roles.start("scheduler", **GRACE)
     workers = [roles.start("worker", **GRACE) for _ in range(3)]
     took: list[float] = []
     with feeding(roles, 20, "sleep 1"):
-        end = time.monotonic() + 240
+        end = time.monotonic() + 300
         while time.monotonic() < end:
             time.sleep(dice.uniform(1, 5))
             old = workers.pop(0)
@@ -38,6 +41,7 @@ def test_term_rolling_restarts(roles: Roles, dice: random.Random, figures: Figur
     figures |= {"restarts": len(took), "jobs": len(ended), "begun again": again, "slowest end s": max(took)}
 
 
+@pytest.mark.chaos("TERM")
 def test_term_with_short_and_long_jobs(roles: Roles, figures: Figures) -> None:
     env = {"ROTA_GRACE": "10s"}
     roles.start("scheduler")
@@ -59,6 +63,7 @@ def test_term_with_short_and_long_jobs(roles: Roles, figures: Figures) -> None:
     figures |= {"took s": took}
 
 
+@pytest.mark.chaos("STOP")
 def test_stop_a_worker_for_three_leases(roles: Roles, figures: Figures) -> None:
     env = {"ROTA_LEASE": "10s"}
     roles.start("scheduler", **env)
@@ -81,6 +86,7 @@ def test_stop_a_worker_for_three_leases(roles: Roles, figures: Figures) -> None:
     figures |= {"begun again after s": again}
 
 
+@pytest.mark.chaos("STOP")
 def test_stop_a_scheduler_for_two_minutes(roles: Roles, figures: Figures) -> None:
     sleeper, _other = roles.start("scheduler"), roles.start("scheduler")
     for number in range(100):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from tests.chaos.conftest import Figures
 from tests.engine.editing import Editor, check, scheduling, ticking
 from tests.engine.scheduling import settings_of
@@ -13,6 +15,7 @@ from tests.support.clock import hand_clock
 SCHEDULES = 4
 
 
+@pytest.mark.chaos("TICK-3")
 def test_tick_3(database_url: str, full_size: bool, dice: random.Random, figures: Figures) -> None:
     rounds = (1000 if full_size else 100) // SCHEDULES
     settings = settings_of(database_url)

@@ -27,6 +27,7 @@ def value(db: Database, sql: str) -> int:
     return int(db.read(lambda tx: tx.value(sql)))
 
 
+@pytest.mark.chaos("TICK-1")
 @pytest.mark.parametrize("many", [2, 5])
 def test_tick_1_by_hand(database_url: str, many: int, full_size: bool, figures: Figures) -> None:
     schedules, instants = (1000, 60) if full_size else (50, 6)
@@ -47,6 +48,7 @@ def test_tick_1_by_hand(database_url: str, many: int, full_size: bool, figures: 
     figures |= {"instants": wanted, "instants a second": wanted / took}
 
 
+@pytest.mark.chaos("TICK-1")
 @pytest.mark.parametrize("many", [2, 5])
 def test_tick_1_with_processes_and_kills(
     roles: Roles, many: int, full_size: bool, dice: random.Random, figures: Figures
@@ -76,6 +78,7 @@ def test_tick_1_with_processes_and_kills(
     }
 
 
+@pytest.mark.chaos("TICK-2")
 @pytest.mark.parametrize("down", [5 * MINUTE, 3 * HOUR, 40 * DAY], ids=["5min", "3h", "40days"])
 def test_tick_2_overdue(database_url: str, down: int, full_size: bool, figures: Figures) -> None:
     schedules = 10_000 if full_size else 60
@@ -113,6 +116,7 @@ def due_rows(catchup: str, due: int) -> list[tuple[str, int, int]]:
     return older + [("caughtUp", at, at) for at in range(max(1, due - CAP + 1), due + 1)]
 
 
+@pytest.mark.chaos("TICK-2")
 def test_tick_2_a_process_starts_with_many_overdue(roles: Roles, full_size: bool, figures: Figures) -> None:
     schedules = 10_000 if full_size else 200
     db = roles.shop.db
@@ -131,6 +135,7 @@ def test_tick_2_a_process_starts_with_many_overdue(roles: Roles, full_size: bool
     figures |= {"overdue": schedules, "start-up s": took}
 
 
+@pytest.mark.chaos("TICK-4")
 @pytest.mark.usefixtures("full_size")
 def test_tick_4_one_instant_in_the_past_now_and_in_the_last_year(database_url: str) -> None:
     with hand_clock(database_url) as clock:
@@ -147,6 +152,7 @@ def test_tick_4_one_instant_in_the_past_now_and_in_the_last_year(database_url: s
             clock.turn(365 * DAY)
 
 
+@pytest.mark.chaos("TICK-4")
 def test_tick_4_each_second_for_a_while(roles: Roles, full_size: bool, figures: Figures) -> None:
     seconds = 600 if full_size else 5
     roles.start("scheduler"), roles.start("scheduler")

@@ -233,7 +233,7 @@ def _judge_one(entry: Entry, client: Client, marks: list[Mark], end: datetime, v
     if fired != seen:
         verdict.faults.append(f"{entry.id}: ledger without a run {fired - seen}, run without ledger {seen - fired}")
     statuses = Counter(
-        job["status"] for job in client.jobs(schedule=entry.id) if instant_of(job["scheduledFor"]) <= end
+        job["status"] for job in client.jobs(schedule=entry.id) if instant_of(job["scheduledFor"] or "") <= end
     )
     if statuses != Counter({"completed": len(due)} if due else {}):
         verdict.faults.append(f"{entry.id}: jobs {dict(statuses)} for {len(due)} instants")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import re
@@ -51,6 +52,16 @@ def mark(path: str, text: str) -> None:
 
 @rota.job
 async def noop() -> None: ...
+
+
+@rota.job
+async def passed_by() -> int:
+    return gc.get_freeze_count()
+
+
+@rota.job
+def sync_passed_by() -> int:
+    return gc.get_freeze_count()
 
 
 @rota.job

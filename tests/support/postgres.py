@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import queue
 import secrets
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -25,6 +27,8 @@ StopMode = Literal["smart", "fast", "immediate"]
 FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 COMMON_SETTINGS = {"listen_addresses": "127.0.0.1", "max_connections": "200", "shared_buffers": "64MB"}
 START_ATTEMPTS = 5
+STOCK_S = 60
+"""How long a database may take to be made, or the last ones to be dropped."""
 
 
 class PostgresMissing(Exception):
@@ -46,8 +50,9 @@ class Cluster:
         durable: bool,
         settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
+        source: Cluster | None = None,
     ) -> None:
-        """``environment`` is added to that of the server."""
+        """``environment`` is added to that of the server; with a ``source`` it is a copy that follows that one."""
         found = postgres_binaries.find()
         if found is None:
             raise PostgresMissing(postgres_binaries.MISSING)
@@ -67,10 +72,27 @@ class Cluster:
                     found, self._identity["user"], self._identity["group"], run.path / "programs"
                 )
         self._programs = found
+        if source is not None:
+            self.follow(source)
+            return
         self._run(
             "initdb", "--pgdata", str(self.data), "--username", "postgres", "--auth", "trust", "--encoding", "UTF8",
             "--no-locale", "--no-sync",
         )  # fmt: skip
+
+    def follow(self, source: Cluster) -> None:
+        """Become a standby of a running server: a copy of it, instead of all that was here; it is not started."""
+        if not (self._programs / "pg_basebackup").exists():
+            raise PostgresMissing(f"there is no pg_basebackup in {self._programs}")
+        shutil.rmtree(self.data, ignore_errors=True)
+        self._run(
+            "pg_basebackup", "-h", "127.0.0.1", "-p", str(source.port), "-U", "postgres", "-D", str(self.data),
+            "--write-recovery-conf", "--wal-method", "stream", "--checkpoint", "fast", "--no-sync",
+        )  # fmt: skip
+
+    def promote(self) -> None:
+        """Make the primary of a standby, and return when it is."""
+        self._run("pg_ctl", "promote", "-D", str(self.data), "-w", "-t", "60")
 
     def start(self) -> None:
         """Start the server and return when it takes connections."""
@@ -175,23 +197,85 @@ def shared_url(run: RunDirectory) -> str:
 
 
 @contextlib.contextmanager
-def fresh_database(base_url: str, template: str = "template0") -> Iterator[str]:
+def fresh_database(
+    base_url: str, template: str = "template0", connection: psycopg.Connection | None = None
+) -> Iterator[str]:
     """The address of a new copy of a database of that server, an empty one unless told otherwise.
 
-    Dropped at the end, whoever is still connected.
+    Dropped at the end, whoever is still connected.  A ``connection`` to the server saves two of its own.
     """
     # Not from `random`, which is seeded alike in every process of a run.
     name = f"rota_test_{secrets.token_hex(8)}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-    with psycopg.connect(base_url, autocommit=True) as connection:
-        if _copies_files_quickly(connection):
+    with _connected(base_url, connection) as server:
+        if _copies_files_quickly(server):
             create += sql.SQL(" STRATEGY file_copy")
-        connection.execute(create)
+        server.execute(create)
     try:
         yield urlunsplit(urlsplit(base_url)._replace(path=f"/{name}"))
     finally:
-        with psycopg.connect(base_url, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        with _connected(base_url, connection) as server:
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+class Stock:
+    """Databases of one kind, each made while the test before runs, and dropped while the next one does.
+
+    A test waits for neither: together they take as long as most tests.
+    """
+
+    def __init__(self, base_url: str, template: str) -> None:
+        self._base_url = base_url
+        self._template = template
+        self._orders: queue.SimpleQueue[contextlib.ExitStack | Literal["make", "end"]] = queue.SimpleQueue()
+        self._made: queue.SimpleQueue[tuple[str, contextlib.ExitStack] | Exception] = queue.SimpleQueue()
+        self._orders.put("make")
+        self._thread = threading.Thread(target=self._work, name="test-databases", daemon=True)
+        self._thread.start()
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[str]:
+        """The address of a database of this caller's own."""
+        made = self._made.get(timeout=STOCK_S)
+        if isinstance(made, Exception):
+            raise made
+        self._orders.put("make")
+        url, used = made
+        try:
+            yield url
+        finally:
+            self._orders.put(used)
+
+    def close(self) -> None:
+        """Drop what is left."""
+        self._orders.put("end")
+        self._thread.join(STOCK_S)
+        assert not self._thread.is_alive(), "the databases of tests are not dropped"
+
+    def _work(self) -> None:
+        try:
+            with psycopg.connect(self._base_url, autocommit=True) as connection:
+                while (order := self._orders.get()) != "end":
+                    if isinstance(order, contextlib.ExitStack):
+                        order.close()
+                    else:
+                        stack = contextlib.ExitStack()
+                        url = stack.enter_context(fresh_database(self._base_url, self._template, connection))
+                        self._made.put((url, stack))
+                while not self._made.empty():
+                    left = self._made.get()
+                    assert not isinstance(left, Exception)
+                    left[1].close()
+        except Exception as error:  # noqa: BLE001 - it belongs to the test that waits for its database
+            self._made.put(error)
+
+
+def _connected(
+    base_url: str, connection: psycopg.Connection | None
+) -> contextlib.AbstractContextManager[psycopg.Connection]:
+    if connection is not None and not connection.closed:
+        return contextlib.nullcontext(connection)
+    return psycopg.connect(base_url, autocommit=True)
 
 
 def _copies_files_quickly(connection: psycopg.Connection) -> bool:

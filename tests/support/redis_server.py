@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import redis
 
+from tests.support.needs import cannot_be_had
 from tests.support.processes import KeptProcess
 from tests.support.waiting import free_port, wait_until
 
@@ -22,10 +21,7 @@ class RedisServer:
     def __init__(self, directory: Path) -> None:
         program = shutil.which("redis-server")
         if program is None:
-            reason = "redis-server is not installed: sudo make ci-deps"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason)
-            pytest.skip(reason)
+            cannot_be_had("redis-server is not installed: sudo make ci-deps")
         self._program = program
         self._directory = directory
         self._starts = 0

@@ -14,6 +14,7 @@ import pytest
 
 from rota.settings import parse_database_url
 from rota.store import migrate
+from rota.store.database import Tx
 from rota.store.opening import open_database
 from tests.engine.working import Shop
 from tests.support import procs
@@ -60,6 +61,10 @@ class Roles:
         """Enqueue a call of the test's server, which remembers it."""
         self.ids.append(self.shop.enqueue({"kind": "http", "url": self._server.url(path)}, **spec))
         return self.ids[-1]
+
+    def target(self, path: str) -> str:
+        """The address of a path of the test's server."""
+        return self._server.url(path)
 
     def load(self, count: int, script: str = "sleep 0.1", **spec: Any) -> None:
         """Enqueue as many commands as calls."""
@@ -152,7 +157,12 @@ def occurrences(shop: Shop, *, fired: bool = True) -> int:
 
 def end_schedules(shop: Shop) -> None:
     """Let no schedule fire any more."""
-    shop.db.run(lambda tx: tx.run("UPDATE rota_schedules SET next_at = NULL, version = version + 1"))
+
+    def end(tx: Tx) -> None:
+        tx.rows('SELECT id FROM rota_schedules ORDER BY id {pg|COLLATE "C" FOR UPDATE}')  # as schedulers take them
+        tx.run("UPDATE rota_schedules SET next_at = NULL, version = version + 1")
+
+    shop.db.run(end)
 
 
 def kill(process: KeptProcess, *, tree: bool = False) -> None:
