@@ -8,7 +8,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit
 
 import hypothesis
@@ -19,7 +19,8 @@ from rota.settings import parse_database_url
 from rota.store import migrate
 from rota.store.opening import open_database
 from tests.support.leftovers import Leftovers
-from tests.support.postgres import Cluster, PostgresMissing, fresh_database, shared_url
+from tests.support.needs import cannot_be_had
+from tests.support.postgres import Cluster, PostgresMissing, Stock, fresh_database, shared_url
 from tests.support.processes import RotaProcesses
 from tests.support.run_directory import RunDirectory, memory
 from tests.support.target import TargetServer, running_target
@@ -52,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if name.startswith(PREFIXES) or name in ALIASES:
             del os.environ[name]
+    config.addinivalue_line("markers", "chaos(id): a line of docs/explanation/reliability.md that this test proves")
     os.environ["ROTA_TEST_STRICT_EVENTS"] = "1"  # for the processes that tests start
     logs.strict(True)
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
@@ -95,17 +97,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[run_key].close()
 
 
-def _cannot_be_had(reason: str) -> NoReturn:
-    """A loud skip on a developer's machine, a failure where everything must be there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(autouse=True)
 def _watch_leftovers(request: pytest.FixtureRequest) -> None:
     """Remember the threads and processes there are; fixtures of wider scopes have made theirs by now."""
     request.node.stash[leftovers_key] = Leftovers()
+    logs.forget_repeated()  # what one test has told, the next one tells too
 
 
 @pytest.hookimpl(wrapper=True)
@@ -137,7 +133,7 @@ def postgres(pytestconfig: pytest.Config, run_directory: RunDirectory) -> str:
     try:
         return shared_url(run_directory)
     except PostgresMissing as missing:
-        _cannot_be_had(str(missing))
+        cannot_be_had(str(missing))
 
 
 @pytest.fixture
@@ -167,11 +163,22 @@ def _migrate(url: str) -> None:
     database.close()
 
 
+@pytest.fixture(scope="session")
+def pg_stocks(postgres: str) -> Iterator[dict[str, Stock]]:
+    """What makes and drops the databases of tests on the shared server, by their templates."""
+    stocks: dict[str, Stock] = {}
+    yield stocks
+    for stock in stocks.values():
+        stock.close()
+
+
 @pytest.fixture
-def pg_database(request: pytest.FixtureRequest, postgres: str) -> Iterator[str]:
+def pg_database(request: pytest.FixtureRequest, postgres: str, pg_stocks: dict[str, Stock]) -> Iterator[str]:
     """The address of a fresh PostgreSQL database, empty unless the test asks for ``migrated`` too."""
     template = request.getfixturevalue("pg_template") if "migrated" in request.fixturenames else "template0"
-    with fresh_database(postgres, template) as url:
+    if template not in pg_stocks:
+        pg_stocks[template] = Stock(postgres, template)
+    with pg_stocks[template].taken() as url:
         yield url
 
 
@@ -181,7 +188,7 @@ def own_cluster(run_directory: RunDirectory) -> Iterator[Cluster]:
     try:
         cluster = Cluster(run_directory, name=f"own-{os.urandom(4).hex()}", durable=True)
     except PostgresMissing as missing:
-        _cannot_be_had(str(missing))
+        cannot_be_had(str(missing))
     try:
         cluster.start_first()
         yield cluster

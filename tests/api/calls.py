@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import jwt
 import msgspec
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from rota.api.app import create_app
 from rota.settings import Settings, load_settings
@@ -43,7 +43,7 @@ class Api:
     def __init__(self, db: Database, settings: Settings, **options: Any) -> None:
         self.db = db
         self.settings = settings
-        self.app: FastAPI = create_app(db, settings, **options)
+        self.app: Starlette = create_app(db, settings, **options)
         self._transport = httpx.ASGITransport(app=self.app, client=("127.0.0.1", 50_000))
 
     def client(self, token: str | None = SECRET, **headers: str) -> httpx.AsyncClient:

@@ -15,6 +15,7 @@ from rota.store.database import Database
 from tests.api.calls import Api, settings_of
 from tests.api.live import Live
 from tests.store import builders
+from tests.support.issuer import IssuerServer, running_issuer
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +85,10 @@ def live(lite: Database, sqlite_url: str) -> Iterator[Live]:
     """A real server on SQLite with the shared secret."""
     with Live(lite, settings_of(sqlite_url, ROTA_PORT="0")) as live:
         yield live
+
+
+@pytest.fixture
+def issuer() -> Iterator[IssuerServer]:
+    """An issuer of tokens that serves on loopback."""
+    with running_issuer() as issuer:
+        yield issuer

@@ -38,6 +38,9 @@ async def test_schedules_types_calendars_and_tokens_are_in_it(client: httpx.Asyn
     assert edited["after"] == {"defaults": {"queue": "web"}, "version": 2}
     made = (await entries(client, noun="token", action="created"))[0]
     assert made["after"] == {"name": "web", "role": "viewer", "expiresAt": None}
+    revoked = (await entries(client, noun="token", action="revoked"))[0]
+    assert revoked["before"] == {"name": "web", "role": "viewer"}
+    assert "created the API token web" in made["text"] and "revoked the API token web" in revoked["text"]
     assert token["token"] not in str(await entries(client))
 
 

@@ -197,3 +197,9 @@ def _lose(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_answers_head_requests(admin: httpx.AsyncClient) -> None:
     assert (await admin.head("/live")).status_code == 200
+
+
+def test_monitors_that_do_not_look_are_a_problem() -> None:
+    for looked_at in (None, NOW - 50 * SECOND, NOW + SECOND):
+        assert judge(WELL, STALL, looked_at).problems == []
+    assert judge(WELL, STALL, NOW - 61 * SECOND).problems == ["monitors have not looked for 61 s: nobody would be told"]

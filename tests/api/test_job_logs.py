@@ -80,8 +80,25 @@ async def test_searches(api: Api, client: httpx.AsyncClient) -> None:
         assert (found["nextAfter"] is None) == ("limit" not in query)
 
 
+async def test_finds_what_speaks_of_an_error_and_the_last_lines(api: Api, client: httpx.AsyncClient) -> None:
+    job_id = builders.run_one(api.db, builders.register(api.db)).call.job_id
+    write(api.db, job_id, 1, "fine", "Fatal: no disk", "fine again", "ValueError: x", "the end")
+    for query, numbers in (
+        ("errors=true", [2, 4]), ("errors=true&limit=1", [2]), ("errors=true&after=2", [4]),
+        ("errors=true&q=disk", [2]),
+        ("tail=2", [4, 5]), ("tail=9", [1, 2, 3, 4, 5]), ("tail=2&errors=true", [4]), ("tail=3&after=4", [5]),
+    ):  # fmt: skip
+        found = good(await client.get(f"/api/jobs/{job_id}/logs?{query}"))
+        assert [line["n"] for line in found["lines"]] == numbers, query
+        assert found["lastLine"] == 5
+
+
 @pytest.mark.parametrize(
-    "query", ["after=-1", "stream=stdin", "q=", "after=x", "limit=0", "limit=1001", "attempt=0", "follow=1"]
+    "query",
+    [
+        *("after=-1", "stream=stdin", "q=", "after=x", "limit=0", "limit=1001", "attempt=0", "follow=1"),
+        *("tail=0", "tail=1001", "errors=perhaps"),
+    ],
 )
 async def test_refuses_with_the_field(small: Api, admin: httpx.AsyncClient, query: str) -> None:
     job_id = builders.insert_one(small.db)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.api.calls import Api, good, problem
+from tests.api.calls import COMMAND, Api, good, problem
 from tests.store import builders
 
 
@@ -58,6 +58,7 @@ async def test_lists_the_latest_first(client: httpx.AsyncClient, seven: list[str
         ("tag=vip", [5]),
         ("concurrencyKey=customer%3D42", [0]),
         ("label=gpu", [1]),
+        ("frequent=hide", [0, 1, 2, 3, 4, 5, 6]),
         ("batch=019a9d2c-7c1e-7aa0-8f5e-0c3b2a190000", [2]),
         ("q=ROUTE", [6]),
         ("q=42", [3]),
@@ -112,3 +113,41 @@ async def test_pending_are_also_those_that_wait_for_their_turn(api: Api, client:
     ids = builders.insert(api.db, *(builders.new_job(turn_key="k") for _ in range(2)))
     assert await listed(client, "status=pending") == ids[::-1]
     assert await listed(client, "status=scheduled") == []
+
+
+async def test_by_arguments(client: httpx.AsyncClient) -> None:
+    good(await client.put("/api/job-types/tidy", json={"target": COMMAND}))
+    given = [
+        {"user": {"id": 42, "name": "ann b"}, "on": True, "items": [{"n": 1}, {"n": 12345678901234567890}]},
+        {"user": {"id": "42"}, "on": False, "rate": 1.5},
+        {"user": 42, "note": None},
+        [42],
+        None,
+    ]
+    jobs = [{"jobType": "tidy", "args": args} if args is not None else {"jobType": "tidy"} for args in given]
+    ids = [one["id"] for one in good(await client.post("/api/jobs/bulk", json={"jobs": jobs}), 201)["jobs"]]
+
+    async def found(**query: str) -> set[int]:
+        page = good(
+            await client.get("/api/jobs", params={name.replace("__", "."): text for name, text in query.items()})
+        )
+        assert page["total"] == len(page["jobs"])
+        return {ids.index(one["id"]) for one in page["jobs"]}
+
+    assert await found(args__user__id="42") == {0, 1}
+    assert await found(args__user__name="ann b") == {0}
+    assert await found(args__user="42") == {2}
+    assert await found(args__on="true") == {0}
+    assert await found(args__rate="1.5", args__user__id="42") == {1}
+    assert await found(args__items__1__n="12345678901234567890") == {0}
+    assert await found(args__0="42") == {3}
+    assert await found(args__none="") == set()
+    whole = good(await client.get("/api/jobs", params={"args[user.id]": "42", "status": "pending"}))
+    assert whole["total"] == 2
+    body = {"action": "cancel", "filter": {"args": {"user.id": "42"}}, "dryRun": True}
+    assert good(await client.post("/api/jobs/actions", json=body))["matched"] == 2
+
+
+@pytest.mark.parametrize("name", ["args.a..b", "args.", 'args.a"b', "args.a\\b", "args." + "a." * 20 + "b", "args[]"])
+async def test_what_is_no_path_of_an_argument(client: httpx.AsyncClient, name: str) -> None:
+    assert problem(await client.get("/api/jobs", params={name: "1"}), 422)["field"].startswith("args")

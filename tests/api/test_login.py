@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rota.api.login import TRIES
+from rota.api.failures import TRIES
 from rota.api.sessions import Sessions
 from rota.local_token import ensure_local_token, new_login_code
 from rota.settings import load_settings
@@ -135,7 +135,9 @@ async def test_a_login_link_works_once(local: Api) -> None:
     async with local.client(None) as client:
         answer = await client.get(f"/login?code={code}")
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
-        assert good(await client.get("/api/me")) == {"subject": "local", "role": "admin", "source": "local"}
+        me = good(await client.get("/api/me"))
+        assert "createToken" in me.pop("permissions")
+        assert me == {"subject": "local", "role": "admin", "source": "local"}
     async with local.client(None) as other:
         again = await other.get(f"/login?code={code}")
         assert (again.status_code, "set-cookie" in again.headers) == (401, False)

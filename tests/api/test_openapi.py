@@ -79,6 +79,18 @@ async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None
     assert document["components"]["schemas"]["JobIn"]["additionalProperties"] is False
 
 
+async def test_what_may_be_left_out_has_no_default_of_null(document: dict[str, Any]) -> None:
+    """Generators of clients, as openapi-typescript, demand a field that has a default."""
+    schemas = document["components"]["schemas"]
+    for name in ("JobIn", "ScheduleIn", "FilterIn", "RetryErrorIn", "CalendarIn"):
+        fields = schemas[name]["properties"]
+        optional = fields.keys() - set(schemas[name].get("required", ()))
+        assert optional, name
+        assert [field for field in optional if fields[field].get("default", ...) is None] == [], name
+    assert schemas["BackfillIn"]["properties"]["limit"]["default"] == 100
+    assert schemas["OccurrenceOut"]["properties"]["startedAt"]["default"] is None
+
+
 @pytest.mark.parametrize(
     ("operation", "names"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -68,6 +69,31 @@ async def test_triggers(api: Api, client: httpx.AsyncClient) -> None:
     job = builders.get(api.db, found["jobId"])
     assert (job.schedule_id, job.origin, job.started_by, job.scheduled_for) == ("nightly", "trigger", "secret", None)
     assert len(builders.column(api.db, "id")) == 1
+
+
+async def test_a_trigger_waits_for_the_end_when_asked(api: Api, client: httpx.AsyncClient) -> None:
+    await put(client)
+    worker = builders.register(api.db)
+    headers = {"Idempotency-Key": "once"}
+    address = "/api/schedules/nightly/trigger?wait=60s"
+    asked = asyncio.create_task(client.post(address, headers=headers))
+    while not (claimed := await asyncio.to_thread(builders.claim, api.db, worker)):
+        await asyncio.sleep(0.01)
+    builders.end(api.db, worker, *claimed, status="failed", error="no")
+    found = good(await asked)
+    assert (found["status"], found["error"], found["jobId"]) == ("failed", "no", found["id"])
+    assert found["scheduleId"] == "nightly"
+    again = good(await client.post(address, headers=headers))
+    assert (again["id"], again["status"]) == (found["id"], "failed")
+
+
+async def test_a_trigger_waits_no_longer_than_asked(client: httpx.AsyncClient) -> None:
+    await put(client)
+    found = good(await client.post("/api/schedules/nightly/trigger?wait=10ms"))
+    assert (found["status"], found["jobId"], found["attempts"]) == ("pending", found["id"], [])
+    for wrong in ("6m", "soon"):
+        refused = problem(await client.post("/api/schedules/nightly/trigger", params={"wait": wrong}), 422)
+        assert refused["field"] == "wait"
 
 
 async def test_deletes(client: httpx.AsyncClient) -> None:

@@ -80,12 +80,20 @@ def test_a_short_secret_of_system_1_serves_this_machine_alone() -> None:
     assert "openssl rand -hex 32" in str(refused.value.hint)
 
 
-@pytest.mark.parametrize("given", [{}, {"ROTA_HOST": "0.0.0.0", "ROTA_AUTH_SECRET": SECRET}])
-@pytest.mark.parametrize("insecure", [False, True])
-def test_an_issuer_whose_tokens_nothing_reads_yet_stops_the_start(given: dict[str, str], insecure: bool) -> None:
-    with pytest.raises(SettingInvalid, match="not understood yet") as refused:
-        check_listen(listening(ROTA_AUTH_JWKS_URL="https://issuer/keys", **given), insecure=insecure)
-    assert (refused.value.field, "ROTA_AUTH_SECRET" in str(refused.value.hint)) == ("ROTA_AUTH_JWKS_URL", True)
+@pytest.mark.parametrize(
+    "given", [{"ROTA_AUTH_JWKS_URL": "https://issuer/keys"}, {"ROTA_AUTH_ISSUER": "https://issuer"}]
+)
+def test_an_issuer_guards_what_listens_beyond_loopback(given: dict[str, str]) -> None:
+    check_listen(listening(ROTA_HOST="0.0.0.0", **given), insecure=False)
+    short = {"ROTA_HOST": "0.0.0.0", "SCHEDULER_SHARED_AUTH_SECRET": "whateveryouwant"}
+    with pytest.raises(SettingInvalid, match="less than 32 characters"):
+        check_listen(listening(**given, **short), insecure=False)
+
+
+@pytest.mark.parametrize("given", [{"ROTA_AUTH_ISSUER": "issuer"}, {"ROTA_AUTH_AUDIENCE": "rota"}])
+def test_the_name_of_an_issuer_alone_guards_nothing(given: dict[str, str]) -> None:
+    with pytest.raises(SettingInvalid, match="without access control"):
+        check_listen(listening(ROTA_HOST="0.0.0.0", **given), insecure=False)
 
 
 def test_a_port_in_use_is_said_in_one_line() -> None:
@@ -140,9 +148,11 @@ def test_greets_with_a_link_that_logs_in(process: KeptProcess) -> None:
     found = re.search(r"Log in with (\S+)", process.stdout)
     assert found
     with httpx.Client(follow_redirects=True, trust_env=False) as client:
-        page = client.get(found[1])
+        page = client.get(found[1], headers={"Accept": "text/html"})
         assert page.status_code == 200
-        assert "You are local, admin." in page.text
+        assert "Rota" in page.text
+        me = good(client.get(str(page.url.join("/api/me"))))
+        assert (me["subject"], me["role"]) == ("local", "admin")
     with httpx.Client(trust_env=False) as other:
         assert other.get(found[1]).status_code == 401
     assert re.search(r'"event":"server/listening","msg":"Server listening on 127.0.0.1:\d+"', process.stderr)

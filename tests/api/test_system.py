@@ -110,4 +110,6 @@ def set_watermark(db: Database, at: int) -> None:
 
 async def test_says_who_asks(small: Api) -> None:
     async with small.client(signed("viewer", sub="ann")) as ann:
-        assert good(await ann.get("/api/me")) == {"subject": "ann", "role": "viewer", "source": "signed"}
+        found = good(await ann.get("/api/me"))
+    assert "listJobs" in found.pop("permissions")
+    assert found == {"subject": "ann", "role": "viewer", "source": "signed"}

@@ -32,6 +32,7 @@ async def test_a_token_is_shown_once_and_stored_hashed(api: Api, client: httpx.A
 async def test_a_token_has_its_role(api: Api, client: httpx.AsyncClient, role: str) -> None:
     made = await make(client, role, name="app")
     found = good(await client.get("/api/me", headers=bearer(made["token"])))
+    assert "listJobs" in found.pop("permissions")
     assert found == {"subject": "app", "role": role, "source": "token"}
 
 

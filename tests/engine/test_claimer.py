@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rota.engine.claimer import Claimer
+from rota.engine.claimer import POLL_S, Claimer
 from rota.engine.slots import Slots
 from rota.ids import new_id
 from rota.model import NewJob, Worker
@@ -31,7 +31,7 @@ def command(label: str | None = None) -> NewJob:
 class Turned:
     """A claimer that is turned by hand, and what it hands over."""
 
-    def __init__(self, db: Database, settings: Settings) -> None:
+    def __init__(self, db: Database, settings: Settings, *, hears: bool = False) -> None:
         self.worker = new_id()
         record = Worker(id=self.worker, role="worker", host="h", pid=1, version="0", state="running")
         db.run(lambda tx: workers.register(tx, record, MINUTE_US))
@@ -45,7 +45,7 @@ class Turned:
         self.claimer = Claimer(
             db, settings, lease, self.slots, registry,
             claimed=lambda found, _: self.taken.extend(found), cancel=lambda _: None,
-            held=lambda keys, _: self.held.append(keys), clocks=lambda _: None,
+            held=lambda keys, _: self.held.append(keys), clocks=lambda _: None, hears=lambda: hears,
         )  # fmt: skip
 
 
@@ -54,6 +54,15 @@ def turned(real_db: Database, settings: Settings) -> Turned:
     """One for a database in which five commands wait."""
     real_db.run(lambda tx: jobs.insert(tx, [command() for _ in range(5)]))
     return Turned(real_db, settings)
+
+
+@pytest.mark.parametrize("hears", [False, True])
+def test_it_looks_less_often_where_hints_are_heard(real_db: Database, settings: Settings, *, hears: bool) -> None:
+    claimer = Turned(real_db, settings, hears=hears).claimer
+    assert (claimer.run_once() > 1.2 * POLL_S) is hears
+    real_db.run(lambda tx: jobs.insert(tx, [command()]))
+    for _ in range(2):  # it takes the job, which runs then: somebody may want it to stop
+        assert claimer.run_once() <= 1.2 * POLL_S
 
 
 def test_a_full_lane_is_asked_again_when_a_slot_falls_free(turned: Turned, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +79,19 @@ def test_a_full_lane_is_asked_again_when_a_slot_falls_free(turned: Turned, monke
     assert woken, "the claimer sleeps although a slot is free and jobs wait"
     claimer.run_once()
     assert len(turned.taken) == 3
+
+
+def test_many_slots_are_filled_in_portions(turned: Turned, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the first of them begin while the next are claimed; in between it does not sleep."""
+    monkeypatch.setattr("rota.engine.claimer.PORTION", 2)
+    turned.slots.capacity["command"] = 5
+    claimer = turned.claimer
+    assert claimer.run_once() == 0.0
+    assert len(turned.taken) == 2
+    assert claimer.run_once() == 0.0
+    assert len(turned.taken) == 4
+    assert claimer.run_once() > 0.0
+    assert len(turned.taken) == 5
 
 
 def test_what_it_holds_is_asked_anew_only_when_the_last_answer_was_looked_at(

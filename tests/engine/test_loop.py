@@ -125,6 +125,37 @@ def test_it_tells_what_it_does(start: Start) -> None:
     assert isinstance(loop.describe()["sleepsUntil"], int)
 
 
+class Standing(Loop):
+    """Sleeps, and stands still in its second turn until it is let go."""
+
+    name = "standing"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = 0
+        self.stands, self.go_on = threading.Event(), threading.Event()
+
+    def run_once(self) -> float:
+        self.turns += 1
+        if self.turns == 2:
+            self.stands.set()
+            assert self.go_on.wait(30)
+        return 3600.0
+
+
+def test_a_turn_after_a_long_sleep_stands_still_no_longer_than_it_takes() -> None:
+    loop = Standing()
+    loop.start()
+    wait_until(lambda: loop.sleeps_until is not None, 10, "it sleeps")
+    loop.turned -= 3600  # for an hour
+    loop.wake()
+    assert loop.stands.wait(10)
+    assert loop.moves(600)
+    assert not loop.moves(0)
+    loop.go_on.set()
+    assert loop.stop()
+
+
 def test_a_lost_database_is_told_once_for_all_loops(
     start: Start, log_lines: Callable[[], list[dict[str, Any]]]
 ) -> None:

@@ -36,7 +36,7 @@ class Subject:
     def process(self) -> Process:
         return Process(
             "worker", standing=lambda _: self.still, unable=lambda: self.problem,
-            numbers=lambda: [("rota_worker_slots", "Slots.", [('{kind="http"}', 5)])],
+            numbers=lambda: {"rota_process_slots": [(("http",), 5)]},
         )  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_without_its_database_it_lives_and_cannot_work(pg_database: str, postgre
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
         assert client.get("/ready").status_code == 503
         assert client.get("/live").status_code == 200
-        assert {"rota_database_up 0", 'rota_worker_slots{kind="http"} 5'} <= set(
+        assert {"rota_database_up 0", 'rota_process_slots{kind="http"} 5'} <= set(
             client.get("/metrics").text.splitlines()
         )
     db.close()
@@ -110,7 +110,7 @@ def test_numbers_are_for_this_machine_or_who_has_the_secret(
         assert answer.status_code == status, answer.text
         if status == 200:
             assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-            assert {"rota_database_up 1", 'rota_worker_slots{kind="http"} 5', "rota_workers_alive 0"} <= set(
+            assert {"rota_database_up 1", 'rota_process_slots{kind="http"} 5', "rota_workers_alive 0"} <= set(
                 answer.text.splitlines()
             )
     db.close()
@@ -144,7 +144,7 @@ def test_a_port_that_is_taken_is_named(sqlite_url: str) -> None:
 
 def test_the_roles_answer(shop: Shop, rota_process: RotaProcesses) -> None:
     env = {**SHORT, "ROTA_DATABASE_URL": shop.url, "PYTHONPATH": str(ROOT), "ROTA_PROBE_PORT": "0"}
-    for role, number in (("worker", 'rota_worker_slots{kind="http"} 500'), ("scheduler", "rota_schedulers_alive 1")):
+    for role, number in (("worker", 'rota_process_slots{kind="http"} 500'), ("scheduler", "rota_schedulers_alive 1")):
         process = rota_process(role, env=env)
         process.wait_for_output('"event":"server/listening"')
         port = next(one["port"] for one in _events(process.stderr) if one["event"] == "server/listening")

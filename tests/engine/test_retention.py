@@ -11,7 +11,7 @@ from rota.engine.retention import Retention
 from rota.ids import new_id
 from rota.model import LogChunk
 from rota.settings import Settings
-from rota.store import audit, operations, queues
+from rota.store import audit, measures, operations, queues
 from rota.store import occurrences as occurrence_store
 from rota.store.database import Database, Tx
 from tests.engine.scheduling import settings_of
@@ -56,6 +56,25 @@ def test_the_audit_and_operations_that_have_ended_are_forgotten(
     retention.run_once()
     assert column(db, "id", "rota_audit") == []
     assert column(db, "id", "rota_operations") == [second]
+
+
+def test_what_was_deleted_is_counted_and_the_look_is_noted(
+    db: Database, clock: HandClock, retention: Retention
+) -> None:
+    first = ended(db)
+    found = db.read(measures.measure)
+    assert (found.deleted, found.retention_ran) == ({}, None)
+    assert found.oldest is not None
+    clock.turn(DAY - HOUR)
+    ended(db)
+    clock.turn(2 * HOUR)
+    retention.run_once()
+    retention.run_once()
+    later = db.read(measures.measure)
+    assert first not in ids(db)
+    assert later.deleted == {"jobs": 1}
+    assert later.retention_ran == later.now
+    assert later.oldest == found.oldest + DAY - HOUR
 
 
 def test_each_kind_has_an_age_of_its_own(db: Database, clock: HandClock, retention: Retention) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rota.api.wellbeing import LEAST_STANDSTILL_US, judge
+from rota.api.wellbeing import judge
+from rota.insight.problems import LEAST_STANDSTILL_US
 from rota.serve import process_lease, scheduler_loops
 from rota.settings import Settings
 from rota.store import meta

@@ -124,7 +124,7 @@ def test_while_its_event_loop_stands_still_it_claims_nothing_and_loses_its_lease
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
     free = threading.Event()
-    with working(shop, stall="300ms") as running:
+    with working(shop, stall="1s") as running:
         job_id = shop.shell(mark(Path("/dev/null")))
         shop.wait_text(job_id, "begun")
         worker_id = running.worker.lease.worker_id

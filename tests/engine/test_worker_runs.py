@@ -207,3 +207,12 @@ class TestLogs:
             wait_until(lambda: shop.get(job_id).progress is not None, 30, "progress")
             job = shop.get(job_id)
         assert (job.progress, job.progress_note) == (0.4, "halfway")
+
+
+def test_what_an_application_says_by_structlog_is_in_the_log_of_its_job(shop: Shop) -> None:
+    with working(shop, apps=["tests.support.structlog_app:rota"]):
+        wait_until(lambda: "say" in shop.types(), what="the type is declared")
+        job_id = shop.call("say", {"n": 7})
+        shop.wait(job_id)
+    said = ["n=7 event='printed'", "WARNING shop.orders: n=7 event='sent'", "INFO by the context 7"]
+    assert shop.text(job_id) == said

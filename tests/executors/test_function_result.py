@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -175,3 +176,18 @@ async def test_a_type_that_is_not_loaded_is_given_back(functions: Functions) -> 
         assert outcome.kind == "interrupted"
         assert (outcome.delay_us or 0) >= 1_000_000
         assert "elsewhere" in (outcome.error or "")
+
+
+@pytest.mark.parametrize("name", ["passed_by", "sync_passed_by"])
+async def test_collections_pass_by_what_was_loaded_before_the_call(functions: Functions, name: str) -> None:
+    assert int(str(await functions.result(function_call(name)))) > 0
+
+
+async def test_an_attempt_ends_with_the_tasks_that_its_function_left(functions: Functions, tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    for _ in range(2):
+        assert await functions.result(inline_call("tests.support.odd_results:leaves_a_task", path=str(path))) == "left"
+        assert path.read_text() == "done"
+        path.unlink()
+    outcome = await functions.run(inline_call("tests.support.odd_results:leaves_a_failing_task"))
+    assert (outcome.kind, outcome.error) == ("failed", "ValueError: in the task")

@@ -81,7 +81,8 @@ def fill(db: Database, total: int, statistics: Statistics = "none", running: int
     Statistics are taken before the claim, as they nearly always are: they say that nothing runs.
     """
     if db.dialect == "postgresql":
-        for table in ("jobs", "attempts", "logs", "occurrences", "schedules", "schedule_versions"):
+        of_jobs = ("jobs", "attempts", "logs", "dependencies", "batches")
+        for table in (*of_jobs, "occurrences", "schedules", "schedule_versions"):
             builders.execute(db, f"ALTER TABLE rota_{table} SET (autovacuum_enabled = false)")
     args = {"args": '{"n":1}'}
     waiting = {"pending": PENDING + RINGED + running, "scheduled": SCHEDULED}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import msgspec
-import psycopg
 import pytest
 from psycopg import sql as pg_sql
 
-from rota.store.database import Params
+from rota.store.database import NO_PARAMS, Params, Row, Tx
 from rota.store.postgres_tx import PostgresTx
+from rota.store.postgres_wire import Statement
 from rota.store.sql import render
 from rota.store.sqlite import SqliteTx
 
@@ -42,7 +42,10 @@ class _Recorder:
 class ExplainedPostgresTx(PostgresTx, _Recorder):
     """Explains each statement before it runs, for these values or (``generic``) for any."""
 
-    def _execute(self, sql: str, params: Params, *, prepare: bool | None = None) -> psycopg.Cursor[Any]:
+    def ahead(self, sql: str, params: Params = NO_PARAMS, *, at_once: bool = False) -> Callable[[], list[Row]]:
+        return Tx.ahead(self, sql, params, at_once=at_once)
+
+    def _execute(self, sql: str, params: Params, *, prepare: bool | None = None) -> Statement:
         if _EXPLAINED.match(sql) and "rota_" in sql:
             generic = self.generic and prepare is None
             self.plans.append(self._generic(sql, params) if generic else self._custom(sql, params))

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 
+from rota.actions.audit_words import sentence
 from rota.actions.specs import Caller
+from rota.errors import RotaError
+from rota.model import AuditEntry
 from rota.store import audit
 from rota.store.audit import AuditFilter
 from rota.store.database import Database, Tx
+from tests.store import builders
 
 ANN = Caller("ann", "operator", "api")
 BOB = Caller("bob", "admin", "cli")
+
+
+def listed(db: Database, **wanted: object) -> list[AuditEntry]:
+    return db.read(lambda tx: audit.listed(tx, AuditFilter(**wanted), limit=100))  # type: ignore[arg-type]
 
 
 def entries(db: Database, **wanted: object) -> list[tuple[str | None, str, str, str]]:
@@ -83,3 +91,27 @@ def test_old_entries_are_forgotten_in_batches(db: Database) -> None:
     assert db.run(lambda tx: audit.forget(tx, before=now - 60_000_000, limit=10)) == 0
     assert db.run(lambda tx: audit.forget(tx, before=now + 60_000_000, limit=3)) == 3
     assert [name for *_, name in entries(db)] == ["4", "3"]
+
+
+def test_it_is_only_added_to(db: Database) -> None:
+    db.run(lambda tx: audit.record(tx, ANN, "paused", "queue", "mail"))
+    for statement in ("UPDATE rota_audit SET actor = 'eve'", "DELETE FROM rota_audit"):
+        with pytest.raises(RotaError, match="only added to"):
+            db.run(lambda tx, statement=statement: tx.run(statement))  # type: ignore[misc]
+    assert [one.actor for one in listed(db)] == ["ann"]
+    # Retention alone may delete, and only what is as old as it says.
+    assert db.run(lambda tx: audit.forget(tx, before=tx.now() - builders.HOUR, limit=10)) == 0
+    with pytest.raises(RotaError, match="only added to"):
+        db.run(lambda tx: tx.run("DELETE FROM rota_audit"))
+    assert db.run(lambda tx: audit.forget(tx, before=tx.now() + builders.HOUR, limit=10)) == 1
+
+
+def test_says_from_which_address(db: Database) -> None:
+    far = Caller("ann", "admin", "ui", client="10.0.0.7")
+    was, is_ = {"concurrency": 5}, {"concurrency": 6}
+    db.run(lambda tx: audit.record(tx, far, "edited", "queue", "mail", before=was, after=is_))
+    db.run(lambda tx: audit.record(tx, ANN, "deleted", "calendar", "off", note="no more\nneeded"))
+    (one,) = listed(db, client="10.0.0.7")
+    assert sentence(one) == "ann edited the queue mail: concurrency 5 → 6 (on the pages, from 10.0.0.7)"
+    (other,) = listed(db, origin="api")
+    assert sentence(other) == "ann deleted the calendar off (over the API): no more needed"

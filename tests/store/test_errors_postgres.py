@@ -28,8 +28,8 @@ from rota.store.database import Database, Tx
 from rota.store.postgres import CONNECTION, POOL_SIZE
 from tests.store import builders
 from tests.store.builders import new_job
-from tests.store.proxy import Wire, wire
 from tests.support.postgres import Cluster
+from tests.support.proxy import Proxy, proxying
 from tests.support.waiting import free_port
 
 SUICIDE = "SELECT pg_terminate_backend(pg_backend_pid())"
@@ -333,25 +333,25 @@ class TestAnswerLostAtCommit:
     """The server committed, and the answer never came: what is done again must not be done twice."""
 
     @pytest.fixture
-    def cut(self, pg: Database, pg_database: str) -> Iterator[tuple[Database, Wire]]:
+    def cut(self, pg: Database, pg_database: str) -> Iterator[tuple[Database, Proxy]]:
         parts = urlsplit(pg_database)
         assert parts.port is not None
-        with wire(parts.port) as between:
+        with proxying(parts.port) as between:
             url = pg_database.replace(f":{parts.port}", f":{between.port}") + "?sslmode=disable&gssencmode=disable"
             db = builders.opened(url)
             yield db, between
             db.close()
 
-    def test_an_insert(self, cut: tuple[Database, Wire]) -> None:
+    def test_an_insert(self, cut: tuple[Database, Proxy]) -> None:
         db, between = cut
-        between.word = b"COMMIT"
+        between.lose(b"COMMIT")
         job = new_job(unique_key="k", unique_scope="active")
         assert db.run(lambda tx: jobs.insert(tx, [job])) == []
-        assert between.cuts == 1
+        assert between.lost == 1
         assert db.read(lambda tx: jobs.existing(tx, [job.id])) == {job.id}
         assert len(builders.column(db, "id")) == 1
 
-    def test_results(self, cut: tuple[Database, Wire]) -> None:
+    def test_results(self, cut: tuple[Database, Proxy]) -> None:
         db, between = cut
         worker = builders.register(db)
         ended, returned = builders.run_one(db, worker), builders.run_one(db, worker)
@@ -361,19 +361,19 @@ class TestAnswerLostAtCommit:
             back = [results.Returned(id=returned.call.job_id, attempt=1, outcome="failed", used=1)]
             return results.finish(tx, worker, done) | results.give_back(tx, worker, back)
 
-        between.word = b"COMMIT"
+        between.lose(b"COMMIT")
         assert db.run(record) == {ended.call.job_id, returned.call.job_id}
-        assert between.cuts == 1
+        assert between.lost == 1
         assert builders.get(db, returned.call.job_id).attempts_used == 1
         assert len(builders.attempts(db, returned.call.job_id)) == 1
 
-    def test_a_claim_is_found_by_asking_what_is_held(self, cut: tuple[Database, Wire]) -> None:
+    def test_a_claim_is_found_by_asking_what_is_held(self, cut: tuple[Database, Proxy]) -> None:
         db, between = cut
         worker, job_id = builders.register(db), builders.insert_one(db)
-        between.word = b"SKIP LOCKED"
+        between.lose(b"SKIP LOCKED")
         with pytest.raises(DatabaseUnavailable):
             builders.claim(db, worker)
-        assert between.cuts == 1
+        assert between.lost == 1
         assert db.read(lambda tx: results.held(tx, worker)) == [(job_id, 1)]
 
 

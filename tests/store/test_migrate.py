@@ -94,6 +94,7 @@ def test_a_later_migration_keeps_rows_and_view(db: Database, monkeypatch: pytest
         db.read(lambda tx: tx.rows("SELECT 1 FROM rota_scheduled_jobs"))
 
 
+@pytest.mark.chaos("UP")
 def test_several_processes_at_once_migrate_once(database_url: str) -> None:
     processes = [
         subprocess.Popen(

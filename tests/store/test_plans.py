@@ -22,6 +22,8 @@ from rota.store import (
     jobs,
     limits,
     logs,
+    measures,
+    news,
     occurrences,
     operations,
     pauses,
@@ -30,6 +32,7 @@ from rota.store import (
     reads,
     results,
     retention,
+    rollups,
     schedules,
     turns,
     untaken,
@@ -80,6 +83,7 @@ class Acts:
         self._queues()
         self._lists()
         self._waiting()
+        self._news()
         self._history()
         self._changes()
 
@@ -221,11 +225,32 @@ class Acts:
         self.add("durations of a type", lambda tx: waiting.durations(tx, run), "rota_jobs_type")
         self.add("open in batch", lambda tx: waiting.open_in_batch(tx, run.id), "rota_jobs_batch")
 
+    def _news(self) -> None:
+        everywhere = ("rota_jobs_running", "rota_jobs_finished", "rota_occurrences_age", "primary")
+        self.add("news", lambda tx: news.look(tx, NEVER, self.ended), *everywhere)
+        self.add("old news", lambda tx: news.look(tx, 5, self.ended[:5]), *everywhere)
+        counted = ("rota_jobs_ready", "rota_jobs_ring", "rota_jobs_unsuccessful")
+        self.add("measures", measures.measure, "rota_jobs_finished", *counted)
+        self.add("sum up", self._sum_up, "rota_occurrences_age", "rota_jobs_finished", "rota_attempts_ended", "primary")
+        self.add("series", lambda tx: rollups.between(tx, 60, 0, NEVER), "rota_rollups_pkey")
+        self.add("shown news", lambda tx: news.shown(tx, self.ended[:200]), "primary")
+
+    def _sum_up(self, tx: Tx) -> None:
+        tx.run("INSERT INTO rota_meta (key, value) VALUES ('rolled_up_to', '0') ON CONFLICT DO NOTHING")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(rollups, "MOST_AT_ONCE_US", 1_000_000)  # a small part of all that ended here
+            found = rollups.ended(tx)
+        assert found is not None and rollups.store(tx, found)
+        assert rollups.between(tx, 60, 0, NEVER)
+
     def _history(self) -> None:
         for status in ("completed", "cancelled", "failed"):
             for queues_ in (None, frozenset(("queue3",))):
                 which = Which(before=NEVER, status=status, queues=queues_)
                 self.add(f"old jobs, {status} of {queues_}", self._old(which), "rota_jobs_finished")
+            own = Which(before=NEVER, status=status, queue="queue3")
+            for name, look in (("old", self._old(own)), ("bound", self._bound(own)), ("weight", self._weight(own))):
+                self.add(f"{name} of a queue, {status}", look, "rota_jobs_kept")
         self.add("delete", lambda tx: jobs.delete(tx, self.ended), "primary")
         self.add("retry", lambda tx: jobs.retry(tx, self.ended[0]), "primary")
         self.add("old occurrences", lambda tx: retention.delete_occurrences(tx, 5, 500), "rota_occurrences_age")
@@ -253,6 +278,9 @@ class Acts:
         self.add("versions in force", lambda tx: versions.in_force(tx, "schedule4", 2, 3), theirs)
         self.add("numbered versions", lambda tx: versions.numbered(tx, "schedule4", [1, 2]), theirs)
         self.add("ends", lambda tx: occurrences.ends(tx, ids), "rota_occurrences_pkey")
+        self.add("recent", lambda tx: occurrences.recent(tx, ids, 20), "rota_occurrences_pkey")
+        made = [builders.occurrence(1, disposition="fired", job_id=one) for one, _ in self.held]
+        self.add("runs of occurrences", lambda tx: occurrences.runs(tx, made), "primary")
         self.add("backfill", lambda tx: backfills.rows(tx, "schedule4", 500, 1000), "rota_occurrences_pkey")
         self.add("split", lambda tx: backfills.replace(tx, "schedule4", rows, rows), "rota_occurrences_pkey")
         self.add("owed", lambda tx: firing_store.due(tx, 100, now=NEVER, only=ids), mine, "rota_jobs_overlap")
@@ -287,6 +315,12 @@ class Acts:
 
     def _old(self, which: Which) -> Callable[[Tx], object]:
         return lambda tx: retention.old_jobs(tx, which, keep_last=100, limit=500)
+
+    def _bound(self, which: Which) -> Callable[[Tx], object]:
+        return lambda tx: retention.bound(tx, which, 20)
+
+    def _weight(self, which: Which) -> Callable[[Tx], object]:
+        return lambda tx: retention.weight(tx, which)
 
 
 def missing(indexes: set[str], plans: list[Plan]) -> set[str]:

@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from rota.errors import Conflict, DatabaseBusy, DatabaseReadOnly, DatabaseUnavailable
-from rota.store.database import Pool
+from rota.store.pool import Places, Pool
 from tests.store import builders
+from tests.support.waiting import wait_until
 
 
 class Connection:
@@ -138,3 +139,35 @@ def test_closing_closes_the_idle_now_and_the_others_when_they_come_back(server: 
         assert idle.closed and not in_use.closed
     assert in_use.closed
     assert not use(pool).closed
+
+
+def test_who_may_not_wait_has_one_at_once(server: Server) -> None:
+    pool = server.pool(size=1, wait_s=0.05)
+    with pool.connection():
+        with pool.at_once():
+            assert use(pool) is server.made[1]
+        with pytest.raises(DatabaseBusy):
+            use(pool)
+    assert use(pool) in server.made[:2]
+
+
+def test_who_waits_longest_has_the_next_place() -> None:
+    places, order = Places(1), list[int]()
+    assert places.take(0)
+    waiting = places._waiting  # noqa: SLF001 - who has begun to wait shows nowhere else
+
+    def wait(number: int) -> None:
+        assert places.take(30)
+        order.append(number)
+        places.give()
+
+    threads = [threading.Thread(target=wait, args=(number,)) for number in range(5)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        wait_until(lambda number=number: len(waiting) == number + 1, what="it waits")  # type: ignore[misc]
+    assert not places.take(0.01), "who came last and gave up has none, and takes none"
+    places.give()
+    for thread in threads:
+        thread.join(30)
+    assert order == [0, 1, 2, 3, 4]
+    assert places.take(0)

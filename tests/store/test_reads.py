@@ -33,6 +33,17 @@ def test_the_latest_come_first_and_whole(db: Database) -> None:
     assert page.jobs == [builders.get(db, ids[-1])]
 
 
+def test_of_a_type_are_those_that_run_and_those_at_rest(db: Database, worker: str) -> None:
+    ids = insert(db, *[new_job(type=("mail", "other")[number % 2]) for number in range(8)])
+    lane = builders.get(db, ids[0]).lane
+    end(db, worker, *claim(db, worker, lanes={lane: 3}))
+    claim(db, worker, lanes={lane: 3})
+    states = [builders.get(db, one).status for one in ids[::2]]
+    assert states == ["completed", "completed", "running", "pending"]
+    assert listed(db, type="mail") == ids[-2::-2]
+    assert listed(db, type="mail", statuses=("running", "completed")) == ids[-4::-2]
+
+
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
@@ -70,6 +81,20 @@ def test_filters_narrow(db: Database, given: dict[str, Any], wanted: str) -> Non
     insert(db, *given_jobs.values())
     names = {job.id: name for name, job in given_jobs.items()}
     assert "".join(names[job_id] for job_id in listed(db, **given)) == wanted
+
+
+def test_what_runs_every_minute_can_be_left_out(db: Database) -> None:
+    minute, second = 60 * builders.SECOND, builders.SECOND
+    for name, apart in (("each-minute", minute), ("often", second), ("seldom", minute + 1)):
+        builders.put(db, name, next_at=10 * minute)
+        builders.execute(db, f"UPDATE rota_schedules SET last_at = next_at - {apart} WHERE id = '{name}'")
+    builders.put(db, "new")
+    builders.insert_one(db)
+    for of in ("each-minute", "often", "seldom", "new", "gone"):
+        builders.insert_one(db, schedule_id=of, scheduled_for=1)
+    found = db.read(lambda tx: reads.jobs(tx, JobFilter(hide_frequent=True), limit=10))
+    assert {job.schedule_id for job in found.jobs} == {"seldom", "new", "gone", None}
+    assert found.total == 4
 
 
 @pytest.mark.parametrize("status", ["running", "completed", "failed", "cancelled"])
@@ -189,3 +214,25 @@ class TestRefused:
         assert JobFilter().empty()
         assert not JobFilter(q="x").empty()
         assert not JobFilter(statuses=("failed",)).empty()
+
+
+def test_what_no_index_finds_is_looked_for_in_parts(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reads, "LOOKED_AT", 4)
+    worker = builders.register(db)
+    ids = [builders.insert_one(db, queue="rare" if n in (1, 8) else "mail", args=f'{{"n":{n}}}') for n in range(10)][
+        ::-1
+    ]
+    builders.end(db, worker, *builders.claim(db, worker))
+    for wanted in (JobFilter(queue="rare"), JobFilter(statuses=("completed", "failed"), queue="rare")):
+        cursor, found, looks = None, [], 0
+        while True:
+            page = db.read(lambda tx, at=cursor, wanted=wanted: reads.jobs(tx, wanted, limit=5, cursor=at))  # type: ignore[misc]
+            found += [job.id for job in page.jobs]
+            looks += 1
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+            assert page.total_is_estimate and page.total == len(page.jobs)
+        assert (found, looks) == ([ids[1], ids[8]], 3)
+    few = db.read(lambda tx: reads.jobs(tx, JobFilter(statuses=("pending",), queue="rare"), limit=5))
+    assert (few.jobs, few.total_is_estimate, few.next_cursor) == ([], False, None), "those that wait are found at once"

@@ -49,7 +49,7 @@ def unfinished(client: Client, end: datetime) -> bool:
     """Tell whether a schedule is not yet accounted for up to ``end``, or a job up to then goes on."""
     behind = [one for one in client.schedules() if one["nextAt"] and crontab.instant_of(one["nextAt"]) <= end]
     active = client.jobs(status="scheduled,pending,running")
-    return bool(behind) or any(crontab.instant_of(job["scheduledFor"]) <= end for job in active)
+    return bool(behind) or any(crontab.instant_of(job["scheduledFor"] or "") <= end for job in active)
 
 
 @pytest.mark.parametrize("services", [1, 2])

@@ -120,7 +120,7 @@ def test_answers(service: Service) -> None:
     down = service.send(callbackUrl=server.url("/down"))
     assert client.job(own)["status"] == "scheduled"
     assert client.why(own)["causes"][0]["code"] == "not-due"
-    ended = {job_id: client.wait(job_id, timeout_s=30) for job_id in (own, many, never, down)}
+    ended: dict[str, Any] = {job_id: client.wait(job_id, timeout_s=30) for job_id in (own, many, never, down)}
 
     (call,) = service.of(own)
     body = call.json()

@@ -96,4 +96,4 @@ def test_every_peer_is_measured_or_says_why_not(tmp_path: Path, pg_database: str
 def test_the_large_table_is_left_out_unless_it_is_asked_for() -> None:
     done = run("--help")
     assert "--full" in done.stdout
-    assert "all but large" in " ".join(done.stdout.split())
+    assert "all but metrics, pages and large" in " ".join(done.stdout.split())

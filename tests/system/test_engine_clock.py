@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from rota.api.wellbeing import judge
 from rota.store import vitals
 from tests.engine.scheduling import occurrences, put
@@ -15,6 +17,8 @@ from tests.support.roles import end_schedules, opened
 from tests.support.target import TargetServer
 from tests.support.turned import SECOND, Turned
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.chaos("CLOCK")
 
 HOUR_S, DAY_S = 3600, 86_400
 SOON_S = 15.0

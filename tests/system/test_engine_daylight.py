@@ -16,6 +16,8 @@ from tests.support.cli import Cli
 from tests.support.clock import HandClock, hand_clock
 from tests.unit.minute_walk import walk
 
+pytestmark = pytest.mark.chaos("TICK-4")
+
 WEEKENDS = {
     "Europe/Paris": ("2027-03-27", "2027-10-30"),
     "America/New_York": ("2027-03-13", "2027-11-06"),

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from tests.support.processes import KeptProcess, RotaProcesses
 from tests.support.service import SECRET, start_up
 from tests.support.waiting import free_port, wait_until
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a small disk is made in Linux's way")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="a small disk is made in Linux's way"),
+    pytest.mark.chaos("DISK"),
+]
 
 Fill = Callable[[], None]
 
@@ -82,30 +86,53 @@ def roles(process: KeptProcess) -> set[int]:
     return found
 
 
-def full_and_free(process: KeptProcess, caller: Caller, path: Path, tmp_path: Path, fill: Fill, free: Fill) -> None:
-    begun = caller.enqueue(f"until test -e {tmp_path}/go; do sleep 0.02; done; echo done").json()["id"]
-    wait_until(lambda: caller.status(begun) == "running", what="a job runs")
-    before = roles(process)
-    fill()
-    refused = wait_until(caller.refusal, 60, "a refusal")
-    assert refused is not None
-    assert refused.status_code == 503, refused.text
-    assert refused.json()["code"] in ("database-full", "database-unavailable")
-    (tmp_path / "go").touch()  # its end cannot be stored now
-    wait_until(lambda: "database/lost" in process.stderr, 60, lambda: f"the worker says so: {process}")
-    assert caller.client.get("/live", timeout=6).status_code == 200
-    free()
-    wait_until(lambda: caller.enqueue().is_success, 60, "it takes jobs again")
-    for job_id in caller.accepted:
-        wait_until(lambda job_id=job_id: caller.status(job_id) == "completed", 30, "all are done")  # type: ignore[misc]
-    assert roles(process) == before, "no process has ended, or was started anew"
-    caller.client.close()
-    assert process.stop() == 0
-    assert numbers(path) == ["ok", sorted(caller.accepted)]
-    assert "Traceback" not in process.stderr, process.stderr[-3000:]
+@dataclass
+class Disk:
+    """A service, whoever calls it, and how its disk is filled and freed."""
+
+    process: KeptProcess
+    caller: Caller
+    folder: Path
+    fill: Fill
+    free: Fill
+
+    def full_and_free(self, number: int) -> None:
+        """Fill the disk under a running job, and free it again."""
+        caller, go = self.caller, self.folder / f"go-{number}"
+        begun = caller.enqueue(f"until test -e {go}; do sleep 0.02; done; echo done").json()["id"]
+        wait_until(lambda: caller.status(begun) == "running", what="a job runs")
+        said = self.process.stderr.count("database/lost")
+        self.fill()
+        refused = wait_until(caller.refusal, 60, "a refusal")
+        assert refused is not None
+        assert refused.status_code == 503, refused.text
+        assert refused.json()["code"] in ("database-full", "database-unavailable")
+        go.touch()  # its end cannot be stored now
+        if not number:  # it is told once in a while only
+            wait_until(lambda: self.process.stderr.count("database/lost") > said, 60, lambda: f"{self.process} says so")
+        assert caller.client.get("/live", timeout=6).status_code == 200
+        self.free()
+        wait_until(lambda: caller.enqueue().is_success, 60, "it takes jobs again")
+        for job_id in caller.accepted:
+            wait_until(lambda job_id=job_id: caller.status(job_id) == "completed", 30, "all are done")  # type: ignore[misc]
+
+    def ends_well(self, path: Path) -> None:
+        """End the service, and see what is stored."""
+        self.caller.client.close()
+        assert self.process.stop() == 0
+        assert numbers(path) == ["ok", sorted(self.caller.accepted)]
+        assert "Traceback" not in self.process.stderr, self.process.stderr[-3000:]
 
 
-def test_a_full_disk(small_disk: Path, tmp_path: Path, rota_process: RotaProcesses) -> None:
+def fills(disk: Disk, path: Path, times: int) -> None:
+    before = roles(disk.process)
+    for number in range(times):
+        disk.full_and_free(number)
+    assert roles(disk.process) == before, "no process has ended, or was started anew"
+    disk.ends_well(path)
+
+
+def test_a_full_disk(small_disk: Path, tmp_path: Path, rota_process: RotaProcesses, full_size: bool) -> None:
     path, port = small_disk / "rota.db", free_port()
     process = start_up(rota_process, f"sqlite:///{path}", port)
     ballast = small_disk / "ballast"
@@ -115,10 +142,10 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path, rota_process: RotaProcess
             while True:  # until there is no space left
                 file.write(b"x" * 65536)
 
-    full_and_free(process, Caller(port), path, tmp_path, fill, ballast.unlink)
+    fills(Disk(process, Caller(port), tmp_path, fill, ballast.unlink), path, 10 if full_size else 1)
 
 
-def test_a_limit_on_the_size_of_files(tmp_path: Path, rota_process: RotaProcesses) -> None:
+def test_a_limit_on_the_size_of_files(tmp_path: Path, rota_process: RotaProcesses, full_size: bool) -> None:
     path, port = tmp_path / "rota.db", free_port()
     process = start_up(rota_process, f"sqlite:///{path}", port)
 
@@ -128,6 +155,5 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path, rota_process: RotaProcesse
                 hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)[1]
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
 
-    full_and_free(
-        process, Caller(port), path, tmp_path, lambda: limit(2_000_000), lambda: limit(resource.RLIM_INFINITY)
-    )
+    disk = Disk(process, Caller(port), tmp_path, lambda: limit(2_000_000), lambda: limit(resource.RLIM_INFINITY))
+    fills(disk, path, 3 if full_size else 1)

@@ -38,6 +38,13 @@ def test_add_show_list_cancel(cli: Cli, tmp_path: Path) -> None:
     assert len(cli.json("jobs", "list", "--batch", batch_id)) == 2
 
 
+@pytest.mark.parametrize("yes", ["--yes", "-y"])
+def test_to_cancel_takes_yes_as_all_do_that_change_something(cli: Cli, yes: str) -> None:
+    batch_id = cli.ok("batches", "add", json.dumps([JOB])).strip()
+    assert cli.ok("batches", "cancel", batch_id, yes) == "1 jobs cancelled\n"
+    assert cli.json("batches", "show", batch_id)["done"] is True
+
+
 def test_a_list_is_the_jobs_alone(cli: Cli) -> None:
     assert cli.json("batches", "add", json.dumps([JOB]))["total"] == 1
 

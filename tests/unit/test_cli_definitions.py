@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rota.cli import definitions
 from rota.errors import Invalid
+from rota.importers import bounded_yaml
 
 SAID: dict[str, Any] = {
     "source": "ops",
@@ -148,6 +149,6 @@ def test_yaml_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(definitions, "import_module", gone)
+    monkeypatch.setattr(bounded_yaml, "import_module", gone)
     with pytest.raises(Invalid, match=r"YAML needs the package PyYAML \(pip install 'rota\[yaml\]'"):
         read("a: 1", "yaml")

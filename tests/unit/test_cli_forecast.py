@@ -55,6 +55,18 @@ def test_one_queue_one_schedule_and_nothing(cli: Cli) -> None:
     assert forecast(cli, "--queue", "none").endswith("Nothing is due in this time.\n")
 
 
+def test_what_only_observes_is_listed_and_not_counted(cli: Cli) -> None:
+    cli.ok("schedules", "add", "live", "--cron", "0 * * * *", "--command", "true")
+    Path("crontab").write_text("0 4 * * * old-report\n")
+    cli.ok("import", "crontab", "crontab", "--shadow", "--yes")
+    shown = forecast(cli)
+    assert re.match(r"24 starts of 1 schedule until .+, and 1 in the shadow, not counted\n", shown)
+    assert re.search(r"^old-report-\w+ .* shadow: it only observes$", shown, re.MULTILINE)
+    (dark,) = cli.json("schedules", "list", "--shadow")
+    assert dark["id"].startswith("old-report")
+    assert [one["id"] for one in cli.json("schedules", "list", "--live")] == ["live"]
+
+
 def test_what_it_takes(cli: Cli) -> None:
     cli.ok("schedules", "add", "slow", "--every", "10m", "--command", "true")
     db = open_database(load_settings().database_url)

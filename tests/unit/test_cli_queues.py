@@ -80,6 +80,25 @@ def test_what_is_not_said_stays(cli: Cli) -> None:
     assert settings(cli) == SET | {"rateLimits": SET["rateLimits"][2:], "retention": {"failed": "1h"}}
 
 
+def test_how_many_and_how_much_are_kept(cli: Cli) -> None:
+    cli.ok(
+        "queues", "set", "mail", "--keep", "failed=never", "--keep-most", "completed=10000", "--keep-most", "bytes=2GB"
+    )
+    kept = {"failed": "never", "mostCompleted": 10_000, "mostBytes": 2_000_000_000}
+    assert settings(cli)["retention"] == kept
+    shown = cli.ok("queues", "show", "mail")
+    assert "failed never, at most 10,000 completed, at most 2,000,000,000 bytes" in shown
+    rows = [(one["status"], one["of"], one["kept"], one["due"]) for one in cli.json("db", "stats")["retention"]]
+    assert ("ended", "queue mail", "about 1.9 GiB at most", None) in rows
+    assert ("completed", "queue mail", "10,000 at most", 0) in rows
+    cli.ok("export", "-o", "rota.json")
+    assert '"action": "unchanged"' in cli.ok("apply", "rota.json", "--dry-run", "--json")
+    cli.ok("queues", "set", "mail", "--keep", "none", "--keep-most", "completed=none", "--keep-most", "failed=0")
+    assert settings(cli)["retention"] == {"mostFailed": 0, "mostBytes": kept["mostBytes"]}
+    cli.ok("queues", "set", "mail", "--keep-most", "none")
+    assert settings(cli)["retention"] is None
+
+
 def test_what_is_exported_is_applied_elsewhere(cli: Cli, tmp_path: Path) -> None:
     cli.ok("queues", "set", "mail", *ALL)
     cli.ok("export", "-o", "rota.json")
@@ -104,6 +123,10 @@ def test_what_is_exported_is_applied_elsewhere(cli: Cli, tmp_path: Path) -> None
         (("--ageing", "1ms"), ("--ageing: 1ms is out of range", "from 1s to 30d")),
         (("--keep", "running=1h"), ("--keep: 'running=1h' is unknown",)),
         (("--keep", "failed=soon"), ("--keep: 'soon' is not a duration",)),
+        (("--keep-most", "running=1"), ("--keep-most: 'running=1' is unknown", "completed=10000")),
+        (("--keep-most", "failed=-1"), ("--keep-most: '-1' is neither a number nor none",)),
+        (("--keep-most", "bytes=much"), ("--keep-most: 'much' is not a size from 1kB",)),
+        (("--keep-most", "none", "--keep-most", "failed=1"), ("--keep-most: none stands alone",)),
         (("--defaults", '{"queue": "other"}'), ("defaults.queue: cannot be said of a queue",)),
         ((), ("say what to set",)),
     ],

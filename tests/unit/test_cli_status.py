@@ -84,6 +84,13 @@ def test_it_is_not_well_and_says_why(cli: Cli, well: Database) -> None:
     assert json.loads(cli("status", "--json").stdout)["status"] == "unhealthy"
 
 
+def test_it_is_well_and_somebody_should_look(cli: Cli, well: Database) -> None:
+    builders.backdate(well, builders.insert_one(well, queue="slow"), run_at=-2 * builders.HOUR)
+    shown = cli.ok("status")
+    assert re.search(r"^  ! 1 job waits in queue slow, the oldest since \S+Z, 2h ago\.$", shown, re.MULTILINE)
+    assert [one["kind"] for one in cli.json("status")["attention"]] == ["backlog"]
+
+
 def test_nothing_runs(cli: Cli, db: Database) -> None:
     done = cli("status")
     assert done.code == 1

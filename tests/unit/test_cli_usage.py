@@ -212,16 +212,32 @@ def test_what_lists_and_shows_prints_json_too() -> None:
 
 
 def test_what_asks_can_be_told_not_to() -> None:
-    of_schedules = {"edit", "rollback", "backfill"}
+    of_schedules = {"edit", "rollback", "backfill", "go-live"}
+    imports = {"crontab", "heroku", "kubernetes", "celery", "rq", "scheduled-jobs"}
     of_jobs = {"delete", "cancel", "retry", "retry-failed", "delete-failed", "move", "reprioritise"}
-    asks = {"remove", "revoke", "apply"} | of_schedules | of_jobs
+    asks = {"remove", "revoke", "apply", "new-key"} | of_schedules | of_jobs | imports
     found = {name.split()[-1] for name, command in commands() if any("--yes" in each.opts for each in command.params)}
     assert found == asks
 
 
 def test_the_address_may_stand_behind_every_command_that_asks_a_service() -> None:
     local = {name for name, command in commands() if not isinstance(command, ClientCommand)}
-    assert local == {"up", "api", "scheduler", "worker", "db migrate", "db check", "secrets key"}
+    assert local == {
+        "up",
+        "api",
+        "scheduler",
+        "worker",
+        "db archived",
+        "db migrate",
+        "db check",
+        "db move",
+        "db stats",
+        "start",
+        "stop",
+        "restart",
+        "secrets key",
+        "ping",
+    }
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("jobs", "list", "--help"), ("schedules", "add"), ("foo",)])

@@ -43,12 +43,12 @@ def problem(status: int, **fields: Any) -> Answer:
 @pytest.mark.parametrize("broken", BROKEN, ids=["503", "closed", "half"])
 def test_what_may_be_repeated_is(client: Client, target_server: TargetServer, broken: Answer) -> None:
     target_server.answer("/api/jobs", broken, Answer(201, {"id": JOB}))
-    assert client.enqueue({"jobType": "x"}) == {"id": JOB}
+    assert dict(client.enqueue({"jobType": "x"})) == {"id": JOB}
     first, second = target_server.requests_to("/api/jobs")
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
     assert first.json() == second.json() == {"jobType": "x"}
     target_server.answer(f"/api/jobs/{JOB}", broken, Answer(body={"id": JOB}))
-    assert client.job(JOB) == {"id": JOB}
+    assert dict(client.job(JOB)) == {"id": JOB}
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=["503", "closed", "half"])
@@ -148,12 +148,12 @@ def test_what_is_not_json_is_not_sent(client: Client, target_server: TargetServe
 def test_an_address_with_a_path_in_front(target_server: TargetServer) -> None:
     target_server.answer("/scheduler/api/me", Answer(body={"role": "viewer"}))
     with Client(target_server.url("/scheduler/")) as client:
-        assert client.me() == {"role": "viewer"}
+        assert dict(client.me()) == {"role": "viewer"}
 
 
 def test_health_is_told_healthy_or_not(client: Client, target_server: TargetServer) -> None:
     target_server.answer("/health", Answer(503, {"status": "unhealthy"}))
-    assert client.health() == {"status": "unhealthy"}
+    assert dict(client.health()) == {"status": "unhealthy"}
     target_server.answer("/health", Answer(200, {"hello": "I am something else"}))
     with pytest.raises(ServiceUnavailable, match="not as a Rota"):
         client.health()
@@ -200,13 +200,13 @@ class TestFollowing:
         path = f"/api/jobs/{JOB}/logs"
         pages = [self.page(1, 0), self.page(1, 3), self.page(4, 0), Answer(drop=True), self.page(4, 2, ended=True)]
         target_server.answer(path, *pages)
-        assert [line["n"] for line in client.follow_logs(JOB)] == [1, 2, 3, 4, 5]
+        assert [line["n"] for page in client.follow(JOB) for line in page["lines"]] == [1, 2, 3, 4, 5]
         assert [request.query["after"] for request in target_server.requests_to(path)] == ["0", "0", "3", "3", "3"]
 
     def test_waiting_ends_with_the_job(self, client: Client, target_server: TargetServer) -> None:
         answers = [Answer(body={"status": status}) for status in ("pending", "running", "failed")]
         target_server.answer(f"/api/jobs/{JOB}", *answers)
-        assert client.wait(JOB) == {"status": "failed"}
+        assert dict(client.wait(JOB)) == {"status": "failed"}
         assert len(target_server.requests) == 3
 
     def test_waiting_may_end_earlier(self, client: Client, target_server: TargetServer) -> None:

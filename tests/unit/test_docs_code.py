@@ -22,7 +22,9 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("page", ["how-to/python.md", "how-to/test-your-jobs.md", "how-to/move-from-rq.md"])
+@pytest.mark.parametrize(
+    "page", ["how-to/python.md", "how-to/test-your-jobs.md", "how-to/move-from-rq.md", "how-to/web-frameworks.md"]
+)
 def test_a_page_runs_from_top_to_bottom(page: str, tmp_path: Path) -> None:
     done = run("\n".join(blocks(page)), tmp_path)
     assert done.returncode == 0, done.stderr

@@ -95,6 +95,8 @@ def test_read_as_written(microseconds: int) -> None:
         (-1, "not negative"),
         (timedelta(seconds=-1), "not negative"),
         (10**30, "longer than"),
+        (10**400, "longer than"),
+        (-(10**400), "not negative"),
         (1e300, "longer than"),
         (1e308, "longer than"),
         (-1e308, "not negative"),
