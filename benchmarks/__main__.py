@@ -16,6 +16,8 @@ import msgspec
 
 from benchmarks import (
     api,
+    api_lists,
+    api_waiters,
     commands,
     declaring,
     drain,
@@ -26,6 +28,8 @@ from benchmarks import (
     large_table,
     lateness,
     logs,
+    metrics,
+    pages,
     peers_beside,
     pickup,
     schedules_scale,
@@ -53,6 +57,8 @@ ALL = {
     "keys": Benchmark(keys.run),
     "enqueue": Benchmark(enqueue.run),
     "api": Benchmark(api.run),
+    "waiters": Benchmark(api_waiters.run),
+    "lists": Benchmark(api_lists.run, ("postgresql",)),
     "pickup": Benchmark(pickup.run),
     "idle": Benchmark(idle.run),
     "lateness": Benchmark(lateness.run),
@@ -61,6 +67,8 @@ ALL = {
     "http": Benchmark(http_jobs.run),
     "commands": Benchmark(commands.run, ("",)),
     "logs": Benchmark(logs.run),
+    "metrics": Benchmark(metrics.run, ("postgresql",), long=True),
+    "pages": Benchmark(pages.run, long=True),
     "peers": Benchmark(peers_beside.run, ("postgresql",)),
     "timetable": Benchmark(timetable.run, ("",)),
     "large": Benchmark(large_table.run, ("postgresql",), long=True),
@@ -70,10 +78,14 @@ ALL = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Rota beside raw loops.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)} (all but large)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)} (all but metrics, pages and large)"
+    )
     parser.add_argument("--database", choices=[*DATABASES, "both"], default="both")
     parser.add_argument("--quick", action="store_true", help="little of everything: to see that it works")
-    parser.add_argument("--full", action="store_true", help="also what takes half an hour: the large table")
+    parser.add_argument(
+        "--full", action="store_true", help="also what takes long: the pages, and the large table for half an hour"
+    )
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results.json", metavar="FILE")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(ALL)

@@ -8,15 +8,23 @@ import http.client
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 
+from benchmarks import bare_routes
 from benchmarks.enqueue import rate
-from benchmarks.figure import Figure, interleaved, of_rounds, percentile
+from benchmarks.figure import Figure, Goals, interleaved, of_rounds, percentile
 from benchmarks.raw import raw_like
 from benchmarks.setting import Bench, Session, process
 from rota import Rota
 from tests.support.waiting import free_port
 
 CONNECTIONS = 32
+LEAST = 2_500
+"""Jobs a second of one process."""
+RAW_NAMES = {
+    "one": "FastAPI route with one committed insert",
+    "grouped": "async FastAPI route that groups its inserts",
+}
 JOBS = 4_000
 RAW_JOBS = 400
 SECRET = "the shared secret of the benchmarks, long enough"
@@ -42,15 +50,31 @@ def run(session: Session) -> Iterator[Figure]:
                 load = Load(port, jobs)
                 return rate(jobs, lambda: times.extend(asyncio.run(load.run())))
 
+            def by_route(kind: str) -> float:
+                session.say(f"a bare route ({kind})")
+                with bare_routes.serving(bench, kind, first) as bare:
+                    asyncio.run(Load(bare, 10 * CONNECTIONS).run())
+                    load = Load(bare, raw_jobs * 2 if kind == "one" else jobs)
+                    return rate(raw_jobs * 2 if kind == "one" else jobs, lambda: asyncio.run(load.run()))
+
             asyncio.run(Load(port, 10 * CONNECTIONS).run())
             rounds = interleaved(session.rounds, raw_singles, accepted)
+            beside = {kind: interleaved(1, partial(by_route, kind), accepted) for kind in bare_routes.KINDS}
     yield of_rounds(
         rounds, name=f"enqueue over REST, {CONNECTIONS} connections", database=bench.kind, unit="jobs/s",
         raw_name="insert of the same row, committed one by one",
     )  # fmt: skip
+    for kind, goals in (
+        ("one", Goals(least=LEAST if bench.kind == "postgresql" else None)),
+        ("grouped", Goals(ratio=0.6)),
+    ):
+        yield of_rounds(
+            beside[kind], name=f"enqueue over REST beside a bare route ({kind})", database=bench.kind, unit="jobs/s",
+            raw_name=RAW_NAMES[kind], goals=goals,
+        )  # fmt: skip
     yield Figure(
         name="enqueue over REST, p99 of the answers", database=bench.kind, value=percentile(times, 0.99) * 1e3,
-        unit="ms",
+        unit="ms", goals=Goals(most=80),
     )  # fmt: skip
 
 
@@ -62,7 +86,7 @@ def serving(bench: Bench) -> Iterator[int]:
         tempfile.TemporaryDirectory(prefix="rota-bench-") as home,
         process(bench, "api", "--port", str(port), ROTA_AUTH_SECRET=SECRET, XDG_STATE_HOME=home),
     ):
-        give_up = time.monotonic() + 20
+        give_up = time.monotonic() + 60
         while not answers(port):
             if time.monotonic() > give_up:
                 raise TimeoutError("the api does not answer")

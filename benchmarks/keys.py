@@ -12,7 +12,7 @@ from benchmarks.drain import RAW_FINISH, drain
 from benchmarks.figure import Figure, Goals, interleaved, of_rounds
 from benchmarks.setting import FILL, QUEUE, Bench, Session, pause, worker
 from rota.actions import queues
-from rota.actions.specs import Caller, QueueIn
+from rota.actions.specs import QueueIn
 from rota.ids import new_id
 from rota.model import NewJob
 from rota.store import jobs
@@ -44,7 +44,7 @@ def run(session: Session) -> Iterator[Figure]:
     with session.fresh() as bench:
         limit = QueueIn(key_concurrency=1)
         pause(bench)
-        bench.db.run(lambda tx: queues.change(tx, QUEUE, limit, Caller()))
+        bench.db.run(lambda tx: queues.change(tx, QUEUE, limit, bench.settings))
         some = session.some(MANY_KEYS)
         yield keyed(session, bench, f"{some:,} keys", session.some(JOBS), some, 8_000)
         yield keyed(session, bench, "one key", session.some(ONE_KEY_JOBS), 1, 500)

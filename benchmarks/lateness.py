@@ -39,7 +39,7 @@ SELECT count(*) FROM (
 """
 RAW_CLAIM = """
 UPDATE rota_jobs SET status = 'running', worker_id = :worker, attempt = 1, started_at = rota_now()
-WHERE id {in|SELECT id FROM rota_jobs WHERE status = 'pending' AND queue = 'raw' AND lane = 'async'
+WHERE id {in|SELECT id FROM rota_jobs WHERE status = 'pending' AND queue = 'raw' AND lane = 'async' AND ring IS NULL
   ORDER BY rank, run_at, id LIMIT :n} RETURNING id
 """
 RAW_END = """

@@ -75,7 +75,8 @@ def run(session: Session) -> Iterator[Figure]:
             try:
                 if peer.store not in stores:
                     raise Missing(reason)
-                yield from beside(session, bench, Beside(peer, stores[peer.store], session))
+                with tempfile.TemporaryDirectory(prefix="rota-bench-peer-") as folder:
+                    yield from beside(session, bench, Beside(peer, stores[peer.store], session, Path(folder)))
             except Missing as missing:  # the others are measured all the same
                 yield Figure(
                     name=f"drain, beside {peer.name}", database=peer.store, value=0.0, unit="", note=str(missing)
@@ -145,10 +146,11 @@ def enqueued(session: Session, bench: Bench, peer: Beside) -> Figure:
 class Beside:
     """A peer, each of whose commands is a process of its own."""
 
-    def __init__(self, peer: Peer, url: str, session: Session) -> None:
+    def __init__(self, peer: Peer, url: str, session: Session, folder: Path) -> None:
+        """``folder`` takes what its worker writes."""
         self.peer = peer
         self.filled: list[float] = []
-        self._folder = Path(tempfile.mkdtemp(prefix="rota-bench-peer-"))
+        self._folder = folder
         self._stamps = self._folder / "stamps"
         self._environment = {**os.environ, "PEER_URL": url, "PEER_STAMPS": str(self._stamps)}
         install = not session.quick
