@@ -1,12 +1,18 @@
-"""Writes the pages of ``docs/reference`` that are made from data in the code; ``--check`` only compares them."""
+"""Writes the pages of ``docs/reference`` that are made from data in the code, and the tables of `make chaos`.
+
+``--check`` only compares them.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from docs.chaos_tables import reliability_page
 from docs.cli_page import cli_page
+from docs.metrics_page import metrics_page
 from docs.rest_page import rest_page
 from rota.logs import COMMON_FIELDS, EVENTS
 from rota.settings import GROUPS, OTHER_VARIABLES, Setting
@@ -86,8 +92,10 @@ def _made(page: Callable[[], str]) -> Callable[[], str]:
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "events.md": events_page,
+    "metrics.md": _made(metrics_page),
     "rest.md": _made(rest_page),
     "cli.md": _made(cli_page),
+    "../explanation/reliability.md": reliability_page,
 }
 
 
@@ -115,7 +123,7 @@ def main(arguments: list[str]) -> int:
         if "--check" not in arguments:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-            sys.stdout.write(f"docs/reference/{name} written\n")
+            sys.stdout.write(f"{os.path.normpath(f'docs/reference/{name}')} written\n")
     if stale and "--check" in arguments:
         sys.stderr.write(f"stale: {', '.join(stale)}; run make docs\n")
         return 1

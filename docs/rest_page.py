@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 from docs.rest_notes import note
-from rota.api.app import create_app
-from rota.api.openapi import document
-from rota.api.operations import Operations
-from rota.settings import load_settings
-from rota.store.opening import open_database
+from tools.openapi import description
 
 Document = dict[str, Any]
 
@@ -64,23 +59,6 @@ def rest_page() -> str:
     schemas, those_sent = described["components"]["schemas"], sent(described)
     parts += [_struct(name, schemas[name], sent=name in those_sent) for name in sorted(schemas) if name != "Problem"]
     return "\n\n".join(parts) + "\n"
-
-
-def description() -> Document:
-    """Return the description of the API as a service with access control has it."""
-    with tempfile.TemporaryDirectory() as folder:
-        # With a shared secret no local token is made.
-        environ = {"ROTA_DATABASE_URL": f"sqlite:///{folder}/rota.db", "ROTA_AUTH_SECRET": "x" * 32}
-        settings = load_settings(environ)
-        db = open_database(settings.database_url)
-        app = create_app(db, settings)
-        everything = Operations("All")
-        everything.all = app.state.operations
-        try:
-            return document(app.routes, [everything], settings)
-        finally:
-            app.state.service.close()
-            db.close()
 
 
 def _operations(described: Document) -> Iterator[tuple[str, str, Document]]:
