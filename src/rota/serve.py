@@ -13,20 +13,25 @@ from contextlib import suppress
 
 import msgspec
 
-from rota import logs
+from rota import logs, traces
 from rota.api.listen import bind, check_listen
 from rota.engine.app_check import check_app
 from rota.engine.awaiting import Awaiting
+from rota.engine.canary import CanaryLoop
 from rota.engine.janitor import Janitor
+from rota.engine.journal import JournalLoop
 from rota.engine.leases import Lease, new_record
 from rota.engine.loading import check_executors, load_executors
 from rota.engine.loop import Loop, stop_all
+from rota.engine.monitors import Monitors
 from rota.engine.mover import Mover
+from rota.engine.notifier import Notifier
 from rota.engine.operations import OperationsLoop
 from rota.engine.probe import Probe, listen
 from rota.engine.probed import of_loops, of_worker
 from rota.engine.reloading import folders_of, state_of, watch
 from rota.engine.retention import Retention
+from rota.engine.rollups import Rollups
 from rota.engine.scheduler import Scheduler
 from rota.engine.signals import Bell, Stops, on_stop
 from rota.engine.supervisor import Child, Supervisor, watch_life_pipe
@@ -36,6 +41,7 @@ from rota.engine.wakeups import Wakeups
 from rota.engine.worker import Worker
 from rota.errors import DatabaseError, DatabaseReadOnly, DatabaseUnusable, SettingInvalid
 from rota.executors.proctree import make_undumpable
+from rota.executors.runner_life import spare_what_is_loaded
 from rota.settings import Settings
 from rota.store import migrate
 from rota.store.database import Database
@@ -72,6 +78,8 @@ def prepare(settings: Settings, role: str, *, patience_s: float = START_PATIENCE
     """
     make_undumpable()  # before anything of a user runs: what a command starts must not read our secrets
     logs.configure(settings, role)
+    if role != "supervisor":
+        traces.start(settings.service_name, role)
     db = open_database(settings.database_url)
     give_up = time.monotonic() + patience_s
     pause = 0.25
@@ -100,9 +108,13 @@ def run_worker(settings: Settings, options: Options) -> int:
     executors = load_executors(settings, apps_of(settings, options))
     db = prepare(settings, "worker")
     worker = Worker(db, settings, executors)
+    loops = loops_of_every_role(db, settings)
 
     if listener is not None:
         Probe(db, settings, of_worker(worker), listener).start()
+    spare_what_is_loaded()
+    for loop in loops:
+        loop.start()
 
     async def main() -> None:
         stop, stop_now = asyncio.Event(), asyncio.Event()
@@ -115,7 +127,9 @@ def run_worker(settings: Settings, options: Options) -> int:
             watching.cancel()
 
     asyncio.run(main())
+    stop_all(loops, STOP_S)
     db.close()
+    traces.stop()
     logs.close()
     return 0
 
@@ -138,6 +152,11 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, stop_now: 
     on_stop(in_loop)
 
 
+def loops_of_every_role(db: Database, settings: Settings) -> list[Loop]:
+    """Return the loops that run in every process, so that any that lives watches and tells."""
+    return [Monitors(db, settings), *([Notifier(db, settings)] if settings.notify_urls else [])]
+
+
 SELDOM_S = 60.0
 """How often the loops that the scheduler's own look wakes look by themselves."""
 
@@ -157,7 +176,12 @@ def scheduler_loops(db: Database, settings: Settings) -> list[Loop]:
         upkeep,
         awaiting,
         Retention(db, settings),
+        Rollups(db),
         Unserved(db),
+        CanaryLoop(db, settings),
+        *([JournalLoop(db)] if db.dialect == "sqlite" else []),
+        *loops_of_every_role(db, settings),
+        *([] if settings.notify_urls else [Notifier(db, settings)]),  # lets go what other settings have left
         wakeups,
     ]
     return loops
@@ -186,6 +210,7 @@ def run_scheduler(settings: Settings) -> int:
     lease.release()
     logs.event("scheduler/stopped", "stopped", workerId=lease.worker_id)
     db.close()
+    traces.stop()
     logs.close()
     return 0
 
@@ -209,15 +234,19 @@ def run_api(settings: Settings, options: Options) -> int:
 
     supervised = watch_life_pipe()
     check_listen(settings, insecure=options.insecure)  # before anything is made or told
+    _check_permissions(settings)
     db = prepare(settings, "api")
-    lease = process_lease(db, settings, "api", [])
-    lease.start()
+    loops = loops_of_every_role(db, settings)
+    lease = process_lease(db, settings, "api", loops)
+    for loop in (lease, *loops):
+        loop.start()
     try:
         return serve(db, settings, demo=options.demo, insecure=options.insecure, greet=supervised)
     finally:
-        lease.stop(5.0)
+        stop_all([*loops, lease], STOP_S)
         lease.release()
         db.close()
+        traces.stop()
         logs.close()
 
 
@@ -240,9 +269,17 @@ def run_up(settings: Settings, options: Options) -> int:
     return Supervisor(children, patience_s=settings.grace_us / 1e6 + 8.0).run()
 
 
+def _check_permissions(settings: Settings) -> None:
+    if settings.permissions:
+        from rota.api.permissions import check_permissions
+
+        check_permissions(settings)
+
+
 def _check_start(settings: Settings, options: Options) -> None:
     """Find out what is wrong before anything is started: it is said once, and nothing has to be stopped again."""
     check_listen(settings, insecure=options.insecure)
+    _check_permissions(settings)
     check_app(settings.app)
     check_executors(settings)
     for bound in bind(settings):

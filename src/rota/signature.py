@@ -8,6 +8,7 @@ import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Annotated, Any
@@ -86,9 +87,9 @@ class Signature:
         self._require(given)
         parts = []
         for name, value in given.items():
-            raw = _encode(value, f"args.{name}")
-            self._parameter(name).read(raw, name)
-            parts.append(msgspec.json.encode(name) + b":" + raw)
+            raw = _encode(value, name)
+            (self._parameters.get(name) or self._parameter(name)).read(raw, name)
+            parts.append(_as_key(name) + raw)
         return (b"{" + b",".join(parts) + b"}").decode()
 
     def convert(self, text: str, context: Context | None = None) -> tuple[tuple[Any, ...], Values]:
@@ -262,7 +263,13 @@ def _is_context(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, Context)
 
 
-def _encode(value: Any, field: str) -> bytes:
+@lru_cache(maxsize=1000)
+def _as_key(name: str) -> bytes:
+    return msgspec.json.encode(name) + b":"
+
+
+def _encode(value: Any, name: str) -> bytes:
+    field = f"args.{name}"
     _refuse_lossy(value, field)
     try:
         return msgspec.json.encode(value, enc_hook=encode_hook)

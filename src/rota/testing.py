@@ -23,6 +23,7 @@ from typing import Any, cast
 
 import msgspec
 
+from rota import traces
 from rota.actions import schedules
 from rota.actions.decoding import decode
 from rota.actions.specs import Caller, ScheduleIn
@@ -211,7 +212,7 @@ def _call(
     more = (call.priority, call.max_attempts, call.attempts_used, call.schedule_id, call.started_by, call.callback_url)
     work = Work(
         0, call.job_id, call.attempt, call.type, call.target, call.args, call.queue, call.created_at,
-        call.scheduled_for, call.previous, more, call.checkpoint, given,
+        call.scheduled_for, call.previous, more, call.checkpoint, given, call.trace,
     )  # fmt: skip
     running = RunningCall(work, cast(Any, recorder), Limits())
     try:
@@ -231,6 +232,7 @@ def _call(
 
 def _run_function(running: RunningCall, function: JobFunction[..., Any], args: Any, kwargs: Any) -> Any:
     current.set(running.output)
+    traces.running.set(running.trace)
     value = function.function(*args, **kwargs)
     if not inspect.isawaitable(value):
         return value

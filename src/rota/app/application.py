@@ -11,9 +11,10 @@ from uuid import UUID
 
 import msgspec
 
-from rota.actions import batches, jobs
+from rota.actions import batches, bulk, jobs
 from rota.actions.decoding import encode, of_many
 from rota.actions.specs import BatchIn, Caller, JobIn, ScheduleIn
+from rota.actions.tracing import enqueuing
 from rota.app import asking, periodic
 from rota.app.asking import Args, ScheduleOptions, Work
 from rota.app.database import AppDatabase, AppHome, GivenDatabase, StandIn
@@ -193,13 +194,14 @@ class Rota(Works):
 
         def store(tx: Tx, known: dict[str, JobType | None], fitting: bool) -> str:
             if not orders:
-                orders.append(batches.prepare(tx, spec, Caller(), self.settings, known, fitting=fitting))
+                orders.append(batches.prepare(tx, spec, caller, self.settings, known, fitting=fitting))
             if connection is not None:
                 adopting.make_queues(tx, (job.queue for job in orders[0].all()))
             batches.store(tx, orders[0])
             return orders[0].batch.id
 
-        return Batch(self._home, self._commit([*asked, *([last] if last else [])], connection, store))
+        with enqueuing(spec.jobs, Caller()) as caller:
+            return Batch(self._home, self._commit([*asked, *([last] if last else [])], connection, store))
 
     async def aenqueue_batch(self, items: Iterable[JobItem], **given: Any) -> Batch:
         """As `enqueue_batch`, where an event loop runs; ``connection`` as with `aenqueue`."""
@@ -309,12 +311,12 @@ class Rota(Works):
 
     def _asked(self, what: Runnable, args: Args, options: JobOptions) -> tuple[Work, JobIn]:
         work, checked = self._work(what, args)
-        if isinstance(work, JobFunction):
+        if isinstance(work, JobFunction) and work.given:
             options = cast(JobOptions, {**work.given, **options})
         return work, asking.job_spec(work, checked, options)
 
     def _item(self, item: JobItem) -> tuple[Work | None, JobIn]:
-        if isinstance(item, Mapping):
+        if not isinstance(item, tuple) and isinstance(item, Mapping):
             document = {name: value for name, value in item.items() if name != "args"}
             spec = asking.mapped_spec(document)
             function = self.jobs.get(spec.job_type or "")
@@ -327,16 +329,18 @@ class Rota(Works):
     def _store(self, asked: Sequence[tuple[Work | None, JobIn]], connection: Any) -> list[Job]:
         """Check and store; ids are made before, so that a repeated transaction stores nothing twice."""
         prepared: list[NewJob] = []
+        specs = [spec for _, spec in asked]
 
         def store(tx: Tx, known: dict[str, JobType | None], fitting: bool) -> list[jobs.Enqueued]:
+            if connection is None:
+                return bulk.enqueue(tx, specs, caller, self.settings, known, prepared, fitting=fitting)
             if not prepared:
-                specs = [spec for _, spec in asked]
-                prepared.extend(jobs.prepare(tx, specs, Caller(), self.settings, known, fitting=fitting))
-            if connection is not None:
-                adopting.make_queues(tx, (job.queue for job in prepared))
+                prepared.extend(jobs.prepare(tx, specs, caller, self.settings, known, fitting=fitting))
+            adopting.make_queues(tx, (job.queue for job in prepared))
             return jobs.store(tx, prepared)
 
-        stored = self._commit(asked, connection, store)
+        with enqueuing(specs, Caller()) as caller:
+            stored = self._commit(asked, connection, store)
         return [Job(self._home, one.id, existing=one.existing, replaced=one.replaced) for one in stored]
 
     def _commit(

@@ -62,6 +62,7 @@ class ScheduleOptions(TypedDict, total=False):
     on_lost: Literal["retry", "fail"]
     tags: Sequence[str]
     paused: bool
+    shadow: bool
     note: str
     source: str
     take_over: bool
@@ -88,6 +89,8 @@ _ANY_ARGS = Signature(_anything)
 
 def checked_args(function: JobFunction[..., Any] | None, args: Args) -> str:
     """Return arguments as JSON text; raises Invalid for ``args.<name>`` that does not fit the function, or JSON."""
+    if type(args) is dict and function is not None and all(type(name) is str for name in args):  # as nearly always
+        return function.signature.check((), args)
     if (args is not None and not isinstance(args, (Mapping, Sequence))) or isinstance(args, (str, bytes)):
         raise Invalid("args", f"{args!r} are no arguments", hint='for example {"limit": 10}, or [10]')
     if isinstance(args, Mapping):
@@ -114,14 +117,14 @@ def handed_args(args: Args) -> str:
 
 def job_spec(work: Work, args_json: str, options: JobOptions) -> JobIn:
     """Return the spec of a job; raises Invalid with the option that is wrong."""
-    unknown = options.keys() - JobOptions.__annotations__.keys()
-    if unknown:
-        known = ", ".join(sorted(JobOptions.__annotations__))
-        raise Invalid(min(unknown), "is no option of a job", hint=f"known: {known}")
     if not options and isinstance(work, (str, JobFunction)):  # as most jobs are: the way round by JSON takes time
         spec = JobIn()
         _say_what(spec, work, args_json)
         return spec
+    unknown = options.keys() - JobOptions.__annotations__.keys()
+    if unknown:
+        known = ", ".join(sorted(JobOptions.__annotations__))
+        raise Invalid(min(unknown), "is no option of a job", hint=f"known: {known}")
     of_types = {name: value for name, value in options.items() if name in _OF_TYPES}
     document = type_document(cast(TypeOptions, of_types))
     document |= {field: value for name, field in _JOB_ONLY.items() if (value := options.get(name)) is not None}

@@ -118,6 +118,8 @@ class Works:
 
     def _work(self, what: Runnable, args: Args) -> tuple[Work, str]:
         """Return what is to run and its checked arguments."""
+        if isinstance(what, JobFunction):
+            return what, asking.checked_args(what, args)
         if what == self.job_request:  # func=rota.job_request, args=[url]
             return self._requested(args), "{}"
         if isinstance(what, (HttpJob, CommandJob)):

@@ -1,7 +1,11 @@
 """A client of a service: the same calls over REST."""
 
-from rota.client.answer import Answer
-from rota.client.calls import Client
-from rota.client.wire import Json
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["Answer", "Client", "Json"]
+from rota.client.answer import Answer
+from rota.client.calls import AsyncClient, Client
+
+Json = Mapping[str, Any]
+
+__all__ = ["Answer", "AsyncClient", "Client", "Json"]

@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Self
 
-from rota.client.wire import Json, Wire, path_of
+from rota.client.address import Json, path_of
+from rota.client.wire import Wire
 from rota.errors import Invalid
 
 PATIENCE_S = 30.0

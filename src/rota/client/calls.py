@@ -1,4 +1,4 @@
-"""``Client``: everything the REST API can do, from Python.
+"""``Client`` and ``AsyncClient``: everything the REST API can do, from Python.
 
 The command line uses it too: against a service by its address, or inside the own process by a transport that hands
 requests straight to the application.
@@ -6,136 +6,192 @@ requests straight to the application.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 from urllib.parse import quote
 
 import httpx
 
+from rota.client.address import Json, document_of, path_of
+from rota.client.answers import Health, JobType, Key, Me, Queue, Stats, Token, TokenMade, Worker
+from rota.client.channel_calls import ChannelCalls
+from rota.client.check_calls import CheckCalls
+from rota.client.following import Following
 from rota.client.job_calls import JobCalls
+from rota.client.monitor_calls import MonitorCalls
 from rota.client.schedule_calls import ScheduleCalls
-from rota.client.wire import Json, document_of, path_of
+from rota.client.script import Feed, Script, Send, call, feed
+from rota.client.wire import AsyncWire, Wire
 from rota.errors import ServiceUnavailable
 
 
-class Client(JobCalls, ScheduleCalls):
-    """A client of one service.  Not thread-safe; cheap enough to have one for each thread.
+class Calls(JobCalls, ScheduleCalls, ChannelCalls, CheckCalls, MonitorCalls, Following):
+    """Everything that a service can be asked."""
 
-    ``patience_s``: how long a request that may be repeated is repeated while the connection, or the database behind
-    the service, is lost.  A service that was never reached is not waited for.  Raises Invalid for ``url``, ``token``.
-    """
-
-    def queues(self) -> list[Json]:
+    @call
+    def queues(self) -> Script[list[Queue]]:
         """Return all queues with what is in them."""
-        found: list[Json] = self.request("GET", "/api/queues")["queues"]
+        found: list[Queue] = (yield from self.ask("GET", "/api/queues"))["queues"]
         return found
 
-    def queue(self, name: str) -> Json:
+    @call
+    def queue(self, name: str) -> Script[Queue]:
         """Return a queue."""
-        found: Json = self.request("GET", path_of("/api/queues", name))
-        return found
+        return self.ask("GET", path_of("/api/queues", name))
 
-    def set_queue(self, name: str, limits: Mapping[str, Any]) -> Json:
+    @call
+    def set_queue(self, name: str, limits: Mapping[str, Any]) -> Script[Queue]:
         """Set limits of a queue."""
-        found: Json = self.request("PATCH", path_of("/api/queues", name), dict(limits))
-        return found
+        return self.ask("PATCH", path_of("/api/queues", name), dict(limits))
 
-    def queue_action(self, name: str, action: str, body: Mapping[str, Any] | None = None) -> Json:
+    @call
+    def queue_action(self, name: str, action: str, body: Mapping[str, Any] | None = None) -> Script[Json]:
         """``pause``, ``resume``, ``retry-failed`` or ``delete-failed``."""
-        found: Json = self.request("POST", path_of("/api/queues", name, action), dict(body or {}), timeout_s=600)
-        return found
+        return self.ask("POST", path_of("/api/queues", name, action), dict(body or {}), timeout_s=600)
 
-    def keys(self, queue: str, *, limit: int | None = None) -> Iterator[Json]:
+    @feed
+    def keys(self, queue: str, *, limit: int | None = None) -> Feed[Key]:
         """Walk through the keys of a queue of which something waits or runs."""
         return self.pages(path_of("/api/queues", queue, "keys"), "keys", {}, limit)
 
+    @call
     def key_action(
         self, key: str, action: str, body: Mapping[str, Any] | None = None, *, queue: str | None = None
-    ) -> Json:
+    ) -> Script[Json]:
         """``pause`` or ``resume`` a concurrency key in a queue, or in all of them."""
         path = "/api/keys" if queue is None else path_of("/api/queues", queue, "keys")
-        found: Json = self.request("POST", f"{path}/{quote(key, safe='')}/{action}", dict(body or {}))
-        return found
+        return self.ask("POST", f"{path}/{quote(key, safe='')}/{action}", dict(body or {}))
 
-    def type_action(self, name: str, action: str, body: Mapping[str, Any] | None = None) -> Json:
+    @call
+    def type_action(self, name: str, action: str, body: Mapping[str, Any] | None = None) -> Script[Json]:
         """``pause`` or ``resume`` a job type."""
-        found: Json = self.request("POST", path_of("/api/job-types", name, action), dict(body or {}))
-        return found
+        return self.ask("POST", path_of("/api/job-types", name, action), dict(body or {}))
 
-    def job_types(self) -> list[Json]:
+    @call
+    def job_types(self) -> Script[list[JobType]]:
         """Return the declared job types."""
-        found: list[Json] = self.request("GET", "/api/job-types")["jobTypes"]
+        found: list[JobType] = (yield from self.ask("GET", "/api/job-types"))["jobTypes"]
         return found
 
-    def job_type(self, name: str) -> Json:
+    @call
+    def job_type(self, name: str) -> Script[JobType]:
         """Return a job type."""
-        found: Json = self.request("GET", path_of("/api/job-types", name))
-        return found
+        return self.ask("GET", path_of("/api/job-types", name))
 
-    def workers(self) -> list[Json]:
+    @call
+    def workers(self) -> Script[list[Worker]]:
         """Return the processes of the service."""
-        found: list[Json] = self.request("GET", "/api/workers")["workers"]
+        found: list[Worker] = (yield from self.ask("GET", "/api/workers"))["workers"]
         return found
 
-    def create_token(self, role: str, name: str = "", expires_in: str | None = None) -> Json:
+    @call
+    def create_token(self, role: str, name: str = "", expires_in: str | None = None) -> Script[TokenMade]:
         """Make an API token; its text is in this answer and nowhere else."""
         body: Json = {"role": role, "name": name}
         if expires_in is not None:
             body["expiresIn"] = expires_in
-        found: Json = self.request("POST", "/api/tokens", body)
-        return found
+        return self.ask("POST", "/api/tokens", body)
 
-    def tokens(self) -> list[Json]:
+    @call
+    def tokens(self) -> Script[list[Token]]:
         """Return the API tokens without their text."""
-        found: list[Json] = self.request("GET", "/api/tokens")["tokens"]
+        found: list[Token] = (yield from self.ask("GET", "/api/tokens"))["tokens"]
         return found
 
-    def revoke_token(self, token_id: str) -> None:
+    @call
+    def revoke_token(self, token_id: str) -> Script[None]:
         """End an API token."""
-        self.request("DELETE", path_of("/api/tokens", token_id))
+        return self.ask("DELETE", path_of("/api/tokens", token_id))
 
-    def secrets(self) -> list[Json]:
+    @call
+    def secrets(self) -> Script[list[Json]]:
         """Return the named secrets without their values."""
-        found: list[Json] = self.request("GET", "/api/secrets")["secrets"]
+        found: list[Json] = (yield from self.ask("GET", "/api/secrets"))["secrets"]
         return found
 
-    def put_secret(self, name: str, value: str | None = None, note: str | None = None) -> Json:
+    @call
+    def put_secret(self, name: str, value: str | None = None, note: str | None = None) -> Script[Json]:
         """Make a named secret, or give it its next value, or (without a value) another note."""
         body = {field: said for field, said in (("value", value), ("note", note)) if said is not None}
-        found: Json = self.request("PUT", path_of("/api/secrets", name), body)
-        return found
+        return self.ask("PUT", path_of("/api/secrets", name), body)
 
-    def delete_secret(self, name: str) -> None:
+    @call
+    def delete_secret(self, name: str) -> Script[None]:
         """Delete a secret to which no schedule and no job type refers."""
-        self.request("DELETE", path_of("/api/secrets", name))
+        return self.ask("DELETE", path_of("/api/secrets", name))
 
-    def rotate_secrets(self) -> Json:
+    @call
+    def rotate_secrets(self) -> Script[Json]:
         """Encrypt secrets anew with the first key; return ``{rotated, left, unreadable}``, to be asked until 0 left."""
-        found: Json = self.request("POST", "/api/secrets/rotate", {})
-        return found
+        return self.ask("POST", "/api/secrets/rotate", {})
 
-    def health(self, *, timeout_s: float = 10.0) -> Json:
+    @call
+    def health(self, *, timeout_s: float = 10.0) -> Script[Health]:
         """Return the truth about the system, healthy or not."""
+        request = self.build("GET", "/health", timeout_s=timeout_s)
         try:
-            answer = self.http.get("/health", timeout=timeout_s)
+            answer = yield Send(request)
         except httpx.HTTPError as error:
             raise self.unreachable(error) from error
-        found = document_of(answer)
+        found: Any = document_of(answer)
         if not isinstance(found, dict) or "status" not in found:
             raise ServiceUnavailable(f"{self.url} answers, but not as a Rota", hint="is this its address?")
-        return found
+        return cast(Health, found)
 
-    def apply(self, document: Mapping[str, Any]) -> Json:
+    @call
+    def apply(self, document: Mapping[str, Any]) -> Script[Json]:
         """Make schedules, calendars and queues what a file says; return ``{source, applied, changes}``."""
-        found: Json = self.request("POST", "/api/apply", dict(document), timeout_s=120)
-        return found
+        return self.ask("POST", "/api/apply", dict(document), timeout_s=120)
 
-    def stats(self) -> Json:
+    @call
+    def stats(self) -> Script[Stats]:
         """Return the state of the system in numbers."""
-        found: Json = self.request("GET", "/api/stats")
+        return self.ask("GET", "/api/stats")
+
+    @call
+    def stats_series(
+        self, window: str = "24h", *, by: str | None = None, queue: str | None = None, type: str | None = None
+    ) -> Script[Json]:
+        """Return what ended in a window of time (``1h 6h 24h 7d 30d``), by ``queue`` or ``type`` if wished."""
+        wanted = {"window": window, "by": by, "queue": queue, "type": type}
+        return self.ask("GET", "/api/stats/series", params=wanted)
+
+    @call
+    def problems(self) -> Script[list[Json]]:
+        """Return what somebody should look at now, the worst first."""
+        found: list[Json] = (yield from self.ask("GET", "/api/problems"))["problems"]
         return found
 
-    def me(self) -> Json:
+    @feed
+    def errors(self, /, *, limit: int | None = None, **filters: Any) -> Feed[Json]:
+        """Walk through why jobs failed of late, errors alike together."""
+        return self.pages("/api/errors", "errors", filters, limit)
+
+    @feed
+    def audit(self, /, *, limit: int | None = None, **filters: Any) -> Feed[Json]:
+        """Walk through who changed what, the latest first.
+
+        By ``noun, name, actor, action, origin, client, since, until``.
+        """
+        return self.pages("/api/audit", "entries", filters, limit)
+
+    @call
+    def me(self) -> Script[Me]:
         """Return who asks, as the service understands it: ``{subject, role, source}``."""
-        found: Json = self.request("GET", "/api/me")
-        return found
+        return self.ask("GET", "/api/me")
+
+
+class Client(Calls, Wire):
+    """A client of one service.  Not thread-safe; cheap enough to have one for each thread.
+
+    ``timeout_s``: how long a request may go without an answer.  ``patience_s``: how long a request that may be repeated
+    is repeated while the connection, or the database behind the service, is lost, or the service is busy.  A service
+    that was never reached is not waited for.  Raises Invalid for ``url``, ``token``.
+    """
+
+
+class AsyncClient(Calls, AsyncWire):
+    """The same where an event loop runs: every call is awaited, every list is an ``async for``.
+
+    Many tasks may share one.  See `Client` for the arguments.
+    """

@@ -2,226 +2,180 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rota.client.wire import Json, Wire, path_of
-from rota.model import FINAL
-
-FOLLOWING_PATIENCE_S = 60.0
-"""How long the service may be away from who waits for a job: it is restarted within that time."""
-LOOK_S = (0.02, 0.25)
-"""First and longest pause between two looks at something that is waited for."""
+from rota.client.address import Address, Json, path_of
+from rota.client.answers import Batch, BatchCancelled, BatchMade, Enqueued, Job, JobDetail, Triggered, Why
+from rota.client.documents import job_document
+from rota.client.script import Feed, Script, call, feed
 
 
-class JobCalls(Wire):
+class JobCalls(Address):
     """The calls about jobs."""
 
-    def enqueue(self, job: Mapping[str, Any], *, wait_s: float | None = None, key: str | None = None) -> Json:
-        """Enqueue a job (the fields of the contract's job in); return it."""
+    @call
+    def enqueue(
+        self,
+        /,
+        job: Mapping[str, Any] | str,
+        args: Mapping[str, Any] | None = None,
+        *,
+        wait_s: float | None = None,
+        key: str | None = None,
+        **options: Any,
+    ) -> Script[Enqueued]:
+        """Enqueue a job: a type by its name, with arguments and the options that `Rota.enqueue` has, or a document.
+
+        ``wait_s``: most seconds for the answer to wait for the end of the job; all of the job is in it then.  ``key``
+        makes it the same job when it is asked for again, also by another process; without one that holds for this call.
+        """
         wait = None if wait_s is None else f"{int(wait_s * 1000)}ms"
-        timeout = None if wait_s is None else wait_s + 30
-        found: Json = self.request(
+        return self.ask(
             "POST",
             "/api/jobs",
-            job,
+            job_document(job, args, options),
             params={"wait": wait},
             idempotency_key=key or str(uuid.uuid4()),
-            timeout_s=timeout,
+            timeout_s=None if wait_s is None else wait_s + 30,
         )
+
+    @call
+    def enqueue_many(
+        self, jobs: Sequence[Mapping[str, Any] | Sequence[Any]], *, key: str | None = None
+    ) -> Script[list[Enqueued]]:
+        """Enqueue many jobs, all or none: documents, or (name, arguments, options)."""
+        documents = [job_document(one) if isinstance(one, (str, Mapping)) else job_document(*one) for one in jobs]
+        body = {"jobs": documents}
+        found: list[Enqueued] = (
+            yield from self.ask("POST", "/api/jobs/bulk", body, idempotency_key=key or str(uuid.uuid4()))
+        )["jobs"]
         return found
 
-    def enqueue_many(self, jobs: Sequence[Mapping[str, Any]], *, key: str | None = None) -> list[Json]:
-        """Enqueue many jobs, all or none."""
-        answer = self.request("POST", "/api/jobs/bulk", {"jobs": jobs}, idempotency_key=key or str(uuid.uuid4()))
-        found: list[Json] = answer["jobs"]
-        return found
+    @call
+    def store_past_jobs(self, jobs: Sequence[Mapping[str, Any]]) -> Script[Json]:
+        """Store jobs that ended in another system; return ``{given, stored}``."""
+        return self.ask("POST", "/api/jobs/past", {"jobs": list(jobs)}, timeout_s=120)
 
-    def enqueue_batch(self, batch: Mapping[str, Any], *, key: str | None = None) -> Json:
+    @call
+    def enqueue_batch(self, batch: Mapping[str, Any], *, key: str | None = None) -> Script[BatchMade]:
         """Enqueue jobs as a batch (``jobs, name, callback, ifFailed``); return ``{id, total, callbackId, jobs}``."""
-        found: Json = self.request("POST", "/api/batches", dict(batch), idempotency_key=key or str(uuid.uuid4()))
-        return found
+        return self.ask("POST", "/api/batches", dict(batch), idempotency_key=key or str(uuid.uuid4()))
 
-    def batches(self, *, limit: int | None = None) -> Iterator[Json]:
+    @feed
+    def batches(self, *, limit: int | None = None) -> Feed[Batch]:
         """Walk through the batches, the latest first."""
         return self.pages("/api/batches", "batches", {}, limit)
 
-    def batch(self, batch_id: str) -> Json:
+    @call
+    def batch(self, batch_id: str) -> Script[Batch]:
         """Return a batch with how far it is."""
-        found: Json = self.request("GET", path_of("/api/batches", batch_id))
-        return found
+        return self.ask("GET", path_of("/api/batches", batch_id))
 
-    def cancel_batch(self, batch_id: str) -> Json:
+    @call
+    def cancel_batch(self, batch_id: str) -> Script[BatchCancelled]:
         """Cancel the jobs of a batch that have not been started; return ``{id, changed}``."""
-        found: Json = self.request("POST", path_of("/api/batches", batch_id, "cancel"), {})
-        return found
+        return self.ask("POST", path_of("/api/batches", batch_id, "cancel"), {})
 
-    def trigger(self, job_type: str, args: Any = None, *, triggered_by: str | None = None) -> Json:
-        """Run a job type now."""
+    @call
+    def trigger(
+        self, job_type: str, args: Any = None, *, triggered_by: str | None = None, key: str | None = None
+    ) -> Script[Triggered]:
+        """Run a job type now; for ``key`` see `enqueue`."""
         body = {"jobType": job_type, "args": args, "triggeredBy": triggered_by}
         body = {name: value for name, value in body.items() if value is not None}
-        found: Json = self.request("POST", "/api/jobs/trigger", body, idempotency_key=str(uuid.uuid4()))
-        return found
+        return self.ask("POST", "/api/jobs/trigger", body, idempotency_key=key or str(uuid.uuid4()))
 
-    def job(self, job_id: str) -> Json:
+    @call
+    def job(self, job_id: str) -> Script[JobDetail]:
         """Return a job with its attempts."""
-        found: Json = self.request("GET", path_of("/api/jobs", job_id))
-        return found
+        return self.ask("GET", path_of("/api/jobs", job_id))
 
-    def jobs(self, *, limit: int | None = None, **filters: Any) -> Iterator[Json]:
+    @feed
+    def jobs(self, /, *, limit: int | None = None, **filters: Any) -> Feed[Job]:
         """Walk through the jobs that match.
 
-        By ``type, status, queue, schedule, tag, startedBy, batch, concurrencyKey, label, since, until, q``.
+        By ``type, status, queue, schedule, tag, startedBy, batch, concurrencyKey, label, frequent, since, until, q``.
         """
         return self.pages("/api/jobs", "jobs", filters, limit)
 
-    def cancel(self, job_id: str, *, force: bool = False) -> Json:
+    @call
+    def cancel(self, job_id: str, *, force: bool = False) -> Script[JobDetail]:
         """Cancel a job, or ask for the end of its run; ``force`` kills it."""
-        found: Json = self.request("POST", path_of("/api/jobs", job_id, "cancel"), {"force": force})
-        return found
+        return self.ask("POST", path_of("/api/jobs", job_id, "cancel"), {"force": force})
 
-    def complete(self, job_id: str, answer: Mapping[str, Any] | None = None) -> Json:
+    @call
+    def complete(self, job_id: str, answer: Mapping[str, Any] | None = None) -> Script[Json]:
         """Tell, in place of its target, how a run ended that is answered later (``status, result, error, …``)."""
-        found: Json = self.request("POST", path_of("/api/jobs", job_id, "complete"), dict(answer or {}))
-        return found
+        return self.ask("POST", path_of("/api/jobs", job_id, "complete"), dict(answer or {}))
 
-    def heartbeat(self, job_id: str, **said: Any) -> Json:
+    @call
+    def heartbeat(self, /, job_id: str, **said: Any) -> Script[Json]:
         """Give a sign of life of a run (``progress, message, extend, attempt``)."""
-        found: Json = self.request("POST", path_of("/api/jobs", job_id, "heartbeat"), said)
-        return found
+        return self.ask("POST", path_of("/api/jobs", job_id, "heartbeat"), said)
 
-    def snooze(self, job_id: str, delay: str | float, *, attempt: int | None = None) -> Json:
+    @call
+    def snooze(self, job_id: str, delay: str | float, *, attempt: int | None = None) -> Script[Json]:
         """Put a job off that waits, or whose target has taken it; no attempt is used."""
         body = {"delay": delay} if attempt is None else {"delay": delay, "attempt": attempt}
-        found: Json = self.request("POST", path_of("/api/jobs", job_id, "snooze"), body)
-        return found
+        return self.ask("POST", path_of("/api/jobs", job_id, "snooze"), body)
 
-    def retry(self, job_id: str, *, fresh: bool = False) -> Json:
+    @call
+    def retry(self, job_id: str, *, fresh: bool = False) -> Script[JobDetail]:
         """Make an ended job wait again, or a scheduled one due; ``fresh`` does not go on from its checkpoint."""
         body = {"fresh": True} if fresh else {}
-        found: Json = self.request("POST", path_of("/api/jobs", job_id, "retry"), body)
-        return found
+        return self.ask("POST", path_of("/api/jobs", job_id, "retry"), body)
 
-    def delete(self, job_id: str) -> None:
+    @call
+    def delete(self, job_id: str) -> Script[None]:
         """Delete a job that does not run."""
-        self.request("DELETE", path_of("/api/jobs", job_id))
+        return self.ask("DELETE", path_of("/api/jobs", job_id))
 
-    def edit(self, job_id: str, changes: Mapping[str, Any]) -> Json:
+    @call
+    def edit(self, job_id: str, changes: Mapping[str, Any]) -> Script[JobDetail]:
         """Change a job that does not run (``args, queue, priority, …``); ``retry`` true makes it wait again."""
-        found: Json = self.request("PATCH", path_of("/api/jobs", job_id), dict(changes))
-        return found
+        return self.ask("PATCH", path_of("/api/jobs", job_id), dict(changes))
 
+    @call
     def act(
-        self, action: str, filters: Mapping[str, Any], *, dry_run: bool = False, force: bool = False, **how: Any
-    ) -> Json:
+        self, /, action: str, filters: Mapping[str, Any], *, dry_run: bool = False, force: bool = False, **how: Any
+    ) -> Script[Json]:
         """Retry, cancel, delete, move (``queue``) or reprioritise (``priority``) all jobs that match.
 
         ``dry_run`` only counts them, ``force`` kills what runs, ``fresh=True`` retries without checkpoints.  Where
         ``done`` is false the service goes on: see ``operation``.
         """
         body = {"action": action, "filter": dict(filters), "dryRun": dry_run, "force": force, **how}
-        found: Json = self.request("POST", "/api/jobs/actions", body, idempotency_key=str(uuid.uuid4()), timeout_s=60)
-        return found
+        return self.ask("POST", "/api/jobs/actions", body, idempotency_key=str(uuid.uuid4()), timeout_s=60)
 
-    def operations(self, *, limit: int | None = None) -> Iterator[Json]:
+    @feed
+    def operations(self, *, limit: int | None = None) -> Feed[Json]:
         """Walk through the actions on many jobs, the latest first."""
         return self.pages("/api/operations", "operations", {}, limit)
 
-    def operation(self, operation_id: str) -> Json:
+    @call
+    def operation(self, operation_id: str) -> Script[Json]:
         """Return how far an action on many jobs has come."""
-        found: Json = self.request("GET", path_of("/api/operations", operation_id))
-        return found
+        return self.ask("GET", path_of("/api/operations", operation_id))
 
-    def continue_operation(self, operation_id: str) -> Json:
+    @call
+    def continue_operation(self, operation_id: str) -> Script[Json]:
         """Go on with an action on many jobs for a second, where nobody else does; return how far it has come."""
         path = path_of("/api/operations", operation_id, "continue")
-        found: Json = self.request("POST", path, {}, idempotency_key=str(uuid.uuid4()), timeout_s=60)
-        return found
+        return self.ask("POST", path, {}, idempotency_key=str(uuid.uuid4()), timeout_s=60)
 
-    def cancel_operation(self, operation_id: str) -> Json:
+    @call
+    def cancel_operation(self, operation_id: str) -> Script[Json]:
         """End an action on many jobs before all is done."""
-        found: Json = self.request("POST", path_of("/api/operations", operation_id, "cancel"), {})
-        return found
+        return self.ask("POST", path_of("/api/operations", operation_id, "cancel"), {})
 
-    def audit(self, *, limit: int | None = None, **filters: Any) -> Iterator[Json]:
+    @feed
+    def audit(self, /, *, limit: int | None = None, **filters: Any) -> Feed[Json]:
         """Walk through who changed what, the latest first (``noun, name, actor, action, since, until``)."""
         return self.pages("/api/audit", "entries", filters, limit)
 
-    def why(self, job_id: str) -> Json:
+    @call
+    def why(self, job_id: str) -> Script[Why]:
         """Return what a job waits for."""
-        found: Json = self.request("GET", path_of("/api/jobs", job_id, "why"))
-        return found
-
-    def log_page(
-        self,
-        job_id: str,
-        *,
-        after: int = 0,
-        limit: int = 1000,
-        attempt: int | None = None,
-        stream: str | None = None,
-        q: str | None = None,
-        patience_s: float | None = None,
-    ) -> Json:
-        """Return ``{lines, status, lastLine, nextAfter}``: log lines after a line number, and how the job stands.
-
-        Of one ``attempt`` or ``stream``, or with the text ``q``, where that is asked.
-        """
-        params = {"after": after, "limit": limit, "attempt": attempt, "stream": stream, "q": q}
-        found: Json = self.request("GET", path_of("/api/jobs", job_id, "logs"), params=params, patience_s=patience_s)
-        return found
-
-    def logs(self, job_id: str, *, after: int = 0, **which: Any) -> Iterator[Json]:
-        """Yield the log lines that there are, after a line number (``attempt, stream, q``)."""
-        following: int | None = after
-        while following is not None:
-            page = self.log_page(job_id, after=following, **which)
-            yield from page["lines"]
-            following = page["nextAfter"]
-            if following is not None and not page["lines"] and following >= page["lastLine"]:
-                return
-
-    def follow(self, job_id: str, *, after: int = 0, **which: Any) -> Iterator[Json]:
-        """Yield pages of the log as they come, empty ones too, until the job has ended and all of it was read.
-
-        Of one ``attempt`` or ``stream``, or with the text ``q``.  The service may be away for a minute meanwhile.
-        """
-        pause = LOOK_S[0]
-        while True:
-            page = self.log_page(job_id, after=after, patience_s=FOLLOWING_PATIENCE_S, **which)
-            yield page
-            if page["nextAfter"] is None:
-                return
-            if page["nextAfter"] > after:
-                after, pause = page["nextAfter"], LOOK_S[0]
-            else:
-                time.sleep(pause)
-                pause = min(pause * 1.5, LOOK_S[1])
-
-    def follow_logs(self, job_id: str, *, after: int = 0) -> Iterator[Json]:
-        """Yield log lines as they come, until the job has ended and all of them were read."""
-        for page in self.follow(job_id, after=after):
-            yield from page["lines"]
-
-    def looks(self, job_id: str) -> Iterator[Json]:
-        """Yield the job again and again; the last time it has ended.  The service may be away for a minute."""
-        pause = LOOK_S[0]
-        while True:
-            job: Json = self.request("GET", path_of("/api/jobs", job_id), patience_s=FOLLOWING_PATIENCE_S)
-            yield job
-            if job["status"] in FINAL:
-                return
-            time.sleep(pause)
-            pause = min(pause * 1.5, LOOK_S[1])
-
-    def wait(self, job_id: str, *, timeout_s: float | None = None) -> Json:
-        """Wait until a job has ended, and return it; raises TimeoutError."""
-        end = None if timeout_s is None else time.monotonic() + timeout_s
-        for job in self.looks(job_id):
-            if job["status"] in FINAL:
-                return job
-            if end is not None and time.monotonic() >= end:
-                raise TimeoutError(f"job {job_id} is still {job['status']} after {timeout_s:g} s")
-        raise AssertionError("looks() ends with a job that has ended")
+        return self.ask("GET", path_of("/api/jobs", job_id, "why"))

@@ -3,125 +3,154 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rota.client.wire import Json, Wire, path_of
+from rota.client.address import Address, Json, path_of
+from rota.client.answers import (
+    Backfill,
+    Calendar,
+    Edit,
+    Occurrence,
+    Preview,
+    Schedule,
+    ScheduleSaved,
+    ScheduleTriggered,
+    Version,
+    Why,
+)
+from rota.client.script import Feed, Script, call, feed
 
 
-class ScheduleCalls(Wire):
+class ScheduleCalls(Address):
     """The calls about schedules and calendars."""
 
-    def schedules(self, **filters: Any) -> Iterator[Json]:
-        """Walk through the schedules that match (``q, owner, tag, paused``)."""
+    @feed
+    def schedules(self, /, **filters: Any) -> Feed[Schedule]:
+        """Walk through the schedules that match (``q, owner, tag, paused, shadow``)."""
         return self.pages("/api/schedules", "schedules", filters, None)
 
-    def schedule(self, schedule_id: str) -> Json:
+    @call
+    def schedule(self, schedule_id: str) -> Script[Schedule]:
         """Return a schedule."""
-        found: Json = self.request("GET", path_of("/api/schedules", schedule_id))
-        return found
+        return self.ask("GET", path_of("/api/schedules", schedule_id))
 
-    def put_schedule(self, schedule_id: str, schedule: Mapping[str, Any]) -> Json:
+    @call
+    def put_schedule(self, schedule_id: str, schedule: Mapping[str, Any]) -> Script[Schedule]:
         """Create a schedule, or make this its next version."""
-        found: Json = self.request("PUT", path_of("/api/schedules", schedule_id), dict(schedule))
-        return found
+        return self.ask("PUT", path_of("/api/schedules", schedule_id), dict(schedule))
 
-    def put_schedules(self, schedules: Sequence[Mapping[str, Any]]) -> list[Json]:
+    @call
+    def put_schedules(self, schedules: Sequence[Mapping[str, Any]]) -> Script[list[ScheduleSaved]]:
         """Create or edit many schedules, each with its ``id``, all or none; return what became of each."""
-        found: list[Json] = self.request("PUT", "/api/schedules", {"schedules": schedules}, timeout_s=600)["schedules"]
+        found: list[ScheduleSaved] = (
+            yield from self.ask("PUT", "/api/schedules", {"schedules": schedules}, timeout_s=600)
+        )["schedules"]
         return found
 
-    def look_at_edit(self, schedule_id: str, schedule: Mapping[str, Any]) -> Json:
+    @call
+    def look_at_edit(self, schedule_id: str, schedule: Mapping[str, Any]) -> Script[Edit]:
         """Return what ``put_schedule`` would change; nothing is stored."""
         path = path_of("/api/schedules", schedule_id)
-        found: Json = self.request("PUT", path, dict(schedule), params={"dryRun": "true"})
-        return found
+        return self.ask("PUT", path, dict(schedule), params={"dryRun": "true"})
 
-    def delete_schedule(self, schedule_id: str) -> None:
+    @call
+    def delete_schedule(self, schedule_id: str) -> Script[None]:
         """Delete a schedule; its history stays."""
-        self.request("DELETE", path_of("/api/schedules", schedule_id))
+        return self.ask("DELETE", path_of("/api/schedules", schedule_id))
 
-    def pause_schedule(self, schedule_id: str, *, note: str | None = None, until: str | None = None) -> Json:
+    @call
+    def pause_schedule(
+        self, schedule_id: str, *, note: str | None = None, until: str | None = None
+    ) -> Script[Schedule]:
         """Pause a schedule."""
         body = {name: value for name, value in (("note", note), ("until", until)) if value is not None}
-        found: Json = self.request("POST", path_of("/api/schedules", schedule_id, "pause"), body)
-        return found
+        return self.ask("POST", path_of("/api/schedules", schedule_id, "pause"), body)
 
-    def resume_schedule(self, schedule_id: str) -> Json:
+    @call
+    def resume_schedule(self, schedule_id: str) -> Script[Schedule]:
         """End a pause."""
-        found: Json = self.request("POST", path_of("/api/schedules", schedule_id, "resume"), {})
-        return found
+        return self.ask("POST", path_of("/api/schedules", schedule_id, "resume"), {})
 
-    def trigger_schedule(self, schedule_id: str) -> Json:
+    @call
+    def go_live(self, schedule_id: str) -> Script[Schedule]:
+        """End the shadow of a schedule: from now on its instants make jobs."""
+        return self.ask("POST", path_of("/api/schedules", schedule_id, "go-live"), {})
+
+    @call
+    def trigger_schedule(self, schedule_id: str) -> Script[ScheduleTriggered]:
         """Run a schedule's job now, beside its timetable."""
         path = path_of("/api/schedules", schedule_id, "trigger")
-        found: Json = self.request("POST", path, {}, idempotency_key=str(uuid.uuid4()))
-        return found
+        return self.ask("POST", path, {}, idempotency_key=str(uuid.uuid4()))
 
-    def versions(self, schedule_id: str, *, limit: int | None = None) -> Iterator[Json]:
+    @feed
+    def versions(self, schedule_id: str, *, limit: int | None = None) -> Feed[Version]:
         """Walk through the versions of a schedule, the latest first."""
         return self.pages(path_of("/api/schedules", schedule_id, "versions"), "versions", {}, limit)
 
-    def version(self, schedule_id: str, version: int) -> Json:
+    @call
+    def version(self, schedule_id: str, version: int) -> Script[Version]:
         """Return what a schedule was in one version."""
-        found: Json = self.request("GET", path_of("/api/schedules", schedule_id, "versions", str(version)))
-        return found
+        return self.ask("GET", path_of("/api/schedules", schedule_id, "versions", str(version)))
 
-    def roll_back(self, schedule_id: str, version: int, *, take_over: bool = False) -> Json:
+    @call
+    def roll_back(self, schedule_id: str, version: int, *, take_over: bool = False) -> Script[Json]:
         """Make a schedule again what it was in a version."""
         body = {"version": version, "takeOver": take_over}
-        found: Json = self.request("POST", path_of("/api/schedules", schedule_id, "rollback"), body)
-        return found
+        return self.ask("POST", path_of("/api/schedules", schedule_id, "rollback"), body)
 
-    def backfill(self, schedule_id: str, start: str, end: str, **options: Any) -> Json:
+    @call
+    def backfill(self, /, schedule_id: str, start: str, end: str, **options: Any) -> Script[Backfill]:
         """Run the instants from ``start`` to ``end`` that made no job (``overlap, limit, dryRun``)."""
         body = {"from": start, "to": end, **options}
         path = path_of("/api/schedules", schedule_id, "backfill")
-        found: Json = self.request("POST", path, body, idempotency_key=str(uuid.uuid4()), timeout_s=120)
-        return found
+        return self.ask("POST", path, body, idempotency_key=str(uuid.uuid4()), timeout_s=120)
 
-    def preview(self, rule: Mapping[str, Any]) -> Json:
+    @call
+    def preview(self, rule: Mapping[str, Any]) -> Script[Preview]:
         """Return what a rule means, and its next instants."""
-        found: Json = self.request("POST", "/api/schedules/preview", dict(rule))
-        return found
+        return self.ask("POST", "/api/schedules/preview", dict(rule))
 
-    def occurrences(self, schedule_id: str, *, limit: int | None = None) -> Iterator[Json]:
+    @feed
+    def occurrences(self, schedule_id: str, *, limit: int | None = None) -> Feed[Occurrence]:
         """Walk through the occurrences of a schedule, the latest first."""
         return self.pages(path_of("/api/schedules", schedule_id, "occurrences"), "occurrences", {}, limit)
 
-    def why_schedule(self, schedule_id: str) -> Json:
+    @call
+    def why_schedule(self, schedule_id: str) -> Script[Why]:
         """Return why a schedule did or did not run last, and when it will."""
-        found: Json = self.request("GET", path_of("/api/schedules", schedule_id, "why"))
-        return found
+        return self.ask("GET", path_of("/api/schedules", schedule_id, "why"))
 
-    def forecast(self, **query: Any) -> Json:
+    @call
+    def forecast(self, /, **query: Any) -> Script[Json]:
         """Return what schedules will do (``hours | from, to``, ``schedule``, ``queue``)."""
-        found: Json = self.request("GET", "/api/forecast", params=query)
-        return found
+        return self.ask("GET", "/api/forecast", params=query)
 
-    def calendars(self) -> list[Json]:
+    @call
+    def calendars(self) -> Script[list[Calendar]]:
         """Return all calendars, without what was said of each."""
-        found: list[Json] = self.request("GET", "/api/calendars")["calendars"]
+        found: list[Calendar] = (yield from self.ask("GET", "/api/calendars"))["calendars"]
         return found
 
-    def calendar(self, name: str) -> Json:
+    @call
+    def calendar(self, name: str) -> Script[Calendar]:
         """Return a calendar with all that was said of it."""
-        found: Json = self.request("GET", path_of("/api/calendars", name))
-        return found
+        return self.ask("GET", path_of("/api/calendars", name))
 
-    def put_calendar(self, name: str, calendar: Mapping[str, Any]) -> Json:
+    @call
+    def put_calendar(self, name: str, calendar: Mapping[str, Any]) -> Script[Calendar]:
         """Make a calendar, or the next version of it."""
-        found: Json = self.request("PUT", path_of("/api/calendars", name), dict(calendar))
-        return found
+        return self.ask("PUT", path_of("/api/calendars", name), dict(calendar))
 
-    def delete_calendar(self, name: str) -> None:
+    @call
+    def delete_calendar(self, name: str) -> Script[None]:
         """Delete a calendar that no schedule names."""
-        self.request("DELETE", path_of("/api/calendars", name))
+        return self.ask("DELETE", path_of("/api/calendars", name))
 
+    @call
     def calendar_dates(
         self, name: str, *, timezone: str | None = None, first: str | None = None, until: str | None = None
-    ) -> Json:
+    ) -> Script[Json]:
         """Return ``{timezone, from, to, spans}``: what a calendar covers from now, or ``first``, for a year."""
         params = {"timezone": timezone, "from": first, "to": until}
-        found: Json = self.request("GET", path_of("/api/calendars", name, "dates"), params=params)
-        return found
+        return self.ask("GET", path_of("/api/calendars", name, "dates"), params=params)

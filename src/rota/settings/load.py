@@ -14,6 +14,7 @@ import msgspec
 
 from rota.errors import Invalid, SettingInvalid, meant
 from rota.settings.database_url import DatabaseUrl, show_database_url
+from rota.settings.notify_url import Channel, channels_of, secrets_of
 from rota.settings.table import OTHER_VARIABLES, SETTINGS, Setting
 from rota.settings.values import Wrong, show
 
@@ -65,12 +66,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auth_audience: tuple[str, ...]
     auth_role_claim: str | None
     clerk_secret_key: str | None
+    oidc_client_id: str | None
+    oidc_client_secret: str | None
+    oidc_scopes: str
+    clerk_api_url: str
     user_service_url: str | None
     secret_keys: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
     cors_origins: tuple[str, ...]
     metrics_public: bool
+    viewer_payloads: Literal["show", "hide"]
+    permissions: dict[str, Role]
 
     services: dict[str, str]
     http_allow: tuple[str, ...]
@@ -82,10 +89,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     celery_backend_url: str | None
     redis_urls: dict[str, str]
     notify_urls: tuple[str, ...]
+    public_url: str | None
+    canary_url: str | None
+    canary_every_us: int
 
     log_format: Literal["json", "text"] | None
     log_level: Literal["debug", "info", "warning", "error"]
     log_file: str | None
+    log_file_size: int
+    log_file_kept: int
     log_rename: dict[str, str]
     log_output: bool
 
@@ -95,7 +107,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_occurrences_us: int | None
     retention_logs_us: int | None
     retention_audit_us: int | None
+    retention_rollups_us: int | None
+    retention_pings_us: int | None
+    keep_pings: int
     keep_last: int
+    keep_most_completed: int | None
+    keep_most_runs: int | None
+    keep_most_failed: int | None
+    keep_most_bytes: int | None
+    archive_dir: str | None
+    archive_format: Literal["jsonl", "parquet"]
+    archive_logs: bool
 
     limit_body: int
     limit_args: int
@@ -122,8 +144,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def secrets(self) -> tuple[str, ...]:
         """Every secret value among the settings, for masking."""
         found = [*self.database_url.secrets, *self.notify_urls, *self.secret_keys]
-        found += [secret for secret in (self.auth_secret, self.clerk_secret_key) if secret]
-        for url in (*self.services.values(), self.http_proxy, self.user_service_url, self.auth_jwks_url):
+        for address in (*(channel.address for channel in self.channels), *filter(None, (self.canary_url,))):
+            found += secrets_of(address)
+        found += [secret for secret in (self.auth_secret, self.clerk_secret_key, self.oidc_client_secret) if secret]
+        asked = (self.http_proxy, self.user_service_url, self.auth_jwks_url, self.clerk_api_url)
+        for url in (*self.services.values(), *asked):
             password = urlsplit(url).password if url else None
             if password:
                 found.append(unquote(password))
@@ -132,6 +157,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if password:
                 found += [password, unquote(password)]
         return tuple(dict.fromkeys(found))
+
+    @property
+    def channels(self) -> list[Channel]:
+        """Where notices go."""
+        return channels_of(self.notify_urls)
+
+    @property
+    def takes_issuer_tokens(self) -> bool:
+        """Whether tokens of an issuer are taken: its keys have an address, or its own name is one."""
+        return self.auth_jwks_url is not None or self.has_issuer_address
+
+    @property
+    def has_issuer_address(self) -> bool:
+        """Whether the name of the issuer is an address, where it can be asked about itself."""
+        return (self.auth_issuer or "").startswith(("https://", "http://"))
 
     def __repr__(self) -> str:
         return f"Settings(database_url={self.database_url!r}, …)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from rota.settings.database_url import parse_database_url
+from rota.settings.notify_url import parse_notify_urls
 from rota.settings.values import (
     HIGHEST_PORT,
     Parser,
@@ -19,14 +20,16 @@ from rota.settings.values import (
     list_of,
     one_of,
     parse_app,
+    parse_disk_size,
     parse_flag,
     parse_host,
-    parse_notify_urls,
+    parse_permissions,
     parse_priorities,
     parse_redis_url,
     parse_redis_urls,
     parse_rename,
     parse_root_path,
+    parse_scopes,
     parse_secret,
     parse_secret_keys,
     parse_shared_secret,
@@ -39,6 +42,7 @@ from rota.settings.values import (
 )
 
 SECOND = 1_000_000
+MOST_KEPT = 1_000_000_000
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,18 +257,38 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         ),
         _url(
             "ROTA_AUTH_JWKS_URL",
-            "Keys of the issuer whose RS256 and ES256 tokens are accepted (Clerk, any OIDC). Not there yet: nothing "
-            "listens while it is set.",
+            "Keys of the issuer whose RS256 and ES256 tokens are accepted (Clerk, any OIDC). Where it is not set and "
+            "`ROTA_AUTH_ISSUER` is an address, the issuer is asked where they are.",
         ),
-        _text("ROTA_AUTH_ISSUER", None, "The `iss` that such tokens must have."),
-        _list("ROTA_AUTH_AUDIENCE", "texts", list_of(is_text, "texts"), "The `aud` that such tokens must have one of."),
+        _text("ROTA_AUTH_ISSUER", None, "The `iss` that signed tokens must have, those of the shared secret too."),
+        _list("ROTA_AUTH_AUDIENCE", "texts", list_of(is_text, "texts"), "Signed tokens must have an `aud` of these."),
         _text(
             "ROTA_AUTH_ROLE_CLAIM",
             None,
             "Claim that holds the role, such as `app.role`; else the first of `public_metadata.role`, `metadata.role`, "
             "`role`.",
         ),
+        _text(
+            "ROTA_OIDC_CLIENT_ID",
+            None,
+            "This service as the issuer `ROTA_AUTH_ISSUER` knows it: browsers may then log in there.",
+        ),
+        _secret("ROTA_OIDC_CLIENT_SECRET", "Secret of that client; a public client has none."),
+        Setting(
+            name="ROTA_OIDC_SCOPES",
+            type="scopes, divided by spaces",
+            parse=parse_scopes,
+            default="openid profile email",
+            meaning="What the issuer is asked for at such a login.",
+        ),
         _secret("CLERK_SECRET_KEY", "Key to ask Clerk for the role of a user whose token has no role claim."),
+        Setting(
+            name="ROTA_CLERK_API_URL",
+            type="http(s) address",
+            parse=parse_url,
+            default="https://api.clerk.com",
+            meaning="Where Clerk is asked.",
+        ),
         _url("ROTA_USER_SERVICE_URL", "Service that resolves a token's subject: `GET /api/users/{subject}` → `id`."),
         Setting(
             name="ROTA_SECRET_KEY",
@@ -296,6 +320,21 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "Pages of other origins that may call the API.",
         ),
         _flag("ROTA_METRICS_PUBLIC", "Whether `/metrics` needs no token."),
+        _choice(
+            "ROTA_VIEWER_PAYLOADS",
+            ("show", "hide"),
+            "show",
+            "Whether viewers see what jobs take, give and say: arguments, results, errors, targets, logs.",
+        ),
+        Setting(
+            name="ROTA_PERMISSIONS",
+            type="operation=role, …",
+            parse=parse_permissions,
+            default=None,
+            meaning="Other least roles of operations, by their ids, such as `cancelJob=admin,retryJob=viewer`. What "
+            "decides on execution and access takes an admin always.",
+            empty={},
+        ),
     ),
     "Calls to other services": (
         Setting(
@@ -343,15 +382,36 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             type="Apprise addresses",
             parse=parse_notify_urls,
             default=None,
-            meaning="Where alerts go: `slack://…`, `mailto://…`, `json://…`, divided by spaces or commas.",
+            meaning="Where alerts go, divided by spaces or commas: `https://hooks.slack.com/services/…`, `slack://…`, "
+            "`mailtos://…`, `json://…` and the other addresses of Apprise (`pip install 'rota[notify]'`). "
+            "`?rota_name=` gives a channel its name, `?rota_min=error` spares it warnings.",
             secret=True,
             empty=(),
         ),
+        _url("ROTA_PUBLIC_URL", "Where people find the pages of this service: notices link there. No link without it."),
+        Setting(
+            name="ROTA_CANARY_URL",
+            type="http(s) address",
+            parse=parse_url,
+            default=None,
+            meaning="Address of a check at an outside monitor such as Healthchecks: it is called each time a job of "
+            "Rota's own schedule was decided, taken by a worker and completed. Give it to schedulers.",
+            secret=True,
+        ),
+        _duration("ROTA_CANARY_EVERY", "1m", "How often that is.", 10 * SECOND),
     ),
     "Log": (
         _choice("ROTA_LOG_FORMAT", ("json", "text"), None, "Form of log lines; `text` on a terminal, else `json`."),
         _choice("ROTA_LOG_LEVEL", ("debug", "info", "warning", "error"), "info", "Least level that is written."),
         _text("ROTA_LOG_FILE", None, "File that log lines are added to; standard error when not set."),
+        Setting(
+            name="ROTA_LOG_FILE_SIZE",
+            type="size",
+            parse=parse_disk_size,
+            default="100MiB",
+            meaning="A larger log file is set aside, as `….1`, and a new one is begun.",
+        ),
+        _number("ROTA_LOG_FILE_KEPT", 0, 1000, "5", "So many log files that were set aside are kept."),
         Setting(
             name="ROTA_LOG_RENAME",
             type="field=newName, …",
@@ -370,10 +430,41 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         _retention("ROTA_RETENTION_FAILED", "90d", "How long failed jobs are kept."),
         _retention("ROTA_RETENTION_OCCURRENCES", "400d", "How long the record of due instants is kept."),
         _retention("ROTA_RETENTION_LOGS", "14d", "How long the logs of runs are kept."),
-        _retention("ROTA_RETENTION_AUDIT", "400d", "How long the audit is kept, and operations that have ended."),
+        _retention(
+            "ROTA_RETENTION_AUDIT", "400d", "How long the audit, and operations and alerts that have ended, are kept."
+        ),
+        _retention("ROTA_RETENTION_ROLLUPS", "400d", "How long statistics are kept."),
+        _retention("ROTA_RETENTION_PINGS", "90d", "How long the pings of checks are kept."),
+        _number("ROTA_KEEP_PINGS", 1, 100_000, "1000", "So many of the last pings of each check are kept."),
         _number(
             "ROTA_KEEP_LAST", 0, 100_000, "100", "Runs of each schedule, and its last good result, kept at any age."
         ),
+        _number(
+            "ROTA_KEEP_MOST_COMPLETED", 0, MOST_KEPT, None, "Most completed, and most cancelled, enqueued jobs kept."
+        ),
+        _number("ROTA_KEEP_MOST_RUNS", 0, MOST_KEPT, None, "Most completed, and most cancelled, runs kept."),
+        _number(
+            "ROTA_KEEP_MOST_FAILED", 0, MOST_KEPT, None, "Most failed jobs kept, of those enqueued and of runs each."
+        ),
+        Setting(
+            name="ROTA_KEEP_MOST_BYTES",
+            type="size",
+            parse=parse_disk_size,
+            default=None,
+            meaning="About how many bytes ended jobs may take with their logs; beyond it the oldest of each kind go.",
+        ),
+        _text(
+            "ROTA_ARCHIVE_DIR",
+            None,
+            "Folder where ended jobs are written, one `jobs-DAY.jsonl.gz` a day, before retention deletes them.",
+        ),
+        _choice(
+            "ROTA_ARCHIVE_FORMAT",
+            ("jsonl", "parquet"),
+            "jsonl",
+            "What a file becomes when nothing was added for an hour; `parquet` needs `pip install 'rota[parquet]'`.",
+        ),
+        _flag("ROTA_ARCHIVE_LOGS", "Whether logs are written there too, to `logs-DAY.jsonl.gz`."),
     ),
     "Limits": (
         _size("ROTA_LIMIT_BODY", "2MiB", "Largest body of a request to the API."),

@@ -14,6 +14,7 @@ from rota.sealing import key_bytes
 
 HIGHEST_PORT = 65535
 LEAST_SECRET = 32
+ROLES = ("viewer", "operator", "admin")
 _REDIS_EXAMPLE = "redis://redis.internal:6379/0"
 """Characters that the shared secret must have: whoever sees a token signed with it may try secrets until one fits."""
 MAKE_SECRET = "make one: openssl rand -hex 32"
@@ -42,8 +43,6 @@ _APP = re.compile(rf"{_DOTTED}:{_DOTTED}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
-_NOTIFY_BREAK = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
-_NOTIFY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _PRIORITY_LIMIT = 32767
 _LONGEST_HOST = 253
 _LONGEST_SHOWN = 80
@@ -54,6 +53,14 @@ def parse_text(value: object) -> str:
     if not isinstance(value, str) or _CONTROL.search(value) or not value.strip():
         raise Wrong("a text on one line")
     return value
+
+
+def parse_scopes(value: object) -> str:
+    """Parse scopes of OpenID Connect, ``openid`` among them."""
+    scopes = parse_text(value).split()
+    if "openid" not in scopes or not all(re.fullmatch(r"[!#-\[\]-~]+", scope) for scope in scopes):
+        raise Wrong("scopes divided by spaces, openid among them")
+    return " ".join(scopes)
 
 
 def parse_secret(value: object) -> str:
@@ -148,13 +155,26 @@ def retention(value: object) -> int | None:
 
 
 def parse_size(value: object) -> int:
-    """Parse a number of bytes, perhaps with its unit."""
+    """Parse a number of bytes that fit into memory, perhaps with its unit."""
+    size = _bytes(value)
+    if size is None or not 1 <= size <= 1024**3:
+        raise Wrong("a size from 1B to 1GiB such as 64KiB or 2MiB")
+    return size
+
+
+def parse_disk_size(value: object) -> int:
+    """Parse a number of bytes on a disk, perhaps with its unit."""
+    size = _bytes(value)
+    if size is None or not 1000 <= size <= 1024**5:
+        raise Wrong("a size from 1kB to 1048576GiB such as 100MiB or 20GB")
+    return size
+
+
+def _bytes(value: object) -> int | None:
     match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is not None:
-        value = int(match[1]) * _SIZE_UNITS[(match[2] or "").lower()]
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1024**3:
-        raise Wrong("a size from 1B to 1GiB such as 64KiB or 2MiB")
-    return value
+        return int(match[1]) * _SIZE_UNITS[(match[2] or "").lower()]
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def parse_host(value: object) -> str:
@@ -212,14 +232,6 @@ def parse_redis_urls(value: object) -> dict[str, str]:
     return found
 
 
-def parse_notify_urls(value: object) -> tuple[str, ...]:
-    """Parse Apprise addresses, divided by spaces, line ends or commas."""
-    parts = _NOTIFY_BREAK.split(value.strip()) if isinstance(value, str) else _items(value)
-    if not all(_NOTIFY_URL.fullmatch(part) for part in parts):
-        raise Wrong("Apprise addresses such as slack://… or mailto://…, divided by spaces")
-    return tuple(parts)
-
-
 def list_of(check: Callable[[str], bool], expected: str) -> Parser:
     """Return a parser of a list: text divided by commas, or an array of ``rota.toml``."""
 
@@ -267,6 +279,17 @@ def parse_rename(value: object) -> dict[str, str]:
     found = parse_pairs(value)
     if len(set(found.values())) < len(found):
         raise Wrong("pairs field=newName, each new name once")
+    return found
+
+
+def parse_permissions(value: object) -> dict[str, str]:
+    """Parse least roles of operations: ``cancelJob=admin,retryJob=viewer``."""
+    try:
+        found = {name: role.lower() for name, role in parse_pairs(value).items()}
+    except Wrong:
+        found = {"": ""}
+    if not all(role in ROLES for role in found.values()):
+        raise Wrong("pairs operation=role such as cancelJob=admin", f"a role is one of {', '.join(ROLES)}")
     return found
 
 

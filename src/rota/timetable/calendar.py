@@ -87,7 +87,8 @@ class Calendar:
         """Return from which day up to which, without it, all day is covered, near a time in seconds."""
         first = max(start // DAY_SECONDS - 2, FIRST_DAY)
         last = min(end // DAY_SECONDS + 2, LAST_DAY)
-        runs = [(day, day + 1) for day in range(first, last + 1) if self._covers_day(day)]
+        recurs = self.weekdays or self.yearly or self.country is not None
+        runs = [(day, day + 1) for day in range(first, last + 1) if self._covers_day(day)] if recurs else []
         runs += [(begin, until + 1) for begin, until in self.day_ranges if begin <= last and until >= first]
         for event in self.events:
             if event.whole_days:

@@ -1,0 +1,1 @@
+"""What other schedulers' users call, done by Rota."""
