@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, cast
 
 import msgspec
@@ -48,6 +49,7 @@ from rota.store import claims, due, firing, jobs, logs, migrate, reads, results,
 from rota.store.opening import open_database
 from rota.store.serving import Request
 from rota.store.waiting import first_of_each
+from rota.timetable.instant import parse_instant
 
 MAX_RUNS = 100_000
 """So many runs without an end mean that jobs enqueue one another for ever."""
@@ -59,10 +61,10 @@ LANES = {"async": 1, "sync": 1}
 class Harness:
     """An application on a database of its own whose clock stands still until it is turned."""
 
-    def __init__(self, app: Rota, url: str, secrets: Mapping[str, str]) -> None:
+    def __init__(self, app: Rota, url: str, secrets: Mapping[str, str], begin_us: int) -> None:
         self.app = app
         self._secrets = secrets
-        self.now_us = time.time_ns() // 1000
+        self.now_us = begin_us
         """The time, µs UTC."""
         self.settings = load_settings({}, database_url=url)
         self.db = open_database(self.settings.database_url, clock=lambda: self.now_us)
@@ -159,16 +161,21 @@ class Harness:
 
 
 @contextmanager
-def harness(app: Rota, secrets: Mapping[str, str] | None = None) -> Iterator[Harness]:
+def harness(
+    app: Rota, secrets: Mapping[str, str] | None = None, *, at: datetime | str | None = None
+) -> Iterator[Harness]:
     """Yield a harness for an application; meanwhile its jobs go to the harness's database.
 
-    ``secrets`` are the values of named secrets for the functions that ask for them.
+    ``secrets`` are the values of named secrets for the functions that ask for them.  ``at`` is the time at which the
+    clock begins, a datetime with a zone or such as "2027-03-28T00:30:00Z" (now, if it is not said).  Raises Invalid
+    when it is neither.
     """
+    begin_us = time.time_ns() // 1000 if at is None else parse_instant(at, "at")
     handler = JobLogHandler()
     logger = logging.getLogger("rota.job")
     level = logger.level
     with tempfile.TemporaryDirectory(prefix="rota-test-") as folder:
-        turned = Harness(app, f"sqlite:///{folder}/test.db", secrets or {})
+        turned = Harness(app, f"sqlite:///{folder}/test.db", secrets or {}, begin_us)
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
         try:

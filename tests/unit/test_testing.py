@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,6 +14,8 @@ from rota.model import Pause
 from rota.store import pauses, queues, schedules
 
 DAY_US = 86_400_000_000
+NIGHT = "2027-05-03T00:00:00Z"
+"""A test that begins now would see the digest of nine o'clock on some hours of the day."""
 
 
 def application() -> tuple[Rota, list[Any]]:
@@ -49,7 +53,7 @@ def application() -> tuple[Rota, list[Any]]:
 
 def test_a_job_runs_with_its_log_and_result() -> None:
     app, _ = application()
-    with testing.harness(app) as h:
+    with testing.harness(app, at=NIGHT) as h:
         job = app.enqueue("digest", {"limit": 10})
         assert h.run_all() == 1
         assert (job.refresh().status, job.result) == ("completed", {"success": True, "itemsProcessed": 10})
@@ -58,7 +62,7 @@ def test_a_job_runs_with_its_log_and_result() -> None:
 
 def test_every_instant_of_three_days_fires_at_its_time() -> None:
     app, seen = application()
-    with testing.harness(app) as h:
+    with testing.harness(app, at=NIGHT) as h:
         start = h.now_us
         h.advance("3 days")
         assert h.now_us == start + 3 * DAY_US
@@ -69,9 +73,21 @@ def test_every_instant_of_three_days_fires_at_its_time() -> None:
         assert [job.status for job in h.jobs(schedule="digest")] == ["completed"] * 3
 
 
+def test_the_clock_begins_where_the_test_says() -> None:
+    app, seen = application()
+    # In the night before, clocks in Paris go forward: nine o'clock is an hour earlier by UTC.
+    for at in ("2027-03-27T07:30:00Z", datetime(2027, 3, 27, 8, 30, tzinfo=ZoneInfo("Europe/Paris"))):
+        seen.clear()
+        with testing.harness(app, at=at) as h:
+            h.advance("1 day")
+        assert [moment.isoformat() for moment, *_ in seen] == ["2027-03-27T08:00:00+00:00", "2027-03-28T07:00:00+00:00"]
+    with pytest.raises(Invalid, match="add Z or an offset"), testing.harness(app, at="2027-03-27T07:30:00"):
+        pass
+
+
 def test_failures_are_tried_again_when_the_clock_is_turned() -> None:
     app, seen = application()
-    with testing.harness(app) as h:
+    with testing.harness(app, at=NIGHT) as h:
         job = app.enqueue("flaky")
         h.run_all()
         assert (job.refresh().status, seen) == ("scheduled", ["flaky"])
@@ -84,7 +100,7 @@ def test_failures_are_tried_again_when_the_clock_is_turned() -> None:
 
 def test_a_snooze_uses_no_attempt_and_a_fail_ends_it() -> None:
     app, _ = application()
-    with testing.harness(app) as h:
+    with testing.harness(app, at=NIGHT) as h:
         snoozed, failed = app.enqueue("later"), app.enqueue("hopeless")
         h.run_all()
         assert (failed.refresh().status, failed.error) == ("failed", "no such customer")
@@ -96,7 +112,7 @@ def test_a_snooze_uses_no_attempt_and_a_fail_ends_it() -> None:
 def test_limits_and_pauses_end_at_their_time() -> None:
     app, _ = application()
     minute_us = 60_000_000
-    with testing.harness(app) as h:
+    with testing.harness(app, at=NIGHT) as h:
         begun = h.now_us
         limits = {"rate_limits": '[{"limit": 1, "per": 60000000, "scope": "queue"}]'}
         h.db.run(lambda tx: queues.change(tx, "mail", limits))
@@ -114,7 +130,7 @@ def test_limits_and_pauses_end_at_their_time() -> None:
 
 def test_a_unique_key_is_free_again_when_its_window_is_over() -> None:
     app, _ = application()
-    with testing.harness(app) as h:
+    with testing.harness(app, at=NIGHT) as h:
         given: dict[str, Any] = {"unique_key": "k", "unique_scope": "window:1h"}
         first = app.enqueue("later", **given)
         h.advance("59m")
@@ -125,7 +141,7 @@ def test_a_unique_key_is_free_again_when_its_window_is_over() -> None:
 
 def test_a_schedule_goes_after_its_only_run() -> None:
     app, seen = application()
-    with testing.harness(app) as h:
+    with testing.harness(app, at=NIGHT) as h:
         app.schedule_many([{"id": "once", "func": "flaky", "every": "1h", "max_runs": 1, "after_run": "delete"}])
         h.advance("3h")
         assert seen == ["flaky"] * 3
@@ -134,7 +150,7 @@ def test_a_schedule_goes_after_its_only_run() -> None:
 
 def test_commands_wait_and_can_be_looked_at() -> None:
     app, _ = application()
-    with testing.harness(app) as h:
+    with testing.harness(app, at=NIGHT) as h:
         app.enqueue(app.command("echo hi"))
         assert h.run_all() == 0
         assert [job.status for job in h.jobs(statuses=("pending",))] == ["pending"]
@@ -152,7 +168,7 @@ def test_wrong_arguments_and_unknown_types_are_refused() -> None:
 
 def test_the_application_has_its_own_database_back_afterwards() -> None:
     app, _ = application()
-    with testing.harness(app) as h:
+    with testing.harness(app, at=NIGHT) as h:
         assert app.database() is h.db
     assert app.settings.database_url.display.endswith("rota.db")
 
@@ -168,7 +184,7 @@ def test_a_checkpoint_reaches_the_next_attempt() -> None:
             raise RuntimeError("half way")
         return ctx.resumed_from
 
-    with testing.harness(app) as h:
+    with testing.harness(app, at=NIGHT) as h:
         job = app.enqueue("climb")
         h.run_all()
         assert (job.refresh().checkpoint, job.status) == ({"height": 2}, "scheduled")
