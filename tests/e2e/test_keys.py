@@ -28,6 +28,28 @@ def test_two_keys_go_to_every_place(page: Page) -> None:
         expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
+QUICK = """() => {
+  const quick = new MutationObserver(() => {
+    const filter = document.querySelector("#content [data-filter]");
+    if (!filter) return;
+    quick.disconnect();
+    filter.focus();
+  });
+  quick.observe(document.body, { childList: true, subtree: true });
+}"""
+FRAMES = "async () => { for (let i = 0; i < 30; i++) await new Promise(requestAnimationFrame); }"
+
+
+def test_who_is_quicker_than_the_page_keeps_the_focus(page: Page) -> None:
+    visit(page, "")
+    page.evaluate(QUICK)
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    expect(page).to_have_title("Jobs – Rota")
+    page.evaluate(FRAMES)
+    expect(page.locator("#content [data-filter]")).to_be_focused()
+
+
 def test_help_names_the_keys(page: Page) -> None:
     visit(page, "")
     page.keyboard.press("?")

@@ -1,5 +1,5 @@
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
-import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useMe } from "../api/queries";
 import { Icon } from "../components/Icon";
 import { Loading } from "../components/Loading";
@@ -83,13 +83,20 @@ const Mark = () => (
   </svg>
 );
 
-/** After going elsewhere, the keyboard and the screen reader begin at the new title. */
+/** After going elsewhere, the keyboard and the screen reader begin at the new title, unless somebody was quicker. */
 function useFocusOnArrival(): void {
+  const going = useRouterState({ select: (state) => state.location.pathname });
   const path = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
   const before = useRef<string | undefined>(undefined);
+  const left = useRef<Element | null>(null);
+  useLayoutEffect(() => { left.current = document.activeElement; }, [going]);
   useEffect(() => {
     if (before.current !== undefined && path !== before.current) {
-      requestAnimationFrame(() => { document.querySelector<HTMLElement>("#content h1")?.focus({ preventScroll: true }); });
+      requestAnimationFrame(() => {
+        const now = document.activeElement;
+        if (now !== left.current && now?.closest("#content")) return;
+        document.querySelector<HTMLElement>("#content h1")?.focus({ preventScroll: true });
+      });
     }
     before.current = path;
   }, [path]);
