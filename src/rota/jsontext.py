@@ -34,6 +34,11 @@ _TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:/-]*")
 _SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
+def is_said(value: Any) -> bool:
+    """Tell whether a field says something: null, no and what is empty say nothing; a zero does."""
+    return value is not None and value is not False and value != [] and value != {}
+
+
 def check_json(text: bytes | str, field: str, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> str:
     """Return a JSON document unchanged, as text, once it is known to be sound.
 

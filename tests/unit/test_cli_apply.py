@@ -97,6 +97,16 @@ def test_changes_are_a_difference(cli: Cli) -> None:
     assert told.endswith("ops.toml: 2 updated, 2 unchanged\napplied: 2 updated\n")
 
 
+def test_a_zero_is_told_stored_and_exported(cli: Cli) -> None:
+    cli.ok("apply", "ops.toml", "--yes")
+    edit('queue = "mail"', 'queue = "mail"\npriority = 0')
+    assert "- priority: null\n    + priority: 0\n" in cli.ok("apply", "ops.toml", "--yes")
+    assert (
+        json.loads(cli("export", "--source", "ops.toml", "--format", "json").stdout)["schedules"]["often"]["priority"]
+        == 0
+    )
+
+
 def test_a_changed_secret_is_told_but_not_shown(cli: Cli) -> None:
     cli.ok("apply", "ops.toml", "--yes")
     edit("secret-letters", "other-letters")

@@ -89,6 +89,14 @@ class TestOptions:
         assert differing == {"note", "version", "updatedAt"}
 
 
+    def test_an_edit_keeps_a_zero(self, cli: Cli) -> None:
+        cli.ok("schedules", "add", "x", "--cron", "0 3 * * *", "--command", "true", "--priority", "0")
+        cli.ok("schedules", "edit", "x", "--note", "new")
+        assert cli.json("schedules", "show", "x")["priority"] == 0
+        assert "priority: 0 → nothing" in cli.ok("schedules", "edit", "x", "--unset", "priority")
+        assert cli.json("schedules", "show", "x")["priority"] is None
+
+
 class TestEdit:
     @pytest.fixture(autouse=True)
     def made(self, cli: Cli) -> None:

@@ -13,7 +13,7 @@ from rota.actions.definition import Draft, Maker
 from rota.actions.specs import Caller, ScheduleIn
 from rota.actions.targets import with_secrets_of
 from rota.errors import Invalid
-from rota.jsontext import check_name
+from rota.jsontext import check_name, is_said
 from rota.model import Schedule
 from rota.settings import Settings
 from rota.store import schedules, types
@@ -146,6 +146,6 @@ def _shown(schedule: Schedule) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Nothing, no and an empty list are all not said."""
+    """What says nothing is all the same."""
     decoded = msgspec.json.decode(msgspec.json.encode(value))
-    return None if decoded in (None, False, [], {}) else decoded
+    return decoded if is_said(decoded) else None

@@ -17,6 +17,7 @@ from rota.cli.options import json_option, read_file, yes_option
 from rota.cli.output import confirm, plural, print_json
 from rota.cli.terminal import safe_line
 from rota.errors import Conflict, Invalid
+from rota.jsontext import is_said
 
 if TYPE_CHECKING:
     from rota.client import Client, Json
@@ -116,7 +117,7 @@ def print_plan(plan: Json, changes: Sequence[Json]) -> None:
 def _print_field(field: Json, *, is_new: bool) -> None:
     if is_new:
         name, value = field["field"], field["to"]
-        if name not in NAMED and value not in (None, False, [], {}, UNSAID.get(name)):
+        if name not in NAMED and is_said(value) and value != UNSAID.get(name):
             click.echo(click.style(safe_line(f"    + {name}: {_value(value)}"), fg="green"))
         return
     click.echo(click.style(safe_line(f"    - {field['field']}: {_value(field['from'])}"), fg="red"))

@@ -13,6 +13,7 @@ from rota.cli.connection import connect
 from rota.cli.output import notes, plural
 from rota.errors import Invalid
 from rota.executors.http_mask import MASK
+from rota.jsontext import is_said
 from rota.store.canary import QUEUE as CANARY
 from rota.store.canary import SOURCE
 
@@ -86,8 +87,8 @@ def _said(shown: Json, names: tuple[str, ...]) -> Json:
     found = {}
     for name in names:
         value = shown.get(name)
-        unsaid = value == {} if name == "args" else value in (None, False, [], {}, DEFAULTS.get(name))
-        if not unsaid:
+        said = value != {} if name == "args" else is_said(value) and value != DEFAULTS.get(name)
+        if said:
             found[name] = value
     return found
 

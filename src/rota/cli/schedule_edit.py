@@ -13,6 +13,7 @@ from rota.cli.output import compact_json, confirm, local, notes, plural, print_j
 from rota.cli.schedule_options import EDITABLE, FIELDS, JOB, POLICY, RULE, WHAT, WHEN_FIELDS, add_options, body
 from rota.cli.schedule_view import print_saved
 from rota.cli.terminal import safe_line
+from rota.jsontext import is_said
 
 if TYPE_CHECKING:
     from rota.client import Json
@@ -72,12 +73,16 @@ def _check_unset(names: tuple[str, ...]) -> None:
 
 def _edited(old: Json, changes: Json, unset: tuple[str, ...]) -> dict[str, Any]:
     """Return the whole of a schedule with its changes."""
-    kept = {name: old[name] for name in EDITABLE if old.get(name) not in (None, [], False) and name not in unset}
+    kept = {name: old[name] for name in EDITABLE if _is_kept(old.get(name)) and name not in unset}
     if changes.keys() & WHEN_FIELDS:
         kept = {name: value for name, value in kept.items() if name not in WHEN_FIELDS | {"seconds", "dayMatch"}}
     if changes.keys() & {"target", "jobType"}:
         kept = {name: value for name, value in kept.items() if name not in ("target", "jobType")}
     return {**kept, **changes}
+
+
+def _is_kept(value: Any) -> bool:
+    return is_said(value) or value == {}  # empty arguments are some
 
 
 def print_edit(edit: Json) -> None:
