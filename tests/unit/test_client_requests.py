@@ -125,6 +125,20 @@ def test_an_address_that_is_none(url: str) -> None:
         Client(url)
 
 
+@pytest.mark.parametrize("url", ["http://ada:canary@127.0.0.1:1", "http://canary@host/", "ftp://a:canary@host"])
+def test_an_address_has_no_password_in_it(url: str) -> None:
+    with pytest.raises(Invalid, match="has a user or a password in it") as raised:
+        Client(url, "token")
+    assert "canary" not in f"{raised.value} {raised.value.hint}"
+
+
+@pytest.mark.parametrize("url", ["http://ada:canary@127.0.0.1:1", "http://canary@host/", "ftp://a:canary@host"])
+def test_an_address_has_no_password_in_it(url: str) -> None:
+    with pytest.raises(Invalid, match="has a user or a password in it") as raised:
+        Client(url, "token")
+    assert "canary" not in f"{raised.value} {raised.value.hint}"
+
+
 @pytest.mark.parametrize("token", ["a b", "a\nb", "ä", "\udcff"])
 def test_a_token_that_is_none(token: str) -> None:
     with pytest.raises(Invalid, match="characters that no token has"):

@@ -177,6 +177,8 @@ class Address:
 
 def _check_url(url: str) -> None:
     hint = "for example http://127.0.0.1:7005"
+    if "@" in url.partition("//")[2].partition("/")[0]:  # it would be sent in place of the token, and told in messages
+        raise Invalid("url", "has a user or a password in it", hint="give the address alone, and a token beside it")
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
