@@ -142,6 +142,14 @@ def test_everything_is_there_and_back(cli: Cli, source: Database, empty: Databas
     there.close()
 
 
+def test_a_table_that_is_not_ours_stays_where_it_is(cli: Cli, source: Database, empty: Database) -> None:
+    with source.transaction() as tx:
+        tx.script("CREATE TABLE rota_shifts (person text); INSERT INTO rota_shifts VALUES ('Ada')")
+    moved = cli.json("db", "move", "--to", to(empty))
+    assert "rota_shifts" not in moved["rows"]
+    empty.read(migrate.check)
+
+
 def test_one_that_stopped_goes_on(cli: Cli, source: Database, empty: Database) -> None:
     stop_after(source, empty, JOBS + 500)
     with pytest.raises(SchemaMismatch, match="has not ended"):

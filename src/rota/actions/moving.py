@@ -51,7 +51,7 @@ def move(source: Database, target: Database, show: Show, *, live: bool = False, 
         state, resumed = target.run(lambda own: _begin(own, source, target, anew=anew))
         _copy(tx, target, wanted, state, lambda rows: show("copying", rows, total))
         rows = _compare(tx, target, wanted, lambda rows: show("checking", rows, total))
-    target.run(lambda own: copying.arrive(own, facts, list(found)))
+    target.run(lambda own: copying.arrive(own, facts, [*wanted, copying.META]))
     rows[copying.META] = len(facts)
     return Moved(rows=rows, resumed=resumed)
 
