@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -44,6 +45,13 @@ def test_systemd_understands_it(unit: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "SYSTEMD_LOG_LEVEL": "warning"}
     done = subprocess.run([analyze, "verify", str(here)], env=environment, capture_output=True, text=True, check=False)
     assert unit.name.partition("@")[0] not in done.stderr, done.stderr
+
+
+def test_names_of_units_on_the_page_are_such() -> None:
+    page = (DEPLOY.parent / "docs" / "how-to" / "run-in-the-background.md").read_text()
+    (named,) = re.findall(r"`systemctl enable --now ([^`]*@[^`]*)`", page)
+    for name in named.split():
+        assert re.fullmatch(r"rota-worker@[A-Za-z0-9:_.-]+", name), name  # whatever else would come escaped in %i
 
 
 def test_the_crontab_is_one() -> None:
