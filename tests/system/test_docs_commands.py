@@ -6,16 +6,18 @@ blocks run one after the other in one shell.  Blocks marked ``sh`` are examples 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import shutil
 import sys
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes import KeptProcess, RotaProcesses
-from tests.support.waiting import free_port
+from tests.support.waiting import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -72,14 +74,28 @@ def follow(page: str, folder: Path, environ: dict[str, str], processes: RotaProc
 
 
 def start(text: str, folder: Path, environ: dict[str, str], processes: RotaProcesses) -> None:
-    """Start the service as the page does, if it does."""
+    """Start the service as the page does, if it does; a reader types on when all of it works."""
     examples = [block for kind, block in BLOCK.findall(text) if kind == "sh"]
     found = next((found for block in examples if (found := STARTED.search(block))), None)
     if found is not None:
         given = dict(each.split("=", 1) for each in shlex.split(found[1]))
         service = processes(*shlex.split(found[2]), env={**environ, **given}, cwd=folder)
         service.wait_for_output("Rota is running")
-        service.wait_for_output("worker/started")
+        for role in ("worker", "scheduler"):
+            service.wait_for_output(f'"event":"{role}/started"')
+        wait_until(lambda: is_healthy(int(environ["ROTA_PORT"])), 60, lambda: f"the health of {service}")
+        if "--app" in found[2]:
+            service.wait_for_output('"event":"type/declared"')
+
+
+def is_healthy(port: int) -> bool:
+    """Whether the service says that all is well, which takes a first look of its scheduler."""
+    with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
 
 
 def type_in(script: str, folder: Path, environ: dict[str, str]) -> None:
@@ -89,7 +105,7 @@ def type_in(script: str, folder: Path, environ: dict[str, str]) -> None:
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     shell = KeptProcess("bash", "-c", script, directory=place, env={**environ, "PATH": path}, cwd=folder)
     try:
-        assert shell.wait(90) == 0, str(shell)
+        assert shell.wait(240) == 0, str(shell)
         shell.assert_nothing_left()
     finally:
         shell.close()
@@ -102,6 +118,7 @@ def environ(request: pytest.FixtureRequest, page: str) -> dict[str, str]:
     return {"ROTA_DATABASE_URL": url} if url else {}
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_works_as_it_is_written(
     page: str, tmp_path: Path, rota_process: RotaProcesses, environ: dict[str, str]
