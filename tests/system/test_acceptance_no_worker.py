@@ -37,17 +37,17 @@ def test_its_jobs_wait_and_say_so(sqlite_url: str, rota_process: RotaProcesses, 
         service = start_up(rota_process, sqlite_url, port)
         job_id = client.enqueue({"jobType": "digest", "args": {"limit": 21}})["id"]
         reason = "no live worker runs job type digest"
-        wait_until(lambda: client.why(job_id)["text"] == reason, 10, lambda: str(client.why(job_id)))
+        wait_until(lambda: client.why(job_id)["text"] == reason, 60, lambda: str(client.why(job_id)))
         assert reason in rota_process.run("jobs", "show", job_id, env=env).stdout
         assert rota_process.run("jobs", "why", job_id, env=env).stdout == f"{reason}\n"
-        wait_until(lambda: told(service), 30, lambda: f"type/no-worker in {service}")
+        wait_until(lambda: told(service), 60, lambda: f"type/no-worker in {service}")
         [line] = told(service)
         assert (line["jobType"], line["count"], line["level"]) == ("digest", 1, "warning")
         assert client.job(job_id)["status"] == "pending"
         assert client.health()["status"] == "unhealthy"
 
         rota_process("worker", env={**env, **app}, cwd=folder)
-        job = client.wait(job_id, timeout_s=20)
+        job = client.wait(job_id, timeout_s=60)
         assert (job["status"], job["result"], job["attempt"]) == ("completed", 42, 1)
 
 
