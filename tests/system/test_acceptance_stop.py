@@ -16,7 +16,8 @@ from tests.support.service import SECRET, start_up
 from tests.support.target import TargetServer
 from tests.support.waiting import free_port, wait_until
 
-GRACE_S = 2.0
+GRACE_S = 4.0
+"""Jobs of a second end within it, also where a busy machine notices that late."""
 BEYOND_S = 5.0
 """How long after the grace time a service may take to end."""
 ENV = {"ROTA_GRACE": f"{GRACE_S:g}s", "ROTA_LEASE": "4s"}
@@ -85,9 +86,9 @@ def test_a_second_signal_ends_it_at_once(sqlite_url: str, rota_process: RotaProc
     with Client(f"http://127.0.0.1:{port}", SECRET) as client:
         ids = _enqueue_and_wait(client, short, long_jobs(short))
     service.send(signal.SIGTERM)
-    first = time.monotonic()
     service.wait_for_output("worker/draining")
-    wait_until(lambda: time.monotonic() > first + 2 * SAME_STOP_S, what="a moment that makes it a second request")
+    heard = time.monotonic()  # by the worker, which on a busy machine hears it long after it was sent
+    wait_until(lambda: time.monotonic() > heard + 2 * SAME_STOP_S, what="a moment that makes it a second request")
     began = time.monotonic()
     service.send(signal.SIGTERM)
     service.wait(10)
