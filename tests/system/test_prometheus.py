@@ -144,30 +144,36 @@ def is_told_twice(server: Prometheus) -> bool:
     return bool(counted) and all(float(one["value"][1]) % 2 == 0 for one in counted)
 
 
+@pytest.mark.timeout(400)
 def test_every_panel_finds_something_and_alerts_fire_and_clear(system: System, tmp_path: Path) -> None:
     builders.execute(system.db, OLD_JOB)
     with collected(system, tmp_path) as server:
         early = {"RotaNoScheduler", "RotaNoWorker", "RotaBacklog"}
-        wait_until(lambda: server.firing() >= early, 30, lambda: f"{early} and not {server.firing()}")
-        wait_until(lambda: is_told_as_open(system, server), 30, "the alert fires")
+        wait_until(lambda: server.firing() >= early, 60, lambda: f"{early} and not {server.firing()}")
+        wait_until(lambda: is_told_as_open(system, server), 60, "the alert fires")
         worker, _ = system.start("worker"), system.start("scheduler")
         builders.execute(system.db, "UPDATE rota_alerts SET closed_at = 2 WHERE kind = 'test'")
         builders.execute(system.db, "DELETE FROM rota_jobs WHERE type = 'old'")
         system.run_jobs(GOOD, 3)
         system.run_jobs(FAILING, 1)
-        wait_until(lambda: server.value('rota_jobs_ended_total{outcome="failed",type=""}') == 1, 30, "a failure")
+        wait_until(lambda: server.value('rota_jobs_ended_total{outcome="failed",type=""}') == 1, 60, "a failure")
         system.run_jobs(FAILING, 8)
-        wait_until(lambda: "RotaJobsFail" in server.fired(), 30, lambda: f"failures, not {server.fired()}")
-        wait_until(lambda: not empty_panels(server), 30, lambda: f"numbers for {empty_panels(server)}")
+        wait_until(lambda: "RotaJobsFail" in server.fired(), 60, lambda: f"failures, not {server.fired()}")
+        wait_until(lambda: not empty_panels(server), 60, lambda: f"numbers for {empty_panels(server)}")
         ended = "max by (queue, type, outcome) (rota_jobs_ended_total)"
-        told = {one["metric"]["outcome"]: one["value"][1] for one in server.query(f"sum by (outcome) ({ended})")}
-        assert told == {"completed": "4", "failed": "9", "cancelled": "0"}
-        wait_until(lambda: is_told_twice(server), 30, "both replicas tell each number")
+
+        def told() -> dict[str, str]:
+            return {one["metric"]["outcome"]: one["value"][1] for one in server.query(f"sum by (outcome) ({ended})")}
+
+        # The scheduler sums up as well: the alert may have come of a part of them.
+        expected = {"completed": "4", "failed": "9", "cancelled": "0"}
+        wait_until(lambda: told() == expected, 60, lambda: f"{expected}, not {told()}")
+        wait_until(lambda: is_told_twice(server), 60, "both replicas tell each number")
         worker.stop()
-        wait_until(lambda: "RotaNoWorker" in server.firing(), 30, "the worker is missed")
-        wait_until(lambda: not server.query(OPEN), 30, "the alert is over")
+        wait_until(lambda: "RotaNoWorker" in server.firing(), 60, "the worker is missed")
+        wait_until(lambda: not server.query(OPEN), 60, "the alert is over")
         others = {"RotaAlertOpen"}  # what Rota's own monitors found meanwhile may still be open
-        wait_until(lambda: server.firing() - others == {"RotaNoWorker"}, 30, lambda: f"not {server.firing()}")
+        wait_until(lambda: server.firing() - others == {"RotaNoWorker"}, 60, lambda: f"not {server.firing()}")
     check_the_table(system)
 
 
