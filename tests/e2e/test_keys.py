@@ -50,11 +50,33 @@ def test_who_is_quicker_than_the_page_keeps_the_focus(page: Page) -> None:
     expect(page.locator("#content [data-filter]")).to_be_focused()
 
 
+LATE_FRAMES = """() => {
+  const frame = requestAnimationFrame;
+  window.requestAnimationFrame = (work) => setTimeout(() => frame(work), 200);
+}"""
+SOME_FRAMES = "async () => { for (let i = 0; i < 5; i++) await new Promise(requestAnimationFrame); }"
+
+
+def test_a_dialog_that_opens_on_arrival_keeps_the_focus(page: Page) -> None:
+    visit(page, "")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("new tok")
+    expect(page.locator("[data-action][data-selected]")).to_contain_text("New token")
+    page.evaluate(LATE_FRAMES)  # as on a busy machine
+    page.keyboard.press("Enter")
+    field = page.get_by_role("dialog").get_by_label("Name")
+    expect(field).to_be_focused()
+    expect(page).to_have_title("Tokens – Rota")
+    page.evaluate(SOME_FRAMES)
+    expect(field).to_be_focused()
+
+
 def test_help_names_the_keys(page: Page) -> None:
     visit(page, "")
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Command palette")
+    expect(dialog.locator(":focus")).to_have_count(1)
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 

@@ -31,8 +31,10 @@ export default function Palette() {
     let frame = 0;
     const look = () => {
       // At once: a key that comes before the field shows what was typed ahead would take its place.
-      if (document.activeElement?.getAttribute("aria-label") === NAME) flushSync(() => setText(endAhead()));
-      else frame = requestAnimationFrame(look);
+      if (document.activeElement?.getAttribute("aria-label") === NAME) {
+        const ahead = endAhead();
+        flushSync(() => setText((pasted) => pasted + ahead));
+      } else frame = requestAnimationFrame(look);
     };
     frame = requestAnimationFrame(look);
     return () => cancelAnimationFrame(frame);

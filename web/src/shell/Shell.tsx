@@ -94,7 +94,7 @@ function useFocusOnArrival(): void {
     if (before.current !== undefined && path !== before.current) {
       requestAnimationFrame(() => {
         const now = document.activeElement;
-        if (now !== left.current && now?.closest("#content")) return;
+        if (now !== left.current && now?.closest("#content, [role=dialog], [role=alert]")) return;
         document.querySelector<HTMLElement>("#content h1")?.focus({ preventScroll: true });
       });
     }

@@ -1,4 +1,4 @@
-import { useEffect } from "react";
+import { useLayoutEffect } from "react";
 import { Watched } from "../live/state";
 import type { IconName } from "../components/Icon";
 
@@ -21,7 +21,7 @@ export const searches = new Set<PaletteSearch>();
 
 /** Offer actions while the page is shown; `list` must be stable (useMemo). */
 export function usePaletteActions(list: readonly PaletteAction[]): void {
-  useEffect(() => {
+  useLayoutEffect(() => { // a key works as soon as its button is seen
     actions.set([...actions.get(), ...list]);
     return () => actions.set(actions.get().filter((one) => !list.includes(one)));
   }, [list]);

@@ -73,6 +73,7 @@ export const runNow = (id: string, done: () => void, stay = false) => tried(asyn
 
 export const deleteSchedule = (schedule: ScheduleOut, waiting: number, done: () => void) => tried(async () => {
   const { id, runs } = schedule;
+  void router.preloadRoute({ to: "/schedules" }); // what is gone is left at once, before it is asked for again
   const sure = await confirm({
     title: `Delete ${id}?`, verb: "Delete", danger: true,
     children: <>It has run {plural(runs, "time")} and never fires again.{waiting > 0 && ` ${plural(waiting, "job")} of it waits or runs, and goes on.`} Its jobs, its history and its versions stay; to bring it back, roll back to a version.</>,
