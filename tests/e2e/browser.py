@@ -25,7 +25,7 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
-PATIENCE_MS = 20_000
+PATIENCE_MS = 45_000
 """For what a page shows by itself; the machine may be busy."""
 
 

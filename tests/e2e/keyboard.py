@@ -58,6 +58,13 @@ def barred(page: Page, *, whole: bool = False) -> list[Any]:
     return found
 
 
+def choose(page: Page, button: str, item: str) -> None:
+    """Open the menu of a button and choose from it; a menu takes the focus when it opens, so not before."""
+    page.get_by_role("button", name=button).press("Enter")
+    expect(page.get_by_role("menu").locator(":focus")).to_have_count(1)
+    page.get_by_role("menuitem", name=item).press("Enter")
+
+
 def opens_and_closes(page: Page, name: str) -> None:
     """Open what a page's buttons open, by Enter, and close it by Escape: the focus is where it was."""
     for way in OPENERS.get(name, ()):
@@ -66,6 +73,7 @@ def opens_and_closes(page: Page, name: str) -> None:
         button.press("Enter")
         opened = page.locator(OPENED)
         if item:
+            expect(opened.locator(":focus")).to_have_count(1)
             opened.get_by_role("menuitem", name=item).press("Enter")
             opened = page.locator("[role=dialog]:visible")
         expect(opened).to_have_count(1)

@@ -35,7 +35,7 @@ PLACES = {
 
 JOBS: dict[str, dict[str, str | int]] = {
     "job": {"queue": "mail", "status": "completed", "type": "invoice-mail", "limit": 1},
-    "job-failed": {"type": "nightly-export", "limit": 1},
+    "job-failed": {"type": "nightly-export", "status": "failed", "limit": 1},
     "job-hostile": {"queue": "held", "limit": 1},
 }
 """The same of jobs, by which they are found: one with arguments, a failed one, a hostile one."""
@@ -53,4 +53,5 @@ def visit(page: Page, path: str) -> None:
     """Go to a page, and wait until what it asked for is there."""
     page.goto(path)
     page.locator("#content h1").wait_for()
+    expect(page.get_by_role("button", name="Who you are")).to_have_count(0)  # keys do nothing for nobody
     expect(page.locator("[aria-busy=true]")).to_have_count(0)  # a function that polls is eval, which the policy refuses

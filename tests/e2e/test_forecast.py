@@ -37,9 +37,10 @@ def test_what_starts_together_is_spread_and_put_back(page: Page, service: Servic
     visit(page, "forecast?queue=crowd")
     clashes = page.get_by_role("list", name="Clashes")
     clashes.get_by_role("button", name="Spread these").first.press("Enter")
+    expect(page.get_by_role("button", name="Spread", exact=True)).to_be_focused()
     page.get_by_role("radio", name="15 min").press(" ")
     page.get_by_role("button", name="Spread", exact=True).press("Enter")
-    expect(page.get_by_text("4 schedules spread over 15m")).to_be_visible()
+    page.get_by_text("4 schedules spread over 15m").hover()  # so that it stays until all of it is looked at
     expect(clashes.get_by_text("start in the same second")).to_have_count(0)
     assert {service.call("GET", f"/api/schedules/{name}")["jitter"] for name in NAMES} == {"15m"}
     page.get_by_role("button", name="Undo").press("Enter")

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.e2e.browser import Watched
+from tests.e2e.keyboard import choose
 from tests.e2e.places import visit
 from tests.e2e.service import HOSTILE, Service
 from tests.support.waiting import wait_until
@@ -87,6 +88,7 @@ def test_all_that_match_are_counted_and_retried(page: Page, service: Service) ->
     )
     page.get_by_role("dialog").get_by_role("button", name="Retry 60").click()
     expect(page.get_by_role("progressbar", name="Retry 60 jobs")).to_have_attribute("aria-valuenow", "0")
+    wait_until(lambda: page.title() and begun, what="the request")  # what browsers tell is heard while one asks them
     begun[0].continue_()
     expect(page.get_by_text("60 jobs will run again")).to_be_visible()
     expect(page.get_by_role("progressbar", name="Retry 60 jobs")).to_have_count(0)
@@ -122,10 +124,11 @@ def test_a_long_action_is_stopped(browser: Browser, alone: Service) -> None:
         page.get_by_role("button", name="Stop: Cancel 60,000 jobs").click()
         said = page.get_by_text("Stopped: ")
         expect(said).to_contain_text("of 60,000")
+        text = said.inner_text()  # it goes after five seconds
         stopped = alone.call("GET", "/api/operations")["operations"][0]
         assert stopped["status"] == "cancelled"
         assert 0 < stopped["changed"] < 60_000
-        expect(said).to_contain_text(f"{stopped['changed']:,} jobs")
+        assert f"{stopped['changed']:,} jobs" in text
         expect(page.get_by_role("progressbar")).to_have_count(0)
     watched.close()
 
@@ -144,6 +147,7 @@ def test_a_delete_is_undone_or_done_from_the_list_and_from_the_job(browser: Brow
         page.get_by_role("region", name="Selected jobs").get_by_role("button", name="Delete").press("Enter")
         page.get_by_role("dialog").get_by_role("button", name="Delete").press("Enter")
         expect(page.get_by_text("1 job will be deleted")).to_be_visible()
+        expect(page.get_by_role("dialog")).to_have_count(0)
 
     delete(kept)
     page.keyboard.press("z")
@@ -154,10 +158,10 @@ def test_a_delete_is_undone_or_done_from_the_list_and_from_the_job(browser: Brow
     expect(_rows(page)).to_have_count(2)
     visit(page, f"jobs/{alone}")
     for undone in (True, False):
-        page.get_by_role("button", name="More actions").press("Enter")
-        page.get_by_role("menuitem", name="Delete…").press("Enter")
+        choose(page, "More actions", "Delete…")
         page.get_by_role("dialog").get_by_role("button", name="Delete it").press("Enter")
         page.wait_for_url("**/jobs")
+        expect(page.get_by_role("heading", level=1, name="Jobs")).to_be_focused()
         if undone:
             page.get_by_role("button", name="Undo").press("Enter")
             page.clock.fast_forward(10_000)

@@ -109,6 +109,7 @@ def test_what_history_suggests_is_accepted(page: Page, service: Service) -> None
     found = wait_until(lambda: service.call("GET", wanted)["proposals"], 60, "a proposal") or []
     service.call("POST", "/api/schedules/usual/pause", {})
     visit(page, "monitors")
+    page.get_by_role("list", name="Proposals").wait_for()
     more = page.get_by_role("button", name="more", exact=False).filter(has_text="more")
     if more.count():
         more.first.press("Enter")

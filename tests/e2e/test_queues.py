@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.browser import Watched
+from tests.e2e.keyboard import choose
 from tests.e2e.places import visit
 from tests.e2e.roles import viewing
 from tests.e2e.service import HOSTILE, Service
@@ -26,12 +27,6 @@ def _failed(service: Service, name: str, count: int) -> None:
         service.ended(job)
 
 
-def _menu(page: Page, name: str, item: str) -> None:
-    """Open the menu of a queue and choose from it, by keyboard."""
-    page.get_by_role("button", name=f"Actions of {name}").press("Enter")
-    page.get_by_role("menuitem", name=item).press("Enter")
-
-
 def _row(page: Page, name: str) -> Locator:
     return page.get_by_role("table", name="Queues").locator(f"tr[data-id='{name}']")
 
@@ -39,7 +34,7 @@ def _row(page: Page, name: str) -> Locator:
 def test_a_queue_is_paused_with_a_reason_and_goes_on(page: Page, service: Service) -> None:
     _made(service, "to-pause")
     visit(page, "queues?q=to-pause")
-    _menu(page, "to-pause", "Pause…")
+    choose(page, "Actions of to-pause", "Pause…")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Why")).to_be_focused()
     page.keyboard.type(f"the bank is closed {HOSTILE}")
@@ -80,7 +75,7 @@ def test_limits_are_changed_and_refused_at_their_field(page: Page, watched: Watc
 def test_failed_jobs_are_counted_retried_and_deleted(page: Page, service: Service) -> None:
     _failed(service, "broken", 3)
     visit(page, "queues?state=failed&q=broken")
-    _menu(page, "broken", "Retry failed…")
+    choose(page, "Actions of broken", "Retry failed…")
     page.get_by_role("button", name="Retry 3").press("Enter")
     expect(page.get_by_text("3 jobs will run again")).to_be_visible()
     for job in service.call("GET", "/api/jobs?queue=broken")["jobs"]:

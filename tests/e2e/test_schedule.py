@@ -77,8 +77,7 @@ def test_versions_are_compared_and_rolled_back(page: Page, service: Service) -> 
 
 
 def test_a_backfill_is_shown_before_it_runs(watched: Watched, page: Page, service: Service) -> None:
-    _put(service, "backfill", every="1s")
-    service.call("POST", "/api/schedules/backfill/pause", {})
+    _put(service, "backfill", every="1s", paused=True)  # at once, so that no instant makes a job before
     wait_until(lambda: "paused" in _fates(service, "backfill"), 60)
     _put(service, "backfill", every="1d", paused=True)  # nothing more comes, so that counts stay
     visit(page, "schedules/backfill")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser import Watched
+from tests.e2e.keyboard import choose
 from tests.e2e.places import visit
 from tests.e2e.roles import viewing
 from tests.e2e.service import Service
@@ -27,8 +28,7 @@ def test_a_secret_lives_and_ends_unseen(page: Page, service: Service) -> None:
     _set(page, VALUE)
     row = page.get_by_role("table", name="Named secrets").locator("tr[data-id=BANK_TOKEN]")
     expect(row).to_contain_text("Readable")
-    page.get_by_role("button", name="Actions of BANK_TOKEN").press("Enter")
-    page.get_by_role("menuitem", name="Change…").press("Enter")
+    choose(page, "Actions of BANK_TOKEN", "Change…")
     _set(page, VALUE[::-1])
     expect(row.locator("td[data-title=Version]")).to_have_text("2")
     page.get_by_role("button", name="Seal anew").press("Enter")
@@ -36,8 +36,7 @@ def test_a_secret_lives_and_ends_unseen(page: Page, service: Service) -> None:
     expect(page.get_by_text("sealed anew")).to_be_visible()
     assert VALUE not in page.content()
     assert VALUE not in str(service.call("GET", "/api/secrets"))
-    page.get_by_role("button", name="Actions of BANK_TOKEN").press("Enter")
-    page.get_by_role("menuitem", name="Delete…").press("Enter")
+    choose(page, "Actions of BANK_TOKEN", "Delete…")
     page.get_by_role("dialog").get_by_role("button", name="Delete").press("Enter")
     expect(row).to_have_count(0)
     assert "BANK_TOKEN" not in str(service.call("GET", "/api/secrets"))
