@@ -14,12 +14,12 @@ TOKEN = "token-of-the-hook-4711"
 
 
 def test_a_service_tells_through_its_channels_and_proves_itself(
-    sqlite_url: str, rota_process: RotaProcesses, target_server: TargetServer
+    sqlite_url: str, rota_process: RotaProcesses, target_server: TargetServer, dead_port: int
 ) -> None:
     port = free_port()
     ops = f"json://127.0.0.1:{target_server.port}/{TOKEN}?rota_name=ops"
     env = {
-        "ROTA_NOTIFY_URLS": f"{ops} json://127.0.0.1:{free_port()}/{TOKEN}?rota_name=dead",
+        "ROTA_NOTIFY_URLS": f"{ops} json://127.0.0.1:{dead_port}/{TOKEN}?rota_name=dead",
         "ROTA_CANARY_URL": target_server.url(f"/ping/{TOKEN}"),
         "ROTA_CANARY_EVERY": "10s",
     }
@@ -41,7 +41,7 @@ def test_a_service_tells_through_its_channels_and_proves_itself(
         assert TOKEN not in text
         return {one["name"]: one["ok"] for one in json.loads(text)}
 
-    findings = wait_until(lambda: (now := found())["canary"] and now, 30, "the ping is written down")
+    findings = wait_until(lambda: (now := found())["canary"] and now, 90, "the ping is written down")
     assert findings and (findings["channels"], findings["monitors"]) == (False, True)
     for text in (service.stderr, service.stdout, tested.stdout):
         assert TOKEN not in text

@@ -16,9 +16,11 @@ import httpx
 import psycopg
 import pytest
 
+from tests.support import procs
 from tests.support.cli import assert_one_line
 from tests.support.postgres import Cluster
 from tests.support.processes import Finished, RotaProcesses
+from tests.support.roles import cpu_seconds
 from tests.support.service import is_ready
 from tests.support.waiting import free_port, wait_until
 
@@ -119,13 +121,13 @@ def test_a_server_that_is_down_is_waited_for(own_cluster: Cluster, rota_process:
     up.wait_for_output("waiting for the database")
     assert "Connection refused" in up.stderr
     own_cluster.start()
-    wait_until(lambda: is_ready(port), 30, lambda: f"{up} is ready")
+    wait_until(lambda: is_ready(port), 60, lambda: f"{up} is ready")
     assert len([line for line in up.stderr.splitlines() if "waiting for the database" in line]) < 3
     assert up.stop() == 0
 
 
-def test_commands_do_not_wait_for_a_server_that_is_down(rota_process: RotaProcesses) -> None:
-    env = {"ROTA_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{free_port()}/rota"}
+def test_commands_do_not_wait_for_a_server_that_is_down(rota_process: RotaProcesses, dead_port: int) -> None:
+    env = {"ROTA_DATABASE_URL": f"postgresql://postgres@127.0.0.1:{dead_port}/rota"}
     for arguments in (("jobs", "list"), ("exec", "true"), ("db", "check"), ("db", "migrate"), ("selftest",)):
         assert_one_line(rota_process.run(*arguments, env=env), 1, "PostgreSQL: ", "Connection refused")
 
@@ -135,7 +137,9 @@ def test_the_end_drains(rota_process: RotaProcesses, database_url: str, number: 
     """By Ctrl-C, which a terminal sends to the whole group, as by SIGTERM: what runs is finished."""
     env = {"ROTA_DATABASE_URL": database_url, "ROTA_PORT": str(free_port())}
     up = rota_process("up", env=env)
-    up.wait_for_output('"event":"worker/started"')
+    up.wait_for_output("Stop it with Ctrl-C")
+    for role in ("worker", "scheduler"):
+        up.wait_for_output(f'"event":"{role}/started"')
     command = rota_process("exec", "--", "sh", "-c", SLOW_JOB, env=env)
     command.wait_for_output("begun")
     if number == signal.SIGINT:
@@ -146,6 +150,16 @@ def test_the_end_drains(rota_process: RotaProcesses, database_url: str, number: 
     assert command.wait() == 0
     assert command.stdout == "begun\nfinished\n"
     assert "Traceback" not in up.stderr + command.stderr
+
+
+def test_ctrl_c_while_the_roles_start_is_no_crash(rota_process: RotaProcesses) -> None:
+    up = rota_process("up", env={"ROTA_PORT": str(free_port())})
+    wait_until(lambda: len(procs.children(up.pid)) == 3, 60, "all roles are being started")
+    wait_until(lambda: min(map(cpu_seconds, procs.children(up.pid))) > 0.1, 60, "they are at their imports")
+    up.send_group(signal.SIGINT)
+    assert up.wait() == 0
+    for word in ("Traceback", "KeyboardInterrupt", "child-died"):
+        assert word not in up.stderr, up.stderr
 
 
 def test_the_address_is_told_with_a_login_link(rota_process: RotaProcesses, tmp_path: Path) -> None:
@@ -236,8 +250,8 @@ class TestDoctor:
         assert "✓ commands: " in done.stdout
         assert os.listdir(tmp_path / "work") == []
 
-    def test_a_server_that_is_down(self, rota_process: RotaProcesses) -> None:
-        url = f"postgresql://postgres:secret@127.0.0.1:{free_port()}/rota"
+    def test_a_server_that_is_down(self, rota_process: RotaProcesses, dead_port: int) -> None:
+        url = f"postgresql://postgres:secret@127.0.0.1:{dead_port}/rota"
         done = self.doctor(rota_process, ROTA_DATABASE_URL=url)
         assert "✗ database: PostgreSQL: connection to server" in done.stdout
         assert "→ is it running, and is ROTA_DATABASE_URL right?" in done.stdout
@@ -263,7 +277,7 @@ class TestDoctor:
         assert "✗ access: " in done.stdout
         assert "may be read or written by others" in done.stdout
 
-    def test_a_service_that_is_not_there(self, rota_process: RotaProcesses) -> None:
-        done = self.doctor(rota_process, ROTA_URL=f"http://127.0.0.1:{free_port()}")
+    def test_a_service_that_is_not_there(self, rota_process: RotaProcesses, dead_port: int) -> None:
+        done = self.doctor(rota_process, ROTA_URL=f"http://127.0.0.1:{dead_port}")
         assert "✗ service: " in done.stdout
         assert "cannot be reached: Connection refused" in done.stdout

@@ -21,7 +21,6 @@ from tests.api.live import Live
 from tests.store import builders
 from tests.support.cli import Cli, assert_one_line
 from tests.support.processes import ROTA
-from tests.support.waiting import free_port
 
 CHANGES = {
     "enqueue_job",
@@ -139,9 +138,9 @@ async def test_it_asks_the_database_of_the_settings(db: Database, sqlite_url: st
 
 
 def test_a_service_that_is_not_there_is_told_at_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], dead_port: int
 ) -> None:
-    done = Cli(monkeypatch, capsys)("mcp", "--url", f"http://127.0.0.1:{free_port()}")
+    done = Cli(monkeypatch, capsys)("mcp", "--url", f"http://127.0.0.1:{dead_port}")
     assert_one_line(done, 1, "cannot be reached")
 
 

@@ -25,6 +25,8 @@ END_S = 2.0
 WRONG_USAGE = 2
 """Exit code of a child that was given a wrong setting."""
 LIFE_VARIABLE = "_ROTA_LIFE_FD"
+OF_TERMINALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name))
+"""Ctrl-C and a closed terminal reach the whole process group; the supervisor passes them on as SIGTERM."""
 
 
 class Child:
@@ -54,6 +56,8 @@ class Child:
         environment = {**os.environ, LIFE_VARIABLE: str(life_fd)}
         self.starts += 1
         self._started = time.monotonic()
+        # A child starts with these blocked, and ignores them as soon as it can: Ctrl-C must not break off its imports.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINALS)
         try:
             self.process = subprocess.Popen(self.argv, env=environment, pass_fds=(life_fd,), stdin=subprocess.DEVNULL)
         except OSError as error:
@@ -62,6 +66,8 @@ class Child:
                 "supervisor/child-died", f"{self.name} cannot be started: {error}", level="error", child=self.name,
                 error=str(error),
             )  # fmt: skip
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def ended(self) -> int | None:
         """Return the exit code when it has died since the last look; its next start is planned then."""
@@ -174,9 +180,8 @@ def watch_life_pipe() -> bool:
             pass
         os._exit(70)
 
+    for number in OF_TERMINALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, OF_TERMINALS)
     threading.Thread(target=watch, name="rota-life", daemon=True).start()
-    # Ctrl-C and a closed terminal reach the whole process group; the supervisor passes them on as SIGTERM.
-    for name in ("SIGINT", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
     return True
