@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rota.client import Client
 from rota.errors import RotaError
-from tests.support.load import Load, audit, role_pids, unfinished
+from tests.support.load import Load, audit, role_pids
 from tests.support.postgres import Cluster
 from tests.support.processes import RotaProcesses
 from tests.support.service import SECRET, start_up
@@ -72,16 +72,19 @@ def crash_and_go_on(
                 took.append(_recovered(client))
         assert role_pids(service) == before, "a process was replaced"
         assert "supervisor/child-died" not in service.stdout + service.stderr
-        wait_until(
-            lambda: not unfinished(client, feeder.accepted), 60, lambda: f"{unfinished(client, feeder.accepted)}"
-        )
+        # Of all: a request whose answer was lost with the connection may have been stored.
+        wait_until(lambda: not active(client), 60, lambda: f"the end of {active(client)}")
         extra = {job["id"] for job in client.jobs()} - set(feeder.accepted)
         probes = {job["id"] for job in client.jobs(tag="probe")}
-        # A request whose answer was lost with the connection may have been stored.
         assert audit(client, load, [*feeder.accepted, *(extra - probes)]) == []
         assert {job["status"] for job in client.jobs()} == {"completed"}
     assert all(text.startswith("503") for text in feeder.refused), feeder.refused
     return took
+
+
+def active(client: Client) -> list[str]:
+    """The jobs that have not ended."""
+    return [job["id"] for job in client.jobs(status="scheduled,pending,running")]
 
 
 def _wait_for_more(items: Callable[[], Sized], more: int) -> None:

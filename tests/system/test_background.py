@@ -89,7 +89,7 @@ def test_by_supervisord(tmp_path: Path) -> None:
     manager = KeptProcess(str(program), "-n", "-c", str(work / "s.conf"), directory=place, cwd=work)
     try:
         log = work / "out.log"
-        wait_until(lambda: log.exists() and "Rota is running" in log.read_text(), what="the service below supervisord")
+        wait_until(lambda: log.exists() and "Rota is running" in log.read_text(), 60, "the service below supervisord")
         manager.send(signal.SIGTERM)
         assert manager.wait() == 0
         assert "supervisor/stopped" in log.read_text()

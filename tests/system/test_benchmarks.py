@@ -14,7 +14,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def run(*arguments: str, timeout_s: float = 100, postgres: str | None = None) -> subprocess.CompletedProcess[str]:
+pytestmark = pytest.mark.timeout(400)
+
+
+def run(*arguments: str, timeout_s: float = 380, postgres: str | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments],
         cwd=ROOT,
@@ -69,11 +72,10 @@ def test_what_an_idle_service_costs(tmp_path: Path) -> None:
         assert figures[f"log, {who} of 10,000 lines/s, CPU of the worker"]["raw"] > 0
 
 
-@pytest.mark.timeout(400)
 def test_an_idle_service_and_a_large_table_on_postgresql(tmp_path: Path, pg_database: str) -> None:
     output = tmp_path / "results.json"
     names = ("idle", "large", "--database", "postgresql")
-    done = run("--quick", *names, "--output", str(output), timeout_s=380, postgres=pg_database)
+    done = run("--quick", *names, "--output", str(output), postgres=pg_database)
     assert done.returncode == 0, done.stderr
     figures = figures_of(output)
     assert figures["idle rota up, transactions"]["value"] > 0

@@ -18,6 +18,7 @@ def message(kind: bytes, body: bytes = b"") -> bytes:
     return kind + (len(body) + 4).to_bytes(4) + body
 
 
+@pytest.mark.timeout(400)
 def test_a_quick_run_on_sqlite(tmp_path: Path) -> None:
     output = tmp_path / "results.json"
     done = run("--quick", "schedules", "--database", "sqlite", "--output", str(output))

@@ -20,7 +20,7 @@ FLED = "setsid sh -c 'sleep 600 & sleep 600' & sleep 600"
 def test_a_worker_dies_under_every_kind_of_work(lite_roles: Roles, target_server: TargetServer, tree: bool) -> None:
     roles = lite_roles
     roles.start("scheduler")
-    victim = roles.start("worker", **FUNCTIONS)
+    victim = roles.start("worker", **FUNCTIONS, ROTA_LEASE="5s")  # it has much to start, and must be killed holding it
     target_server.answer("/slow", *[Answer(hang=True)] * EACH, Answer(body={"n": 1}))
     for _ in range(EACH):
         roles.call("/slow")
@@ -33,7 +33,7 @@ def test_a_worker_dies_under_every_kind_of_work(lite_roles: Roles, target_server
     assert sum(is_ours(pid) for pid in procs.descendants(victim.pid)) > EACH
     kill(victim, tree=tree)
     victim.assert_nothing_left()
-    roles.start("worker", **FUNCTIONS)
+    roles.start("worker", **FUNCTIONS, ROTA_LEASE="30s")
     roles.wait_for_all()
     assert roles.faults() == []
     ended = [roles.shop.get(job_id) for job_id in roles.ids]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.overlap import Overlapping, needs_flock
 from tests.support.roles import Roles, end_schedules, kill
 
@@ -12,6 +14,7 @@ PATIENT = {"ROTA_GRACE": "10m"}
 
 
 @needs_flock
+@pytest.mark.timeout(400)
 def test_each_policy_holds_whoever_dies(roles: Roles, tmp_path: Path) -> None:
     schedulers = [roles.start("scheduler") for _ in range(2)]
     workers = [roles.start("worker", "--concurrency", "20", **PATIENT) for _ in range(2)]
@@ -22,7 +25,7 @@ def test_each_policy_holds_whoever_dies(roles: Roles, tmp_path: Path) -> None:
     kill(schedulers[0])
     roles.wait_for_starts(24)
     end_schedules(roles.shop)
-    roles.wait_for_all()
+    roles.wait_for_all(240)  # each second one more waits in the queue of those that take longer than that
     assert stage.faults() == []
     counts = stage.counts()
     assert counts["skip skipped"] and counts["queueOne coalesced"], counts

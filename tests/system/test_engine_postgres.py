@@ -55,6 +55,7 @@ def feeding(roles: Roles) -> Iterator[None]:
         thread.join(30)
 
 
+@pytest.mark.timeout(400)
 def test_crashes_under_load(roles: Roles, own_cluster: Cluster) -> None:
     lease = {"ROTA_LEASE": "8s"}
     processes = [roles.start(role, **lease) for role in ("scheduler", "scheduler", "worker", "worker")]
@@ -70,7 +71,7 @@ def test_crashes_under_load(roles: Roles, own_cluster: Cluster) -> None:
         fired = occurrences(roles.shop)
         wait_until(lambda: occurrences(roles.shop) > fired + 1, BACK_WITHIN_S, "the schedule fires")
     end_schedules(roles.shop)
-    roles.wait_for_all()
+    roles.wait_for_all(240)  # a busy machine enqueues faster than it runs
     assert [process.exit_code for process in processes] == [None] * 4, "no process has exited"
     # An insert whose answer was lost may have been stored.
     assert [fault for fault in roles.faults() if "was accepted" not in fault] == []

@@ -32,11 +32,12 @@ def target(kind: str, function: str, redis_url: str) -> dict[str, Any]:
     return {"kind": "celery", "task": f"{JOBS}.{function}", "brokerUrl": redis_url, "backendUrl": redis_url}
 
 
+@pytest.mark.timeout(300)
 def test_jobs_are_watched_to_their_end_across_restarts(
     roles: Roles, rota_process: RotaProcesses, fleets: str, tmp_path: Path
 ) -> None:
     env = {"ROTA_EXECUTORS": "rq,celery"}
-    first = roles.start("worker", **env)
+    first = roles.start("worker", **env, ROTA_LEASE="30s")
     gate = tmp_path / "gate"
     jobs = {
         kind: roles.shop.enqueue(target(kind, "count", fleets), args=[str(tmp_path / f"{kind}-ran"), str(gate)])
@@ -51,7 +52,7 @@ def test_jobs_are_watched_to_their_end_across_restarts(
     second.send(signal.SIGKILL)
     second.wait()
     roles.start("scheduler")  # it finds out that the worker is gone
-    roles.start("worker", **env)
+    roles.start("worker", **env, ROTA_LEASE="30s")
     wait_until(lambda: {roles.shop.get(job).attempt for job in jobs.values()} == {3}, 60, "both are taken up again")
     gate.touch()
     for kind, job_id in jobs.items():
