@@ -75,7 +75,7 @@ async def test_tells_the_state_of_the_system(
     at = db.read(lambda tx: tx.now()) - 3 * builders.SECOND
     db.run(lambda tx: meta.raise_accounted_to(tx, at))
     found = numbers(await client.get("/metrics"))
-    assert found["rota_accounted_to_lag_seconds"] == pytest.approx(3, abs=2.9)
+    assert 3 <= found["rota_accounted_to_lag_seconds"] <= (db.read(lambda tx: tx.now()) - at) / 1e6
     assert found["rota_database_up"] == 1
     assert found["rota_process_database_uses_total"] > 0
     assert found["rota_process_event_loop_lag_seconds"] == 0

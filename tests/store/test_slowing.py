@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from rota.store import queues, slowing
 from rota.store.database import Database
 from tests.store import builders
+from tests.support.clock import hand_clock
 
 SECOND = 1_000_000
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """A migrated database whose clock stands still: what is left of a pause is that of a moment ago."""
+    with hand_clock(database_url) as clock:
+        yield clock.open()
 
 
 def slow(db: Database, *asked: tuple[str, int, str]) -> list[slowing.Slowed]:
