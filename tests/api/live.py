@@ -55,7 +55,7 @@ class Live:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._listening.wait(10)
+        assert self._listening.wait(60)
         return self
 
     def join(self, timeout_s: float) -> bool:

@@ -15,6 +15,7 @@ from rota.store.database import Database
 from tests.api.calls import Api, bearer, good, problem, signed
 from tests.api.live import Live
 from tests.store import builders
+from tests.support.waiting import wait_until
 
 AT = 1_800_000_000_000_000
 
@@ -166,6 +167,10 @@ class Stream:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.events) >= count, 10), self.events
 
+    def opened(self) -> None:
+        """Wait until the answer has begun: the job was found, and is being followed."""
+        wait_until(lambda: self.status, what="the stream to be opened")
+
     def wait_comment(self) -> None:
         with self._changed:
             assert self._changed.wait_for(lambda: self.comments, 10)
@@ -245,6 +250,7 @@ def test_keeps_the_connection_open(live: Live, running: tuple[str, Any, str], mo
 def test_ends_when_the_job_is_deleted(live: Live, running: tuple[str, Any, str]) -> None:
     job_id, claimed, worker = running
     stream = Stream(live, job_id)
+    stream.opened()
     builders.give_back(live.db, worker, claimed)
     with live.client() as client:
         assert client.delete(f"/api/jobs/{job_id}").status_code == 204
@@ -266,6 +272,8 @@ def test_ends_when_the_service_stops(live: Live, running: tuple[str, Any, str]) 
 def test_many_streams_and_waits_leave_health_quick(live: Live, running: tuple[str, Any, str]) -> None:
     job_id, claimed, worker = running
     streams = [Stream(live, job_id) for _ in range(20)]
+    for stream in streams:
+        stream.opened()
     with live.client() as client:
         assert client.get("/live").elapsed.total_seconds() < 1
     write(live.db, job_id, 1, "one")

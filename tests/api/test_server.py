@@ -27,7 +27,7 @@ from tests.store import builders
 from tests.support import procs
 from tests.support.postgres import Cluster
 from tests.support.processes import KeptProcess
-from tests.support.waiting import free_port, wait_until
+from tests.support.waiting import wait_until
 
 SERVE = """
 import sys
@@ -175,7 +175,7 @@ def test_a_signal_ends_it_in_good_order(process: KeptProcess, number: signal.Sig
 
 @pytest.fixture
 def on_own_cluster(own_cluster: Cluster) -> Iterator[Live]:
-    settings = settings_of(own_cluster.url(), ROTA_PORT=str(free_port()))
+    settings = settings_of(own_cluster.url(), ROTA_PORT="0")
     db: Database = builders.opened(own_cluster.url())
     migrate.migrate(db)
     with Live(db, settings) as live:
