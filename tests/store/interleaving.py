@@ -53,7 +53,7 @@ def after(pg: Database, other: Other, ours: Callable[[Tx], Any], theirs: Callabl
     else:
         with pytest.raises(Conflict):
             pg.run(work)
-    return futures[0].result(10)
+    return futures[0].result(60)
 
 
 def once(pg: Database, work: Callable[[Tx], Value]) -> Value:

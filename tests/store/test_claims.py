@@ -181,7 +181,7 @@ class TestConcurrency:
         ended: list[str] = []
 
         def drain() -> int:
-            worker, most = builders.register(db), 0
+            worker, most = builders.register(db, lease_us=builders.HOUR), 0
             while len(ended) < total:
                 claimed = claim(db, worker, lanes={"http": 2, "async": 2})
                 most = max(most, int(db.read(lambda tx: tx.value(count))))
@@ -254,7 +254,7 @@ def test_four_threads_start_each_job_exactly_once(db: Database) -> None:
     insert(db, *[new_job(lane=lane) for lane in ("async", "http") for _ in range(total // 2)])
 
     def drain() -> list[tuple[str, int]]:
-        worker, done = builders.register(db), []
+        worker, done = builders.register(db, lease_us=builders.HOUR), []
         while claimed := claims.claim(db, Request(worker, {"async": 25, "http": 15})):
             assert end(db, worker, *claimed) == {one.call.job_id for one in claimed}
             done += [(one.call.job_id, one.call.attempt) for one in claimed]

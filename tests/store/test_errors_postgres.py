@@ -30,7 +30,7 @@ from tests.store import builders
 from tests.store.builders import new_job
 from tests.support.postgres import Cluster
 from tests.support.proxy import Proxy, proxying
-from tests.support.waiting import free_port
+from tests.support.waiting import free_port, wait_until
 
 SUICIDE = "SELECT pg_terminate_backend(pg_backend_pid())"
 
@@ -45,6 +45,14 @@ def superuser(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement.encode())
+
+
+def end_others(url: str) -> None:
+    """End every other connection to the database, and wait until they have ended: they are only asked to."""
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid) {others}".encode())
+        wait_until(lambda: connection.execute(f"SELECT 1 {others}".encode()).fetchone() is None, what="their end")
 
 
 def fill_pool(db: Database) -> None:
@@ -100,11 +108,7 @@ class TestRestart:
 class TestLostConnection:
     def test_idle_ones_are_replaced_without_anybody_noticing(self, pg: Database, pg_database: str) -> None:
         fill_pool(pg)
-        superuser(
-            pg_database,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        )
+        end_others(pg_database)
         assert builders.insert_one(pg)
         fill_pool(pg)
 
@@ -154,11 +158,7 @@ class TestLostConnection:
         listener = pg.listen()
         builders.insert_one(pg)
         assert listener.wait(10) == {"jobs"}
-        superuser(
-            pg_database,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        )
+        end_others(pg_database)
 
         def listen_on() -> None:
             for _ in range(3):  # the server's last word may come before the end of the connection
@@ -305,7 +305,7 @@ class TestFull:
             os.chown(path, *owner)
         yield folder
         own_cluster.stop("immediate")
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
     def test_a_full_disk_and_then_a_freed_one(self, own_cluster: Cluster, small_disk: Path) -> None:
         superuser(

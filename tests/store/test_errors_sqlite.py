@@ -36,7 +36,7 @@ from rota.store import claims, jobs, results
 from rota.store.opening import open_database
 from tests.store import builders
 db = open_database(parse_database_url(sys.argv[1]))
-worker = builders.register(db)
+worker = builders.register(db, lease_us=builders.HOUR)
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(int(sys.argv[2])):

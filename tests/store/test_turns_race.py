@@ -66,7 +66,7 @@ class Race:
         self.key_of: dict[str, str] = {}
         self.writers = 0
         self.cuts = 0
-        self.give_up = time.monotonic() + 60
+        self.give_up = time.monotonic() + 90
 
     def insert(self, seed: int) -> None:
         """Store jobs, alone and in batches."""
@@ -85,7 +85,7 @@ class Race:
     def work(self, seed: int) -> None:
         """Claim and finish, sometimes several in one transaction, sometimes failing in between."""
         dice, db = random.Random(seed), opened(self.url)
-        worker = builders.register(db)
+        worker = persist(lambda: builders.register(db, lease_us=builders.HOUR))
         while not self.over(db):
             wanted = Request(worker, {"async": dice.choice([1, 1, 2])})
             claimed = persist(lambda wanted=wanted: claims.claim(db, wanted))  # type: ignore[misc]
