@@ -144,7 +144,7 @@ def running_mail(file: Path, password: str) -> Iterator[tuple[Mailbox, int]]:
     box, port = Mailbox(password), free_port()
     controller = Controller(
         box, hostname="127.0.0.1", port=port, tls_context=tls(file), require_starttls=True, auth_required=True,
-        authenticator=box.check,
+        authenticator=box.check, ready_timeout=60,
     )  # fmt: skip
     controller.start()
     try:

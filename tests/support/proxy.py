@@ -42,7 +42,7 @@ class Proxy:
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="proxy")
         self._thread.start()
-        assert self._started.wait(10), "the proxy did not start"
+        assert self._started.wait(60), "the proxy did not start"
 
     def lose(self, word: bytes, times: int = 1) -> None:
         """Lose the answers to the next messages with this word: what they ask for is done, and the connection cut."""

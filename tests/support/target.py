@@ -108,7 +108,7 @@ class TargetServer:
     def start(self) -> None:
         """Serve until ``close``."""
         self._thread.start()
-        assert self._started.wait(10), "the target server did not start"
+        assert self._started.wait(60), "the target server did not start"
 
     def close(self) -> None:
         """Close the listener and every connection."""
@@ -129,9 +129,9 @@ class TargetServer:
         request = Request(
             time.time(), received.method, parts.path, dict(parse_qsl(parts.query)), received.headers, received.body
         )
-        self.requests.append(request)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.requests.append(request)  # last: who waits for it reads the others
         try:
             rule = self._rules.get(request.path)
             await _send(rule(request) if rule else Answer(), request, writer)

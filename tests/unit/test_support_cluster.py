@@ -69,7 +69,7 @@ def test_closing_a_run_stops_its_servers_and_removes_it() -> None:
     server = cluster.pid
     assert server is not None
     run.close()
-    assert not procs.alive(server)
+    wait_until(lambda: not procs.alive(server), what="the server, which has given up its data, to be gone")
     assert not run.path.exists()
 
 

@@ -33,19 +33,21 @@ def test_answers_come_in_turn_and_the_last_stays(target_server: TargetServer) ->
 
 
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("answer", "error", "timeout"),
     [
-        (Answer(hang=True), httpx.ReadTimeout),
-        (Answer(delay=10), httpx.ReadTimeout),
-        (Answer(drop=True), httpx.RemoteProtocolError),
-        (Answer(half=True, body="abcdef"), httpx.RemoteProtocolError),
+        (Answer(hang=True), httpx.ReadTimeout, 0.2),
+        (Answer(delay=10), httpx.ReadTimeout, 0.2),
+        (Answer(drop=True), httpx.RemoteProtocolError, 30),
+        (Answer(half=True, body="abcdef"), httpx.RemoteProtocolError, 30),
     ],
 )
-def test_it_misbehaves_as_told(target_server: TargetServer, answer: Answer, error: type[Exception]) -> None:
+def test_it_misbehaves_as_told(
+    target_server: TargetServer, answer: Answer, error: type[Exception], timeout: float
+) -> None:
     target_server.answer("/a", answer)
     with pytest.raises(error):
-        httpx.get(target_server.url("/a"), timeout=0.2)
-    assert len(target_server.requests) == 1
+        httpx.get(target_server.url("/a"), timeout=timeout)
+    assert len(target_server.wait_for(1)) == 1
 
 
 def test_a_body_can_drip(target_server: TargetServer) -> None:
