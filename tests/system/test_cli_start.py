@@ -156,6 +156,12 @@ def test_ctrl_c_while_the_roles_start_is_no_crash(rota_process: RotaProcesses) -
     up = rota_process("up", env={"ROTA_PORT": str(free_port())})
     wait_until(lambda: len(procs.children(up.pid)) == 3, 60, "all roles are being started")
     wait_until(lambda: min(map(cpu_seconds, procs.children(up.pid))) > 0.1, 60, "they are at their imports")
+    roles = procs.children(up.pid)
+    for pid in roles:  # which hear it before the supervisor tells them to end
+        os.kill(pid, signal.SIGINT)
+    for role in ("worker", "scheduler"):
+        up.wait_for_output(f'"event":"{role}/started"')
+    assert procs.children(up.pid) == roles
     up.send_group(signal.SIGINT)
     assert up.wait() == 0
     for word in ("Traceback", "KeyboardInterrupt", "child-died"):
