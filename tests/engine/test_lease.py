@@ -13,7 +13,9 @@ from rota.settings import Settings
 from rota.store import workers
 from rota.store.database import Database
 from tests.engine.scheduling import settings_of
+from tests.engine.working import HandTime
 from tests.store import builders
+from tests.support.clock import SECOND, HandClock
 from tests.support.faults import Faults
 from tests.support.waiting import wait_until
 
@@ -24,9 +26,10 @@ def settings(database_url: str) -> Settings:
 
 
 class Holder:
-    """A lease with what is told of it."""
+    """A lease with what is told of it; it runs out only when its clocks are turned, however busy the machine is."""
 
-    def __init__(self, db: Database, settings: Settings) -> None:
+    def __init__(self, db: Database, settings: Settings, clock: HandClock, hand: HandTime) -> None:
+        self._clock, self._hand = clock, hand
         self.lost = 0
         self.moves = True
         self.lease = Lease(
@@ -42,13 +45,18 @@ class Holder:
         """Asked anew each time: the type checker would remember the answer of a property."""
         return self.lease.held
 
+    def wait(self, seconds: float) -> None:
+        """Let so much time pass, for the database and for the process."""
+        self._clock.turn(round(seconds * SECOND))
+        self._hand.turn(seconds)
+
     def _note(self) -> None:
         self.lost += 1
 
 
 @pytest.fixture
-def holder(real_db: Database, settings: Settings) -> Iterator[Holder]:
-    holder = Holder(real_db, settings)
+def holder(db: Database, settings: Settings, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Holder]:
+    holder = Holder(db, settings, clock, HandTime(monkeypatch, "leases"))
     yield holder
     holder.lease.stop()
 
@@ -58,118 +66,121 @@ def row(db: Database, worker_id: str) -> Any:
     return db.read(lambda tx: tx.row(sql, {"id": worker_id}))
 
 
-def test_a_short_lease_is_held_and_renewed(real_db: Database, holder: Holder) -> None:
+def test_a_short_lease_is_held_and_renewed(db: Database, holder: Holder) -> None:
     lease = holder.lease
     assert not holder.held()
     assert lease.run_once() == 0.25
     assert holder.held()
-    state, running, left = row(real_db, lease.worker_id)
+    state, running, left = row(db, lease.worker_id)
     assert (state, running) == ("running", 0)
     assert 0 < left <= 1_000_000
     lease.run_once()
-    assert row(real_db, lease.worker_id)[1] == 3
+    assert row(db, lease.worker_id)[1] == 3
     lease.check()
     assert holder.lost == 0
 
 
-def test_a_lease_that_others_took_is_told_and_begun_anew(real_db: Database, holder: Holder) -> None:
+def test_a_lease_that_others_took_is_told_and_begun_anew(db: Database, holder: Holder) -> None:
     lease = holder.lease
     lease.run_once()
     old = lease.worker_id
-    builders.end_lease(real_db, old)
-    assert real_db.run(workers.expire) == [old]
+    builders.end_lease(db, old)
+    assert db.run(workers.expire) == [old]
     lease.run_once()
     assert (holder.lost, holder.held()) == (1, False)
     assert lease.worker_id != old
     lease.run_once()
     assert holder.held()
-    assert row(real_db, lease.worker_id)[0] == "running"
-    assert row(real_db, old)[0] == "lost"
+    assert row(db, lease.worker_id)[0] == "running"
+    assert row(db, old)[0] == "lost"
 
 
 def test_it_is_given_up_before_it_ends_where_it_cannot_be_renewed(
-    real_db: Database, holder: Holder, monkeypatch: pytest.MonkeyPatch
+    db: Database, clock: HandClock, holder: Holder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faults = Faults(real_db, monkeypatch)
+    faults = Faults(db, monkeypatch)
     holder.lease.start()
     wait_until(holder.held, what="the lease")
     worker_id = holder.lease.worker_id
     faults.away = True
-    wait_until(lambda: holder.lost == 1, 5, "the lease is given up")
-    faults.away = False
+    holder.wait(0.9)
+    wait_until(lambda: holder.lost == 1, what="the lease is given up")
     assert not holder.held()
-    wait_until(holder.held, 10, "another lease")
+    assert row(clock.open(), worker_id)[2] > 0
+    faults.away = False
+    wait_until(holder.held, what="another lease")
     assert holder.lease.worker_id != worker_id
     assert holder.lost == 1
 
 
 def test_another_thread_gives_it_up_where_the_renewal_hangs(
-    real_db: Database, holder: Holder, monkeypatch: pytest.MonkeyPatch
+    db: Database, holder: Holder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faults = Faults(real_db, monkeypatch)
+    faults = Faults(db, monkeypatch)
     holder.lease.start()
     wait_until(holder.held, what="the lease")
     faults.hang()
-
-    def checked() -> bool:
-        holder.lease.check()
-        return holder.lost == 1
-
-    wait_until(checked, 5, "the lease is given up")
-    assert not holder.held()
+    holder.lease.check()
+    assert (holder.held(), holder.lost) == (True, 0)
+    holder.wait(0.9)
+    holder.lease.check()
+    assert (holder.held(), holder.lost) == (False, 1)
     faults.answer()
-    wait_until(holder.held, 10, "another lease")
+    wait_until(holder.held, what="another lease")
     assert holder.lost == 1
 
 
 def test_work_that_stands_still_holds_no_lease_and_gets_none(
-    real_db: Database, holder: Holder, caplog: pytest.LogCaptureFixture
+    db: Database, holder: Holder, caplog: pytest.LogCaptureFixture
 ) -> None:
     lease = holder.lease
     lease.run_once()
     holder.moves = False
     assert not holder.held()
-    wait_until(lambda: lease.run_once() and row(real_db, lease.worker_id)[2] <= 0, 5, "it runs out")
+    for _ in range(4):
+        holder.wait(lease.run_once())
+    assert row(db, lease.worker_id)[2] <= 0
     assert "loop/stalled" in caplog.text
     lease.check()
     assert holder.lost == 1
     lease.run_once()
-    assert row(real_db, lease.worker_id) is None
+    assert row(db, lease.worker_id) is None
     holder.moves = True
     lease.run_once()
     assert holder.held()
 
 
-def test_the_end_of_a_process_is_told(real_db: Database, holder: Holder) -> None:
+def test_the_end_of_a_process_is_told(db: Database, holder: Holder) -> None:
     holder.lease.run_once()
     holder.lease.release()
-    assert row(real_db, holder.lease.worker_id)[0] == "stopped"
+    assert row(db, holder.lease.worker_id)[0] == "stopped"
 
 
 def test_a_process_ends_without_the_database_too(
-    real_db: Database, holder: Holder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    db: Database, holder: Holder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     holder.lease.run_once()
-    Faults(real_db, monkeypatch).away = True
+    Faults(db, monkeypatch).away = True
     holder.lease.release()
     assert "worker/lease-left" in caplog.text
 
 
 def test_it_registers_with_a_full_lease_when_the_first_answer_was_lost(
-    real_db: Database, holder: Holder, monkeypatch: pytest.MonkeyPatch
+    db: Database, holder: Holder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faults = Faults(real_db, monkeypatch)
+    faults = Faults(db, monkeypatch)
     faults.lose_answer = True
     holder.lease.run_once()
     assert holder.held()
-    assert real_db.read(lambda tx: tx.value("SELECT count(*) FROM rota_workers")) == 1
+    assert db.read(lambda tx: tx.value("SELECT count(*) FROM rota_workers")) == 1
 
 
-def test_two_threads_give_a_lease_up_once(real_db: Database, holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_threads_give_a_lease_up_once(db: Database, holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = holder.lease
     lease.run_once()
     passed = threading.Event()
-    wait_until(lambda: not holder.held(), 5, "it is about to end")
+    holder.wait(0.9)
+    assert not holder.held()
 
     def check() -> None:
         lease.check()

@@ -9,7 +9,7 @@ import pytest
 
 from rota.engine.worker import Worker
 from rota.store.claims import Claimed
-from tests.engine.working import Shop, working
+from tests.engine.working import PATIENCE, HandTime, Shop, working
 from tests.store import builders
 from tests.support import procs
 from tests.support.faults import Faults, refuse, refuse_no_more
@@ -33,6 +33,8 @@ def test_what_ran_under_a_lost_lease_ends_and_runs_again(
         shop.wait_text(job_id, "begun")
         old = running.worker.lease.worker_id
         builders.end_lease(shop.db, old)
+        wait_until(lambda: shop.outcomes(job_id) == ["lost"], PATIENCE, "the janitor has given it back")
+        running.worker.lease.wake()  # so that it hears of that now, not at its next renewal
         job = shop.wait(job_id)
         assert job.worker_id == running.worker.lease.worker_id != old
     assert (job.attempt, job.attempts_used) == (2, 1)
@@ -121,16 +123,28 @@ def test_a_run_whose_result_the_database_never_takes_starts_again(
 
 
 def test_while_its_event_loop_stands_still_it_claims_nothing_and_loses_its_lease(
-    shop: Shop, caplog: pytest.LogCaptureFixture
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    free = threading.Event()
-    with working(shop, stall="1s") as running:
+    stands, free = threading.Event(), threading.Event()
+    hand = HandTime(monkeypatch, "leases")
+
+    def stand_still() -> None:
+        stands.set()
+        free.wait(100)
+
+    with working(shop, stall="1m") as running:
         job_id = shop.shell(mark(Path("/dev/null")))
         shop.wait_text(job_id, "begun")
         worker_id = running.worker.lease.worker_id
-        running.do(lambda: free.wait(60))
+        running.do(stand_still)
         try:
-            wait_until(lambda: not running.worker.lease.held, what="the lease is not held")
+            assert stands.wait(PATIENCE)
+            running.worker.turned -= 3600  # for an hour
+            assert not running.worker.lease.held
+            running.worker.lease.wake()
+            wait_until(lambda: "loop/stalled" in caplog.text, PATIENCE, "it is not renewed")
+            hand.turn(700)
+            builders.end_lease(shop.db, worker_id)
             waiting = shop.shell("true")
             shop.wait(job_id, "pending")
             assert shop.worker_states() == ["lost"]
@@ -145,7 +159,7 @@ def test_while_its_event_loop_stands_still_it_claims_nothing_and_loses_its_lease
 
 class TestOutage:
     def test_a_short_one_costs_nothing(self, shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        with working(shop, lease="10s") as running:
+        with working(shop) as running:
             faults = Faults(running.db, monkeypatch)
             jobs = [shop.shell(f"echo begun; until test -e {tmp_path}/go; do sleep 0.01; done") for _ in range(5)]
             for job_id in jobs:
@@ -161,12 +175,17 @@ class TestOutage:
     def test_in_a_long_one_the_runs_end_before_their_lease_does(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        with working(shop, lease="1s") as running:
+        hand = HandTime(monkeypatch, "leases")
+        with working(shop, lease="1m") as running:
             faults = Faults(running.db, monkeypatch)
             job_id = shop.shell(mark(tmp_path / "pids"))
             shop.wait_text(job_id, "begun")
             faults.away = True
-            wait_until(lambda: not running.worker.running, 10, "the run has ended")
+            running.worker.lease.wake()
+            wait_until(lambda: running.worker.lease.last_error, PATIENCE, "it cannot be renewed")
+            assert running.worker.running
+            hand.turn(58)
+            wait_until(lambda: not running.worker.running, PATIENCE, "the run has ended")
             first = int((tmp_path / "pids").read_text().split()[0])
             assert not procs.alive(first)
             assert not running.worker.lease.held
@@ -177,7 +196,7 @@ class TestOutage:
 
     def test_it_drains_without_the_database(self, shop: Shop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr("rota.engine.worker.LAST_WRITES_S", 0.5)
-        with working(shop, lease="10s") as running:
+        with working(shop) as running:
             faults = Faults(running.db, monkeypatch)
             job_id = shop.shell(f"echo $$ >> {tmp_path}/pids; {LONG}")
             shop.wait_text(job_id, "begun")
