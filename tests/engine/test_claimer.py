@@ -17,6 +17,7 @@ from rota.store.claims import Claimed
 from rota.store.database import Database
 from rota.store.limits import Wait
 from tests.engine.scheduling import settings_of
+from tests.support.clock import SECOND, HandClock
 
 MINUTE_US = 60_000_000
 
@@ -128,9 +129,11 @@ class TestLimits:
         assert turned.claimer.sleeping() == {}
 
     def test_it_sleeps_until_the_limit_frees(
-        self, turned: Turned, real_db: Database, caplog: pytest.LogCaptureFixture
+        self, db: Database, clock: HandClock, settings: Settings, caplog: pytest.LogCaptureFixture
     ) -> None:
-        self.limit(real_db, rate_limits='[{"limit":1,"per":500000}]')
+        db.run(lambda tx: jobs.insert(tx, [command() for _ in range(5)]))
+        turned = Turned(db, settings)
+        self.limit(db, rate_limits='[{"limit":1,"per":500000}]')
         caplog.set_level("INFO")
         assert turned.claimer.run_once() == 0.0
         pause = turned.claimer.run_once()
@@ -139,10 +142,13 @@ class TestLimits:
         assert waits["reason"] == "rate-limited"
         until = waits["until"]
         assert isinstance(until, int)
-        assert 0 < until - real_db.read(lambda tx: tx.now()) <= 550_000
+        assert 0 < until - clock.now <= 550_000
         assert "queue/rate-limited" in caplog.text
         assert len(turned.taken) == 1
-        self.limit(real_db, rate_limits=None)
+        clock.turn(SECOND // 4)
+        assert 0.0 < turned.claimer.run_once() <= 0.3
+        assert len(turned.taken) == 1
+        self.limit(db, rate_limits=None)
         turned.claimer.run_once()
         assert (len(turned.taken), turned.claimer.sleeping()) == (2, {})
 

@@ -27,6 +27,7 @@ ANN = Caller("ann", "operator", "api")
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(actions, "BATCH", 10)
     monkeypatch.setattr(actions, "LOOK", 30)
+    monkeypatch.setattr(engine, "TURN_S", 3600.0)  # a turn that leaves the rest to the next has a test of its own
 
 
 def begun(db: Database, settings: Settings, spec: ActionIn, *, left: bool = True) -> str:

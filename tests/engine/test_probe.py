@@ -19,7 +19,7 @@ from rota.store import migrate
 from rota.store.database import Database
 from rota.store.opening import open_database
 from tests.engine.working import Shop
-from tests.support.processes import ROOT, RotaProcesses
+from tests.support.processes import ROOT, KeptProcess, RotaProcesses
 from tests.support.roles import SHORT
 from tests.support.waiting import wait_until
 
@@ -52,7 +52,7 @@ def probed(db: Database, url: str, subject: Subject, **given: str) -> httpx.Clie
     assert listener is not None
     Probe(db, settings, subject.process(), listener).start()
     host, port = listener.getsockname()[:2]
-    return httpx.Client(base_url=f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}")
+    return httpx.Client(base_url=f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}", timeout=60)
 
 
 def test_it_tells_whether_it_lives_and_can_work(sqlite_url: str) -> None:
@@ -143,17 +143,23 @@ def test_a_port_that_is_taken_is_named(sqlite_url: str) -> None:
 
 
 def test_the_roles_answer(shop: Shop, rota_process: RotaProcesses) -> None:
-    env = {**SHORT, "ROTA_DATABASE_URL": shop.url, "PYTHONPATH": str(ROOT), "ROTA_PROBE_PORT": "0"}
+    env = {**SHORT, "ROTA_LEASE": "10m", "ROTA_DATABASE_URL": shop.url, "PYTHONPATH": str(ROOT), "ROTA_PROBE_PORT": "0"}
     for role, number in (("worker", 'rota_process_slots{kind="http"} 500'), ("scheduler", "rota_schedulers_alive 1")):
         process = rota_process(role, env=env)
         process.wait_for_output('"event":"server/listening"')
-        port = next(one["port"] for one in _events(process.stderr) if one["event"] == "server/listening")
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{_port(process)}", timeout=60) as client:
             wait_until(lambda: client.get("/ready").status_code == 200, 60, f"the {role} is ready")
             assert client.get("/live").json()["role"] == role
             assert number in client.get("/metrics").text.splitlines()
         process.stop()
 
 
+def _port(process: KeptProcess) -> int:
+    """Where it listens, as soon as that is told."""
+    (told,) = wait_until(lambda: [one for one in _events(process.stderr) if one["event"] == "server/listening"])
+    return int(told["port"])
+
+
 def _events(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    whole = text.rpartition("\n")[0]  # the last line may be half written
+    return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]

@@ -59,9 +59,14 @@ def problems(db: Database) -> list[str]:
 
 
 def age(db: Database) -> None:
-    """Make the watermark as old as it is after a standstill of a minute, so that no test needs to wait for one."""
-    old = "UPDATE rota_meta SET value = CAST(rota_now() - 60000000 AS text) WHERE key = 'accounted_to'"
-    assert db.run(lambda tx: tx.run(old)) == 1
+    """Make the watermark as old as it is after a standstill of a minute, so that no test needs to wait for one.
+
+    Another row of it: where nobody may change one, this can be done after the scheduler has written for the last time.
+    """
+    new = "INSERT INTO rota_meta (key, value) VALUES ('accounted_to', CAST(rota_now() - 60000000 AS text))"
+    with db.transaction() as tx:
+        assert tx.run("DELETE FROM rota_meta WHERE key = 'accounted_to'") == 1
+        assert tx.run(new) == 1
 
 
 def test_one_that_cannot_write(real_db: Database, lasting: Settings) -> None:
@@ -69,11 +74,12 @@ def test_one_that_cannot_write(real_db: Database, lasting: Settings) -> None:
     with scheduling(real_db, lasting):
         wait_until(lambda: real_db.read(meta.accounted_to) and not problems(real_db), what="a well system")
         put(real_db, every="1s")
-        age(real_db)
         with real_db.transaction() as tx:
             tx.script(REFUSE_POSTGRES if real_db.dialect == "postgresql" else REFUSE_SQLITE)
-        # Longer than the scheduler waits between two writes of the watermark.
-        wait_until(lambda: re.search("up to 6[6-9] s ago only; schedule nightly waits", str(problems(real_db))))
+        age(real_db)
+        # Longer than the scheduler waits between two writes of the watermark; on a busy machine it is seen later still.
+        told = r"up to (6[6-9]|[7-9]\d) s ago only; schedule nightly waits"
+        wait_until(lambda: re.search(told, str(problems(real_db))))
         assert real_db.read(look).scheduler_seen_at is not None
 
 
@@ -81,13 +87,20 @@ def test_one_that_was_stopped(real_db: Database, database_url: str, rota_process
     """SIGSTOP: the operating system holds it, and it cannot even notice."""
     env = {"ROTA_DATABASE_URL": database_url, "ROTA_LEASE": "10m", "ROTA_LOG_FORMAT": "json"}
     process = rota_process("scheduler", env=env)
-    wait_until(lambda: real_db.read(meta.accounted_to) and not problems(real_db), 30, "a well system")
+    wait_until(lambda: real_db.read(meta.accounted_to) and not problems(real_db), 60, "a well system")
     process.send(signal.SIGSTOP)
     try:
         stopped_at = real_db.read(lambda tx: tx.now())
-        (problem,) = wait_until(lambda: problems(real_db), 30, "a system that is not well")
+
+        def told() -> list[str]:
+            """What is told; nothing only in the time in which a standstill need not be told."""
+            seen = real_db.read(look)
+            found = judge(seen, SHORT).problems
+            assert found or seen.now - stopped_at < LEAST_STANDSTILL_US + 2 * builders.SECOND
+            return found
+
+        (problem,) = wait_until(told, what="a system that is not well")
         assert problem.startswith("due instants are accounted for up to ")
-        assert real_db.read(lambda tx: tx.now()) - stopped_at < LEAST_STANDSTILL_US + 2 * builders.SECOND
     finally:
         process.send(signal.SIGCONT)
     wait_until(lambda: not problems(real_db), 30, "a well system again")
