@@ -78,7 +78,8 @@ async def test_a_running_task_is_ended_in_its_worker(own_redis: RedisServer, tmp
         call = fleet.call("hang", str(tmp_path / "pid"))
         fleet.executor.submit([call])
         await fleet.host.wait_text(call, "started by worker celery@fleet", 20)
-        pid = int(await wait_until_async((tmp_path / "pid").read_text, what="the start of the task"))
+        path = tmp_path / "pid"  # which the task writes a moment after its worker has said so
+        pid = int(await wait_until_async(lambda: path.exists() and path.read_text(), what="the start of the task"))
         fleet.executor.stop(call.job_id, 1, why)
         await fleet.ended(call)
         assert fleet.host.outcome(call).kind == "stopped"

@@ -102,20 +102,24 @@ async def test_a_target_that_is_none_fails_for_good(target: str | None) -> None:
         assert "the target cannot be run" in str(outcome.error)
 
 
-async def test_a_command_reports_progress_and_a_result() -> None:
+async def test_a_command_reports_progress_and_a_result(tmp_path: Path) -> None:
     async with running() as rota:
         call = command_call(
-            shell="""
+            shell=f"""
             echo before
             echo '::rota progress 0.25'
             echo '::rota progress 0.5 half way'
-            sleep 0.1
+            until test -e {tmp_path}/seen; do sleep 0.01; done
             echo '::rota progress 1 all of it'
-            echo '::rota result {"rows": 12, "é": "😀"}'
+            echo '::rota result {{"rows": 12, "é": "😀"}}'
             echo after
             """
         )
-        outcome = await rota.call(call)
+        rota.executor.submit([call])
+        # Of what is reported together the last word counts.
+        await rota.host.wait(lambda: (0.5, "half way") in rota.host.progresses[call.job_id, 1], 60)
+        (tmp_path / "seen").touch()
+        outcome = await rota.outcome(call)
         assert outcome == Outcome("completed", result='{"rows": 12, "é": "😀"}')
         assert rota.output(call) == ["before", "after"]
         assert rota.host.progresses[call.job_id, 1][-1] == (1.0, "all of it")

@@ -20,11 +20,18 @@ pytestmark = pytest.mark.asyncio
 MB = 1_000_000
 
 
-async def test_both_streams_arrive_with_times_and_in_order() -> None:
+async def test_both_streams_arrive_with_times_and_in_order(tmp_path: Path) -> None:
+    # Each line comes a while after the one before has arrived: two that wait together may be read in either order.
+    arrived = f"""until test -e "{tmp_path}/$1 $i"; do sleep 0.01; done; sleep 0.06"""
+    text = "for i in 1 2 3; do echo out $i; arrived out; echo err $i >&2; arrived err; done"
     async with running() as rota:
-        call = command_call(shell="for i in 1 2 3; do echo out $i; sleep 0.06; echo err $i >&2; sleep 0.06; done")
+        call = command_call(shell=f"arrived() {{ {arrived}; }}; {text}")
         began = time.time_ns() // 1000
-        await rota.call(call)
+        rota.executor.submit([call])
+        for line in [f"{name} {i}" for i in (1, 2, 3) for name in ("out", "err")]:
+            await rota.host.wait_text(call, line, 60)
+            (tmp_path / line).touch()
+        await rota.outcome(call)
         lines = rota.host.logs[call.job_id, 1]
         texts = [(line.stream, line.text) for line in lines[:-1]]
         assert texts == [(f"std{name}", f"{name} {i}") for i in (1, 2, 3) for name in ("out", "err")]
@@ -37,7 +44,7 @@ async def test_the_first_line_arrives_while_the_command_runs() -> None:
     async with running(grace_s=0) as rota:
         call = command_call(shell="echo first; sleep 600")
         rota.executor.submit([call])
-        await rota.host.wait_text(call, "first", timeout=2)
+        await rota.host.wait_text(call, "first", timeout=60)
         assert not rota.host.outcomes
         rota.stop(call)
         await rota.outcome(call)
@@ -127,7 +134,7 @@ async def test_a_flood_does_not_wait_for_a_busy_worker() -> None:
         rota.executor.submit([call])
         [keeper] = await rota.pids(call, 1)
         [seq] = children(keeper)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         # The event loop stands still: nobody reads what the keeper sends.
         while "sleep" not in {comm(pid) for pid in children(seq)} and time.monotonic() < deadline:
             os.sched_yield()
@@ -143,17 +150,19 @@ async def test_output_goes_on_after_a_flood() -> None:
     async with running(grace_s=0) as rota:
         call = command_call(shell="seq 1 3000000; sleep 0.3; while :; do echo tick; sleep 0.05; done")
         rota.executor.submit([call])
-        await rota.host.wait(lambda: rota.output(call, "stdout")[-3:] == ["tick"] * 3)
+        await rota.host.wait(lambda: rota.output(call, "stdout")[-3:] == ["tick"] * 3, timeout=60)
         rota.stop(call)
         await rota.outcome(call)
 
 
-async def test_who_holds_the_pipe_does_not_hold_the_job() -> None:
+async def test_who_holds_the_pipe_does_not_hold_the_job(tmp_path: Path) -> None:
     async with running() as rota:
-        call = command_call(shell="echo $$; read line < /dev/null; sleep 0.2; echo bye")
+        go = tmp_path / "go"
+        call = command_call(shell=f"echo $$; read line < /dev/null; until test -e {go}; do sleep 0.01; done; echo bye")
         rota.executor.submit([call])
         [pid] = await rota.pids(call, 1)
         held = os.open(f"/proc/{pid}/fd/1", os.O_WRONLY)
+        go.touch()
         try:
             assert (await rota.outcome(call, timeout=5)).kind == "completed"
             assert rota.output(call)[-1] == "bye"

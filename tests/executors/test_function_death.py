@@ -132,7 +132,7 @@ async def test_when_the_worker_is_killed_its_runners_end_and_what_they_started(t
         worker.kill()
         await worker.wait()
     # Who holds the interpreter ends a second later, by the kernel's hand; the others at once.
-    await wait_until_async(lambda: not any(map(procs.alive, started)), 5, "all processes gone")
+    await wait_until_async(lambda: not any(map(procs.alive, started)), what="all processes gone")
 
 
 def test_a_runner_without_its_worker_ends_at_once() -> None:

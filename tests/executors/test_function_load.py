@@ -110,7 +110,7 @@ async def test_jobs_of_an_application_that_does_not_load_wait_until_it_is_mended
             assert (outcome.delay_us or 0) >= 50_000
         assert functions.host.types == {}
         write_app(folder, "mine")
-        await functions.host.wait_declared()
+        await functions.host.wait_declared(timeout=60)
         assert await functions.result(make_call("here", "async")) == 1
         await _until_completed(functions, "sync_here")
     told = [record.message for record in caplog.records if record.levelno > logging.INFO]

@@ -17,20 +17,28 @@ pytestmark = pytest.mark.usefixtures("from_root")
 
 @pytest.fixture
 async def functions() -> AsyncIterator[Functions]:
+    """For those that do not end by themselves."""
     async with running_functions(grace_s=0.3, sync_slots=2) as running:
         yield running
 
 
+@pytest.fixture
+async def patient() -> AsyncIterator[Functions]:
+    """For those that do, however long that takes on a busy machine."""
+    async with running_functions(grace_s=600, sync_slots=2) as running:
+        yield running
+
+
 @pytest.mark.parametrize("why", ["timeout", "cancel", "drain", "lease"])
-async def test_an_async_function_is_cancelled(functions: Functions, why: Stop) -> None:
+async def test_an_async_function_is_cancelled(patient: Functions, why: Stop) -> None:
     call, other = function_call("wait"), function_call("wait")
-    await functions.begin(call)
-    await functions.begin(other)
-    functions.stop(call, why)
-    assert (await functions.outcome(call)).kind == "stopped"
-    assert len(functions.host.outcomes) == 1
-    functions.stop(other)
-    await functions.outcome(other)
+    await patient.begin(call)
+    await patient.begin(other)
+    patient.stop(call, why)
+    assert (await patient.outcome(call)).kind == "stopped"
+    assert len(patient.host.outcomes) == 1
+    patient.stop(other)
+    await patient.outcome(other)
 
 
 async def test_a_stop_that_comes_with_the_call_is_obeyed(functions: Functions) -> None:
@@ -42,14 +50,14 @@ async def test_a_stop_that_comes_with_the_call_is_obeyed(functions: Functions) -
     assert {outcome.kind for outcome in outcomes} == {"stopped"}
 
 
-async def test_a_sync_function_sees_the_flag_and_its_runner_lives(functions: Functions) -> None:
-    before = (await functions.result(function_call("where")))["pid"]
+async def test_a_sync_function_sees_the_flag_and_its_runner_lives(patient: Functions) -> None:
+    before = (await patient.result(function_call("where")))["pid"]
     call = function_call("sync_wait")
-    await functions.begin(call)
-    functions.stop(call)
-    outcome = await functions.outcome(call)
+    await patient.begin(call)
+    patient.stop(call)
+    outcome = await patient.outcome(call)
     assert (outcome.kind, outcome.error) == ("stopped", "ended with InterruptedError: asked to end")
-    assert (await functions.result(function_call("where")))["pid"] == before
+    assert (await patient.result(function_call("where")))["pid"] == before
 
 
 async def test_a_sync_function_that_does_not_look_is_killed_with_what_it_started(
@@ -65,11 +73,11 @@ async def test_a_sync_function_that_does_not_look_is_killed_with_what_it_started
     assert await functions.result(function_call("sync_answer", value=1)) == 1
 
 
-async def test_an_answer_given_after_the_stop_counts(functions: Functions) -> None:
+async def test_an_answer_given_after_the_stop_counts(patient: Functions) -> None:
     call = function_call("wait_then_answer")
-    await functions.begin(call)
-    functions.stop(call)
-    outcome = await functions.outcome(call)
+    await patient.begin(call)
+    patient.stop(call)
+    outcome = await patient.outcome(call)
     assert (outcome.kind, outcome.result) == ("completed", '"tidy"')
 
 

@@ -89,7 +89,7 @@ async def test_many_large_answers_that_do_not_end_take_turns() -> None:
         gc.collect()
         tracemalloc.start()
         try:
-            outcomes = await rota.host.wait_done(80)
+            outcomes = await rota.host.wait_done(80, 60)
             memory = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -104,7 +104,7 @@ async def test_large_answers_end_when_their_turn_comes() -> None:
         running() as rota,
     ):
         rota.executor.submit([http_call(server.url) for _ in range(50)])
-        outcomes = await rota.host.wait_done(50)
+        outcomes = await rota.host.wait_done(50, 60)
     assert {outcome.kind for outcome in outcomes} == {"completed"}
     assert not any(outcome.truncated for outcome in outcomes)
 

@@ -71,13 +71,13 @@ async def test_an_exchange_gets_more_time_when_it_asks() -> None:
         reply(writer, "7")
 
     async with serve(slow) as server, running() as rota:
-        call = http_call(server.url, timeout_us=300_000)
+        call = http_call(server.url, timeout_us=1_500_000)
         rota.executor.submit([call])
         await wait_until_async(lambda: server.requests)
         rota.executor.give_time(call.job_id, 1, 10_000_000)
         rota.executor.give_time(call.job_id, 1, 1000)  # it has more
         rota.executor.give_time("unknown", 1, 1000)
-        late = await rota.call(http_call(server.url, timeout_us=300_000))
+        late = await rota.call(http_call(server.url, timeout_us=1_500_000))
         assert late.detail is not None and late.detail.code == "timeout"
         more.set()
         await rota.host.wait_done(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import time
 from typing import Any
 
@@ -13,11 +14,13 @@ from rota.executor import Outcome
 from rota.executors.http_connect import AddrInfo
 from tests.support.http_calls import http_call, running
 from tests.support.http_server import HEAD, Handler, Received, endless, hang, raw, reply, serve
-from tests.support.waiting import free_port, wait_until_async
+from tests.support.waiting import wait_until_async
 
 pytestmark = pytest.mark.asyncio
 QUICK = 150_000
 """Deadline, in microseconds, of calls that must run into it."""
+HALF = 1_500_000
+"""The same of those that must have heard something before."""
 
 
 async def drip(request: Received, writer: asyncio.StreamWriter) -> None:
@@ -42,28 +45,29 @@ async def attempt(handler: Handler, timeout_us: int = 5_000_000, **fields: Any) 
 
 
 @pytest.mark.parametrize(
-    ("handler", "text"),
+    ("handler", "timeout_us", "text"),
     [
-        (hang, "no answer within 150ms"),
-        (drip_headers, "no answer within 150ms"),
-        (raw(b"HTTP/1.1 100 Continue\r\n\r\n"), "no answer within 150ms"),
-        (raw(HEAD + b"Content-Length: 20\r\n\r\n{"), "no end of the answer, 1 bytes so far, within 150ms"),
+        (hang, QUICK, "no answer within 150ms"),
+        (drip_headers, QUICK, "no answer within 150ms"),
+        (raw(b"HTTP/1.1 100 Continue\r\n\r\n"), QUICK, "no answer within 150ms"),
+        (raw(HEAD + b"Content-Length: 20\r\n\r\n{"), HALF, "no end of the answer, 1 bytes so far, within 1s500ms"),
         (
             raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\n{} "),
-            "no end of the answer, 3 bytes so far, within 150ms",
+            HALF,
+            "no end of the answer, 3 bytes so far, within 1s500ms",
         ),
     ],
     ids=["hang", "drip-headers", "continue", "half", "half-chunk"],
 )
-async def test_a_call_ends_by_its_deadline(handler: Handler, text: str) -> None:
-    outcome = await attempt(handler, QUICK)
+async def test_a_call_ends_by_its_deadline(handler: Handler, timeout_us: int, text: str) -> None:
+    outcome = await attempt(handler, timeout_us)
     assert (outcome.kind, outcome.permanent, outcome.error) == ("failed", False, text)
     assert outcome.detail is not None
     assert outcome.detail.code == "timeout"
 
 
 async def test_a_dripping_answer_ends_by_the_deadline() -> None:
-    outcome = await attempt(drip, QUICK)
+    outcome = await attempt(drip, HALF)
     assert outcome.detail is not None
     assert outcome.detail.code == "timeout"
     assert str(outcome.error).startswith("no end of the answer, ")
@@ -140,9 +144,12 @@ async def test_broken_answers_are_tried_again(handler: Handler) -> None:
 
 async def test_nobody_listening_is_tried_again() -> None:
     async with running() as rota:
-        outcome = await rota.call(http_call(f"http://127.0.0.1:{free_port()}/"))
+        with socket.socket() as silent:  # a port that is ours, so that nobody else begins to listen there
+            silent.bind(("127.0.0.1", 0))
+            port = silent.getsockname()[1]
+            outcome = await rota.call(http_call(f"http://127.0.0.1:{port}/"))
+            no_tls = await rota.call(http_call(f"https://127.0.0.1:{port}/"))
         unknown = await rota.call(http_call("http://name.invalid/"))
-        no_tls = await rota.call(http_call(f"https://127.0.0.1:{free_port()}/"))
     assert (outcome.kind, outcome.permanent) == ("failed", False)
     assert str(outcome.error).endswith("connection refused")
     assert unknown.detail is not None and no_tls.detail is not None
