@@ -25,6 +25,8 @@ WORKERS = 4
 ON_POSTGRES = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 BACK_S = 10.0
 """In which a killed worker's jobs are given back: its lease, the sweep, and a machine that does much beside."""
+LEASE = {"ROTA_LEASE": "6s"}
+"""One that lives must not lose it, else its calls are beside those of the next attempts: a target sees both."""
 LIMITS = {
     "three": ["--concurrency", "3"],
     "keys": ["--key-concurrency", "1"],
@@ -106,14 +108,14 @@ def test_limits_hold_while_workers_die(
     ideal = fill(limited, factor)
     roles, judge = limited.roles, limited.judge
     roles.start("scheduler")
-    workers = [roles.begin("worker") for _ in range(WORKERS)]
+    workers = [roles.begin("worker", **LEASE) for _ in range(WORKERS)]
     began, killed = time.monotonic(), 0
-    wait_until(lambda: judge.good() > 0, 30, "the first call")
+    wait_until(lambda: judge.good() > 0, 60, "the first call")
     while killed < kills and roles.unfinished():
         time.sleep(dice.uniform(0.5, 2.0))
         kill(workers.pop(dice.randrange(len(workers))))
         killed += 1
-        workers.append(roles.begin("worker"))
+        workers.append(roles.begin("worker", **LEASE))
     roles.wait_for_all(4 * ideal + killed * BACK_S)
     took = time.monotonic() - began
 
@@ -151,8 +153,8 @@ def test_no_slot_stays_free(limited: Limited, full_size: bool, figures: Figures)
     limited.enqueue("three", *({"seconds": 0.05} for _ in range(count)))
     limited.roles.start("scheduler")
     for _ in range(WORKERS):
-        limited.roles.begin("worker")
-    wait_until(lambda: limited.judge.good() > 0, 30, "the first call")
+        limited.roles.begin("worker", ROTA_LEASE="10m")
+    wait_until(lambda: limited.judge.good() > 0, 60, "the first call")
     limited.roles.wait_for_all(60 + count)
     calls = limited.judge.of("three")
     free = gaps(calls, 3)

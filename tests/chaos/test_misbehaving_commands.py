@@ -69,7 +69,9 @@ def what_it_starts() -> list[Case]:
         sh("ignored TERM", "trap '' TERM; sleep 600; sleep 600", error=TIMED_OUT, **HANG),
         sh("all signals ignored", "trap '' TERM INT HUP QUIT USR1 PIPE; while :; do sleep 1; done", error=TIMED_OUT,
            **HANG),
-        sh("work done at TERM", "trap 'echo \"::rota result 7\"; exit 0' TERM; sleep 600 & wait", "completed", **HANG),
+        # Its time must be long enough for it to begin to listen, with all the others beside it.
+        sh("work done at TERM", "trap 'echo \"::rota result 7\"; exit 0' TERM; sleep 600 & wait", "completed",
+           timeout="10s"),
         *([sh("chroot", "chroot / setsid sleep 600 & sleep 0.3; exit 5", error="^exit code 5$", log=left)]
           if os.geteuid() == 0 else []),
     ]  # fmt: skip
@@ -141,7 +143,7 @@ def _escaped(text: str) -> str:
 
 @pytest.mark.chaos("CMD")
 def test_commands_that_misbehave(lite_roles: Roles, folder: Path, full_size: bool, figures: Figures) -> None:
-    stage = Stage(lite_roles, slots=SLOTS)
+    stage = Stage(lite_roles, slots=SLOTS, ROTA_LEASE="10m")
     stage.warm_up()
     cases = [
         *what_it_starts(), *what_it_says(200_000_000 if full_size else 10_000_000), *how_it_ends(), *what_it_is(folder),
@@ -168,7 +170,7 @@ def test_commands_that_misbehave(lite_roles: Roles, folder: Path, full_size: boo
 @pytest.mark.chaos("CMD")
 def test_a_command_that_kills_the_shepherd_is_found_out(lite_roles: Roles, full_size: bool) -> None:
     lite_roles.start("scheduler")
-    stage, shop = Stage(lite_roles, slots=4), lite_roles.shop
+    stage, shop = Stage(lite_roles, slots=4, ROTA_LEASE="10m"), lite_roles.shop
     shepherd = "$(cut -d ' ' -f 4 /proc/$PPID/stat)"
     killer = shop.shell(f"kill -9 {shepherd}; sleep 600")
     job = shop.wait(killer, "failed")

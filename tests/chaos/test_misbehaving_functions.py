@@ -80,7 +80,7 @@ def cases(full_size: bool) -> list[Case]:
 @pytest.mark.chaos("PY")
 def test_functions_that_misbehave(lite_roles: Roles, full_size: bool, figures: Figures) -> None:
     env = {"ROTA_EXECUTORS": "function,http,command", "ROTA_FUNCTION_MODULES": "tests.support"}
-    stage = Stage(lite_roles, slots=20, **env)
+    stage = Stage(lite_roles, slots=20, ROTA_LEASE="10m", **env)
     stage.warm_up()
     shop = lite_roles.shop
     found = cases(full_size)

@@ -234,14 +234,15 @@ def test_targets_that_misbehave(
     odd(cases)
     elsewhere(cases, own_port)
     encrypted(cases, authority)
-    stage = Stage(lite_roles, slots=20, SSL_CERT_FILE=str(authority.file), ROTA_PORT=str(own_port))
+    env = {"SSL_CERT_FILE": str(authority.file), "ROTA_PORT": str(own_port), "ROTA_LEASE": "10m"}
+    stage = Stage(lite_roles, slots=20, **env)
     stage.warm_up()
     shop, hanging = lite_roles.shop, evil.open(listens)
     held = [
-        shop.enqueue({"kind": "http", "url": f"http://127.0.0.1:{hanging}/{number}"}, timeout="1m", maxAttempts=1)
+        shop.enqueue({"kind": "http", "url": f"http://127.0.0.1:{hanging}/{number}"}, timeout="10m", maxAttempts=1)
         for number in range(HELD)
     ]
-    wait_until(lambda: shop.count("running") >= HELD, 30, "as many as are to hang")
+    wait_until(lambda: shop.count("running") >= HELD, 60, "as many as are to hang")
     stage.put(cases.found)
     target_server.answer("/once", Answer(headers={"Set-Cookie": "sid=1234567890", "Connection": "close"}))
     for _ in range(2):

@@ -189,6 +189,8 @@ def take_all_connections(behind: Behind, seconds: float, starts: int) -> Figures
             lambda tx: tx.rows("SELECT pg_terminate_backend(CAST(:pid AS int))", {"pid": min(pids)})
         )
         time.sleep(seconds)
+        # Not so soon where the machine is busy; strangers have all connections until then.
+        wait_until(lambda: len(behind.roles.starts()) > began, 30, "who has a connection goes on")
         meanwhile, taken = len(behind.roles.starts()) - began, held()
     took = recovery(behind.roles, starts)
     assert meanwhile > 0, "who has a connection goes on"
