@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -17,6 +17,7 @@ from tests.conftest import run_key
 
 SEED_VARIABLE = "ROTA_CHAOS_SEED"
 GIVEN_SEED = os.environ.pop(SEED_VARIABLE, "")
+Item = TypeVar("Item")
 BY_ORDER = "SOAK"
 """The line that runs only when it is named: it takes hours."""
 HERE = Path(__file__).parent
@@ -81,10 +82,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _dealt(items: list[pytest.Item], piles: int) -> list[pytest.Item]:
-    """Those that took longest first and those at rest last, dealt out like cards: each process begins with a part."""
+    """Those that took longest first and those at rest last, dealt out like cards."""
     took = {(line.test, line.parameters): line.seconds for each in kept() for line in each.lines}
     items = sorted(items, key=lambda item: (_rests(item), -took.get(_split(item.name), 60.0)))
-    return [item for pile in range(piles) for item in items[pile::piles]]
+    return dealt(items, piles)
+
+
+def dealt(items: list[Item], piles: int) -> list[Item]:
+    """Each process begins with a part of the list, one of the last ones with one more where it does not come out even.
+
+    Were the parts cut elsewhere than the piles, the longest test of one would be the last of another.
+    """
+    return [item for pile in reversed(range(piles)) for item in items[pile::piles]]
 
 
 def _rests(item: pytest.Item) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from docs.chaos_tables import PAGE, sections
 from tests.chaos import __main__ as command
+from tests.chaos.plugin import dealt
 from tests.chaos.report import Line, Machine, Pass, end, kept, table, write
 from tests.support.soaking import Sample, grown, growths
 
@@ -90,3 +91,15 @@ def test_growth_is_seen_and_what_comes_and_goes_is_not() -> None:
     leak = [10.0 + at // 10 for at in range(60)]
     found = growths(samples(**{"jobs rows": steady, "api handles": odd, "worker handles": leak, "api threads": odd}))
     assert [fault.split(" grew")[0] for fault in grown(found)] == ["worker handles"]
+
+
+@pytest.mark.parametrize("piles", range(1, 9))
+def test_each_process_begins_with_one_of_the_longest_tests(piles: int) -> None:
+    for count in range(piles, 200):
+        left, first = dealt([*range(count)], piles), []
+        for process in range(piles):  # as pytest-xdist gives them out, all at once
+            some = len(left) // (piles - process)
+            part, left = left[:some], left[some:]
+            first.append(part[0])
+            assert part == sorted(part)
+        assert sorted(first) == [*range(piles)]
