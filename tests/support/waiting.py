@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+import itertools
+import os
+import random
+import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeVar
 
 import pytest
@@ -55,14 +58,26 @@ def _fail(what: str | Callable[[], str], timeout: float, value: object) -> NoRet
     pytest.fail(f"waited {timeout:g} s in vain for: {text} (last seen: {value!r})")
 
 
+def _own_ports() -> Iterator[int]:
+    part = int(re.sub(r"\D", "", os.environ.get("PYTEST_XDIST_WORKER", "")) or PARTS - 1) % PARTS
+    ports = [*range(15_000 + part * PORTS, 15_000 + (part + 1) * PORTS)]
+    random.SystemRandom().shuffle(ports)  # not as ``random`` does, which is seeded alike in every process of a run
+    return itertools.cycle(ports)
+
+
+PARTS, PORTS = 17, 1000
+_PORTS = _own_ports()
+
+
 def free_port() -> int:
     """A TCP port of the loopback interface on which nobody listens now.
 
     Below the range from which systems take the ports of outgoing connections, so that it stays free while a server
-    is restarted; not from ``random``, which is seeded alike in every process of a run.
+    is restarted.  Each process of a run has ports of its own, and gives none twice before all were given: between the
+    look and the server somebody else would take it.
     """
-    while True:
-        port = 15_000 + secrets.randbelow(17_000)
+    for port in _PORTS:
         with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("it goes round for ever")
