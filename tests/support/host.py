@@ -57,23 +57,23 @@ class RecordingHost:
         self.schedules = [*schedules]
         self._changed.set()
 
-    async def wait(self, condition: Callable[[], object], timeout: float = 10.0) -> None:
+    async def wait(self, condition: Callable[[], object], timeout: float = 60.0) -> None:
         """Return as soon as ``condition`` holds; every report makes it look again."""
         async with asyncio.timeout(timeout):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def wait_done(self, n: int, timeout: float = 10.0) -> list[Outcome]:
+    async def wait_done(self, n: int, timeout: float = 60.0) -> list[Outcome]:
         """Wait for ``n`` outcomes altogether; return them in the order of their arrival."""
         await self.wait(lambda: len(self.order) >= n, timeout)
         return [self.outcomes[key] for key in self.order]
 
-    async def wait_declared(self, n: int = 1, timeout: float = 10.0) -> None:
+    async def wait_declared(self, n: int = 1, timeout: float = 60.0) -> None:
         """Wait until ``n`` job types are declared."""
         await self.wait(lambda: len(self.types) >= n, timeout)
 
-    async def wait_text(self, call: Call, text: str, timeout: float = 10.0) -> None:
+    async def wait_text(self, call: Call, text: str, timeout: float = 60.0) -> None:
         """Wait until the log of ``call`` contains ``text``."""
         await self.wait(lambda: text in self.text(call), timeout)
 
