@@ -63,7 +63,7 @@ def test_what_may_not_be_repeated_is_sent_once(client: Client, target_server: Ta
 def test_patience_ends(target_server: TargetServer) -> None:
     target_server.answer("/api/me", problem(503, detail="the database is away", code="database-unavailable"))
     refused = pytest.raises(DatabaseUnavailable, match="the database is away")
-    with Client(target_server.url(), patience_s=0.3) as client, refused as caught:
+    with Client(target_server.url(), patience_s=2) as client, refused as caught:
         client.me()
     assert caught.value.code == "database-unavailable"
     assert len(target_server.requests) > 1
@@ -123,13 +123,6 @@ def test_the_token_goes_with_every_request_and_nowhere_else(client: Client, targ
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(Invalid, match="is no address"):
         Client(url)
-
-
-@pytest.mark.parametrize("url", ["http://ada:canary@127.0.0.1:1", "http://canary@host/", "ftp://a:canary@host"])
-def test_an_address_has_no_password_in_it(url: str) -> None:
-    with pytest.raises(Invalid, match="has a user or a password in it") as raised:
-        Client(url, "token")
-    assert "canary" not in f"{raised.value} {raised.value.hint}"
 
 
 @pytest.mark.parametrize("url", ["http://ada:canary@127.0.0.1:1", "http://canary@host/", "ftp://a:canary@host"])
