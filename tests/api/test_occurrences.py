@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from rota.api.paging import encode_cursor
 from rota.ids import new_id
 from rota.store import occurrences as occurrence_store
 from rota.store.database import Database
@@ -61,3 +62,14 @@ async def test_pages(client: httpx.AsyncClient) -> None:
 async def test_refuses_a_wrong_cursor(client: httpx.AsyncClient, cursor: str) -> None:
     answer = await client.get("/api/schedules/nightly/occurrences", params={"cursor": cursor})
     assert problem(answer, 422)["field"] == "cursor"
+
+
+@pytest.mark.usefixtures("ledger")
+async def test_refuses_a_cursor_that_is_no_number_of_the_database(client: httpx.AsyncClient) -> None:
+    good(await client.put("/api/checks/backup", json={"every": "1h"}))
+    for path in ("/api/schedules/nightly/occurrences", "/api/schedules/nightly/versions", "/api/checks/backup/pings"):
+        for place in ("²", "٣", "-²", "--1", "9" * 19, "-" + "9" * 19, str(1 << 63), "1\n", "1" * 400):
+            answer = await client.get(path, params={"cursor": encode_cursor(place)})
+            assert problem(answer, 422)["field"] == "cursor", (path, place)
+        for place in ((1 << 63) - 1, 1 - (1 << 63), 0):
+            good(await client.get(path, params={"cursor": encode_cursor(str(place))}))

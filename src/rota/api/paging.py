@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -16,6 +17,9 @@ from rota.store.counting import COUNT_CAP
 
 _LONGEST = 3000
 _HINT = "send the nextCursor of the page before"
+_NUMBER = re.compile(r"-?[0-9]{1,19}", re.ASCII)
+_BEYOND = 1 << 63
+"""Databases hold no number as large as this."""
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=200, description="Most items to answer with.")]
 PageNumber = Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="Number of the page, from 1.")]
@@ -44,7 +48,7 @@ class PageQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename
         if self.cursor is None:
             return None
         text = decode_cursor(self.cursor)
-        if not text.removeprefix("-").isdigit() or len(text) > 19:
+        if _NUMBER.fullmatch(text) is None or abs(int(text)) >= _BEYOND:
             raise Invalid("cursor", "is no cursor", hint=_HINT)
         return int(text)
 
