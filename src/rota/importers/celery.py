@@ -4,16 +4,41 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rota.errors import Invalid
 from rota.importers.celery_times import DELTA, FIELDS, UNITS, Rule, crontab, delta, every, from_string
+from rota.importers.celery_tree import (
+    BEAT,
+    LOCAL,
+    MACHINE_ZONE,
+    ZONES,
+    entries,
+    name_in,
+    settings_elsewhere,
+    unseen,
+    zone,
+)
 from rota.importers.found import Collector, Found, Options, decoded, named
-from rota.importers.source import Source, Unknown, called, is_mapping, last_name, members
+from rota.importers.source import Source, Unknown, called
 
-BEAT = ("beat_schedule", "CELERY_BEAT_SCHEDULE", "CELERYBEAT_SCHEDULE")
-ZONES = (("timezone", "CELERY_TIMEZONE"), ("TIME_ZONE",))
+_KEPT = ("task", "args", "kwargs", "options", "relative", "enabled", "one_off")
+"""What becomes part of a schedule, beside the time."""
+_TIMES = ("schedule", "crontab", "interval")
+"""Under which names JSON has the time; those of the database of django-celery-beat are the last two."""
+_PASSED = (
+    *_KEPT,
+    *_TIMES,
+    "timezone",
+    "name",
+    "description",
+    "id",
+    "pk",
+    "last_run_at",
+    "total_run_count",
+    "date_changed",
+)
 
 
 def read(raw: bytes, options: Options) -> Found:
@@ -27,10 +52,10 @@ def read(raw: bytes, options: Options) -> Found:
 
 
 def _read_python(source: Source, collector: Collector) -> None:
-    zone = _zone(source, collector)
-    entries = [(_name(source, key), line, node) for key, line, node in _entries(source)]
-    last = {name: line for name, line, _ in entries}
-    for name, line, node in entries:
+    here = zone(source, collector)
+    found = [(name_in(source, key), line, node) for key, line, node in entries(source)]
+    last = {name: line for name, line, _ in found}
+    for name, line, node in found:
         try:
             if name is None:
                 raise Invalid("", "the name of the entry is not written out")
@@ -39,128 +64,21 @@ def _read_python(source: Source, collector: Collector) -> None:
             fields = dict(source.items(node))
             rule = _python_rule(source, fields["schedule"])
             told: dict[str, Any] = {
-                key: source.value(fields[key])
-                for key in ("task", "args", "kwargs", "options", "relative")
-                if key in fields
+                key: source.value(item) if key in _KEPT else True for key, item in fields.items() if key != "schedule"
             }
         except Invalid as error:
             collector.refuse(line, error)
             continue
-        _take(line, name, rule, told, zone, collector)
-    for line, what in _unseen(source):
+        _take(line, name, rule, told, here, collector)
+    for line, what in unseen(source):
         collector.refuse(line, f"{what}, and nothing of the file is run")
+    for line, what in settings_elsewhere(source):
+        collector.note(f"line {line}: what {what} takes in is not seen; a schedule or a zone in it is not imported")
     for call in source.nodes:
         if isinstance(call, ast.Call) and called(call) == "add_periodic_task":
             collector.refuse(
                 call.lineno, "add_periodic_task: only running the file would tell the task's name; write beat_schedule"
             )
-
-
-def _entries(source: Source) -> list[tuple[ast.expr | None, int, ast.AST]]:
-    """Return key, line and mapping of each mapping with a task and a schedule, wherever it stands."""
-    found: list[tuple[ast.expr | None, int, ast.AST]] = []
-    seen: set[int] = set()
-    for node in source.nodes:
-        for key, value in _pairs(node):
-            mapping = source.resolved(value)
-            if _is_entry(source, mapping):
-                found.append((key, value.lineno, mapping))
-                seen.update(map(id, source.spread(mapping)))
-    found += [
-        (None, node.lineno, node)
-        for node in source.nodes
-        if isinstance(node, (ast.Dict, ast.Call)) and id(node) not in seen and _is_entry(source, node)
-    ]
-    return sorted(found, key=lambda one: one[1])
-
-
-def _unseen(source: Source) -> Iterator[tuple[int, str]]:
-    """Yield what the schedule of the application holds beside entries that are written out."""
-    seen: set[int] = set()
-    for node in source.nodes:
-        if not isinstance(node, ast.Assign):
-            continue
-        is_one = any(isinstance(one, ast.Subscript) and last_name(one.value) in BEAT for one in node.targets)
-        if is_one and not _is_entry(source, source.resolved(node.value)):
-            yield node.lineno, "the entry is not written out"
-    for name, value in _settings(source):
-        if name not in BEAT:
-            continue
-        mappings = source.spread(value)
-        if not mappings:
-            yield value.lineno, f"{name} is not written out"
-        for mapping in [one for one in mappings if id(one) not in seen]:
-            seen.add(id(mapping))
-            for key, item in members(mapping):
-                said = source.resolved(item)
-                if key is None and not is_mapping(said):
-                    yield item.lineno, f"what is taken into {name} here is not written out"
-                elif key is not None and not _is_entry(source, said):
-                    yield item.lineno, "the entry is not written out with task and schedule"
-
-
-def _pairs(node: ast.AST) -> list[tuple[ast.expr | None, ast.expr]]:
-    """Return what a node gives names to."""
-    if isinstance(node, ast.Dict):
-        return [(key, value) for key, value in zip(node.keys, node.values, strict=True) if key is not None]
-    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Subscript):
-        return [(node.targets[0].slice, node.value)]
-    if isinstance(node, ast.Call) and called(node) in ("dict", "update"):
-        return [(ast.Constant(one.arg), one.value) for one in node.keywords if one.arg]
-    return []
-
-
-def _is_entry(source: Source, node: ast.AST) -> bool:
-    """Whether a mapping has a task and a schedule, or one of them beside what cannot be seen."""
-    known = [source.names(one) for one in source.spread(node)]
-    said = [name for name in ("task", "schedule") if any(name in names for names in known)]
-    return len(said) == 2 or (len(said) == 1 and any(None in names for names in known))
-
-
-def _name(source: Source, node: ast.expr | None) -> str | None:
-    try:
-        found = source.value(node) if node is not None else None
-    except Invalid:
-        return None
-    return found if isinstance(found, str) and found else None
-
-
-def _zone(source: Source, collector: Collector) -> str | None:
-    """Return the zone of the application, as Celery chooses: its own setting, else that of Django."""
-    for names in ZONES:
-        said = [_name(source, value) for name, value in _settings(source) if name in names]
-        known = {zone for zone in said if zone is not None}
-        if len(known) == 1:
-            return known.pop()
-        if said and not collector.options.timezone:
-            what = "stands there more than once" if known else "is not written out"
-            collector.note(f"the zone of the application {what}, and UTC is taken: say it with --tz")
-        if said:
-            return None
-    local = any(
-        name in ("enable_utc", "CELERY_ENABLE_UTC") and isinstance(value, ast.Constant) and value.value is False
-        for name, value in _settings(source)
-    )
-    if local and not collector.options.timezone:
-        collector.note("enable_utc is off, so beat takes the zone of its machine, and Rota UTC: say it with --tz")
-    return None
-
-
-def _settings(source: Source) -> Iterator[tuple[str, ast.expr]]:
-    """Yield what may be settings of the application."""
-    for node in source.nodes:
-        if isinstance(node, ast.Assign):
-            yield from ((last_name(target), node.value) for target in node.targets)
-        elif isinstance(node, (ast.AnnAssign, ast.AugAssign)) and node.value is not None:
-            yield last_name(node.target), node.value
-        elif isinstance(node, ast.Call) and called(node) in ("update", "Celery", "dict"):
-            yield from ((one.arg, one.value) for one in node.keywords if one.arg)
-            for given in node.args:
-                yield from (
-                    (key.value, value)
-                    for key, value in _pairs(given)
-                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
-                )
 
 
 def _python_rule(source: Source, node: ast.expr) -> Rule:
@@ -205,41 +123,81 @@ def _read_json(text: str, collector: Collector) -> None:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Invalid("FILE", f"is not JSON: {error}") from None
+    here = _json_zone(found, collector) if isinstance(found, dict) else None
     if isinstance(found, dict):
-        found = next((found[key] for key in ("beat_schedule", "CELERY_BEAT_SCHEDULE") if key in found), found)
-    zone = None
+        found = next((found[key] for key in BEAT if key in found), _without_settings(found))
+    if not isinstance(found, (dict, list)):
+        raise Invalid("FILE", "holds neither an object nor a list of entries")
     named_ones = found.items() if isinstance(found, dict) else ((None, one) for one in found)
     for number, (name, one) in enumerate(named_ones, 1):
         try:
             if not isinstance(one, Mapping):
                 raise Invalid("", "is no object with task and schedule")
-            rule = _json_rule(one)
+            rule, said_zone = _json_rule(one)
             title = name or one.get("name")
             if not isinstance(title, str) or not title:
                 raise Invalid("", "has no name")
         except Invalid as error:
             collector.refuse(number, error)
             continue
-        _take(number, title, rule, one, zone, collector)
+        if "cron" in rule[0] and not (said_zone or here or collector.options.timezone):
+            collector.note("times for which the file says no timezone are taken for UTC, as Celery does: see --tz")
+        _take(number, title, rule, one, said_zone or here, collector)
 
 
-def _json_rule(one: Mapping[str, Any]) -> Rule:
-    said = one.get("schedule", one.get("crontab", one.get("interval")))
-    if isinstance(said, Mapping):
-        kind = said.get("__type__", said.get("type"))
-        body = said.get("crontab") if isinstance(said.get("crontab"), Mapping) else said
-        if kind == "solar" or "event" in said:
-            raise Invalid("", "solar: Rota knows no sun; give times of the clock")
-        if isinstance(body, Mapping) and any(name in body for name in FIELDS):
-            return crontab({name: body[name] for name in FIELDS if name in body})
-        if "every" in said and "period" in said:
-            return every(delta({str(said["period"]): said["every"]} if said["period"] in UNITS else {"": None}))
-        known = {name: value for name, value in said.items() if name in (*DELTA,)}
-        if known:
-            return every(delta(known))
+def _without_settings(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what may be entries: an entry may have the name of a setting, and is an object then."""
+    names = [name for group in (*ZONES, LOCAL) for name in group]
+    return {name: one for name, one in found.items() if name not in names or isinstance(one, Mapping)}
+
+
+def _json_zone(found: Mapping[str, Any], collector: Collector) -> str | None:
+    """Return the zone beside the entries; raises Invalid for one that is no text."""
+    for name in [name for group in ZONES for name in group]:
+        said = found.get(name)
+        if isinstance(said, str) and said:
+            return said
+        if said not in (None, "") and not isinstance(said, Mapping):
+            raise Invalid("FILE", f"{name} is no name of a zone")
+    if any(found.get(name) is False for name in LOCAL) and not collector.options.timezone:
+        collector.note(MACHINE_ZONE)
+    return None
+
+
+def _json_rule(one: Mapping[str, Any]) -> tuple[Rule, str | None]:
+    """Return the rule, and the zone that the entry itself says."""
+    times = [one[name] for name in _TIMES if one.get(name) is not None]
+    if len(times) != 1:
+        raise Invalid("", f"says {'no time' if not times else 'more than one time'}: {', '.join(_TIMES)}")
+    said, here = times[0], one.get("timezone")
     if isinstance(said, str):
-        return from_string(said)
-    return every(said)
+        rule = from_string(said)
+    elif isinstance(said, Mapping):
+        body = said["crontab"] if isinstance(said.get("crontab"), Mapping) else said
+        here = next((part["timezone"] for part in (body, said) if part.get("timezone") is not None), here)
+        rule = _json_object(said, body)
+    else:
+        rule = every(said)
+    if here is not None and (not isinstance(here, str) or not here):
+        raise Invalid("timezone", f"{str(here)[:60]!r} is no name of a zone")
+    return rule, here
+
+
+def _json_object(said: Mapping[str, Any], body: Mapping[str, Any]) -> Rule:
+    if "solar" in (said.get("__type__"), said.get("type")) or "event" in said:
+        raise Invalid("", "solar: Rota knows no sun; give times of the clock")
+    aside = ("__type__", "type", "timezone", "id", "pk", "relative", "human_readable", "crontab")
+    fields = {name: value for name, value in body.items() if name not in aside}
+    if "every" in fields and "period" in fields:
+        return every(delta({str(said["period"]): said["every"]} if said["period"] in UNITS else {"": None}))
+    unknown = next((name for name in fields if name not in (*FIELDS, *DELTA)), None)
+    if unknown is not None:
+        raise Invalid("", f"the schedule says {unknown[:40]!r}, which is neither of crontab nor of timedelta")
+    if fields and all(name in FIELDS for name in fields):
+        return crontab(fields)
+    if fields and all(name in DELTA for name in fields):
+        return every(delta(fields))
+    raise Invalid("", "the schedule is neither seconds nor a crontab")
 
 
 def _take(line: int, name: str, rule: Rule, said: Mapping[str, Any], zone: str | None, collector: Collector) -> None:
@@ -250,6 +208,9 @@ def _take(line: int, name: str, rule: Rule, said: Mapping[str, Any], zone: str |
             raise Invalid("", "args, kwargs or options are no list and mappings")
         if args and kwargs:
             raise Invalid("", "args and kwargs together: a job has either", hint="name all arguments")
+        switches = {name: said.get(name) for name in ("enabled", "one_off")}
+        if wrong := [name for name, value in switches.items() if value not in (None, True, False)]:
+            raise Invalid("", f"{wrong[0]} is neither true nor false")
         target = {"kind": "celery", "task": said.get("task")}
         queue = options.get("queue")
         target |= {"queue": queue} if queue is not None else {}
@@ -260,10 +221,13 @@ def _take(line: int, name: str, rule: Rule, said: Mapping[str, Any], zone: str |
         return
     unused = sorted(str(one) for one in options if one not in ("queue", "expires"))
     warnings = [f"options that Rota does not take over: {', '.join(unused)[:200]}"] if unused else []
+    if ignored := sorted(str(name) for name in said if name not in _PASSED and said[name] not in (None, "", {}, [])):
+        warnings.append(f"not taken over: {', '.join(ignored)[:200]}")
     if said.get("relative"):
         warnings.append("relative: Rota's intervals keep their own grid")
     collector.add(
         line, named(name), rule[0], target,
         schedule=rule[1], timezone=zone, warnings=warnings,
         args=list(args) or dict(kwargs) or None, expiresIn=expires, overlap="allow", catchup="latest",
+        paused=True if switches["enabled"] not in (None, True) else None, maxRuns=1 if switches["one_off"] else None,
     )  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import sys
 from datetime import UTC, date, datetime, time
 from typing import Any
 
 from rota.errors import Invalid
-from rota.importers.dialects import both_days, either_day
+from rota.importers.dialects import both_days, croniter_days
 from rota.importers.found import Collector, Found, Options, digest, named, slug
-from rota.importers.source import Source, Unknown, called, last_name
+from rota.importers.source import Source, Unknown, called, dotted, last_name, shown
 
 CALLS = {
     "cron": ("cron_string", "func", "args", "kwargs", "repeat", "queue_name", "id"),
@@ -43,24 +44,46 @@ def read(raw: bytes, options: Options) -> Found:
         name = called(node)
         if name in ONCE:
             collector.refuse(node.lineno, f"{name}: one run at some time is no schedule; let it come, or enqueue it")
-        elif name in CALLS and (said := _arguments(node, name)) is not None:
+        elif name in CALLS:
             try:
-                _take(source, node.lineno, name, said, collector)
+                said = _arguments(source, node, name)
+                if said is not None:
+                    _take(source, node.lineno, name, said, collector)
             except Invalid as error:
                 collector.refuse(node.lineno, error)
     return collector.found
 
 
-def _arguments(node: ast.Call, name: str) -> dict[str, ast.expr] | None:
-    """Return the arguments by their names; None for a call that is another of that name."""
+def _arguments(source: Source, node: ast.Call, name: str) -> dict[str, ast.expr] | None:
+    """Return the arguments by their names; None for a call that is another of that name.
+
+    Raises Unknown where a ``*`` or ``**`` hides which it is.
+    """
     names = CALLS[name]
-    if len(node.args) > len(names) or any(isinstance(one, ast.Starred) for one in node.args):
+    spread = [one for one in node.args if isinstance(one, ast.Starred)]
+    spread_out = [one.value for one in node.keywords if one.arg is None]
+    if (spread or spread_out) and _is_elsewhere(source, node):
+        return None
+    if spread:
+        raise Unknown(node, f"{shown(node)}: its arguments are not written out, and nothing of the file is run")
+    if len(node.args) > len(names):
         return None
     found: dict[str, ast.expr] = dict(zip(names, node.args, strict=False))
+    for mapping in spread_out:
+        found |= source.items(mapping)
     found |= {one.arg: one.value for one in node.keywords if one.arg}
     if "func" not in found or not {"cron_string", "interval", "every_seconds", "cron"} & set(found):
         return None
     return found
+
+
+def _is_elsewhere(source: Source, node: ast.Call) -> bool:
+    """Whether a call is of something that makes no schedules: the file's own function, ``atexit.register``, Django."""
+    first = (dotted(node.func) or ("",))[0]
+    if isinstance(node.func, ast.Name) and first in source.defined:
+        return True
+    package = source.imports.get(first, "").partition(".")[0]
+    return package in sys.stdlib_module_names or package == "django"
 
 
 def _take(source: Source, line: int, call: str, said: dict[str, ast.expr], collector: Collector) -> None:
@@ -116,7 +139,7 @@ def _cron(call: str, cron: str) -> dict[str, Any]:
         if not cron.startswith("@") and len(cron.split()) != 5:
             raise Invalid("", "an expression of rq-scheduler with years or seconds; write five fields")
         return both_days(cron)
-    return {"cron": either_day(cron), **({"seconds": "last"} if len(cron.split()) == 6 else {})}
+    return {"cron": croniter_days(cron), **({"seconds": "last"} if len(cron.split()) == 6 else {})}
 
 
 def _start(source: Source, said: dict[str, ast.expr], warnings: list[str]) -> str | None:
