@@ -197,6 +197,35 @@ def test_a_command_is_not_taken_for_a_user() -> None:
     assert (forced.user, forced.command, "user" in forced.definition["target"]) == ("alice", "make", False)
 
 
+@pytest.mark.parametrize("command", ["nginx -s reload", "nginx reload", "rails runner x", "jenkins start", "list all"])
+def test_a_program_is_not_taken_for_a_user(command: str) -> None:
+    first = command.partition(" ")[0]
+    found = read(f"0 0 * * * {command}\n30 1 * * * backup now\n")
+    assert [(one.user, one.command) for one in found.entries] == [(None, command), (None, "backup now")]
+    assert any(f"{first} taken for a program: --system" in note for note in found.notes) == (
+        "-s" not in command  # which no user stands before
+    )
+    said = crontab.read(f"0 0 * * * {command}\n".encode(), Options(), form="system")
+    assert said.entries[0].user == first and said.notes == read("0 0 * * * x").notes
+
+
+def test_a_guess_names_the_way_out() -> None:
+    assert any("--user if it is the command" in note for note in read("0 1 * * * root make all\n").notes)
+    assert read("0 1 * * * root -b -q macro.C\n").entries[0].user is None  # no command begins with a minus
+
+
+def test_a_random_delay_is_told() -> None:
+    assert any("RANDOM_DELAY" in note for note in read("RANDOM_DELAY=45\n0 1 * * * a\n").notes)
+    assert not any("RANDOM_DELAY" in note for note in read("RANDOM_DELAY=0\n0 1 * * * a\n").notes)
+
+
+def test_an_empty_zone_is_none() -> None:
+    found = read("CRON_TZ=\nTZ=Asia/Tokyo\n0 1 * * * a\n")
+    assert found.entries[0].timezone == "UTC" and any("taken for UTC" in note for note in found.notes)
+    assert "TZ is for the command alone" in found.entries[0].warnings[0]
+    assert only("CRON_TZ=\n0 1 * * * a", timezone="Asia/Tokyo").timezone == "Asia/Tokyo"
+
+
 def test_odd_bytes() -> None:
     found = read(b"0 1 * * * caf\xc3\xa9 \xe2\x82\xac\n0 2 * * * \xff\n0 3 * * * a\0b\n0 4 * * * last")
     assert [one.command for one in found.entries] == ["café €", "last"]
@@ -213,9 +242,11 @@ def test_ids_stay_when_times_and_neighbours_change() -> None:
     before = {one.command: one.id for one in read("0 1 * * * /opt/a.sh -x\n0 2 * * * b\n").entries}
     after = {one.command: one.id for one in read("0 9 * * * new\nX=1\n5 2 * * * b\n7 1 * * * /opt/a.sh -x\n").entries}
     assert {name: after[name] for name in before} == before
-    twice = [one.id for one in read("0 1 * * * a\n0 2 * * * a\n").entries]
-    assert twice[1] == f"{twice[0]}-2"
-    assert only("0 1 * * * a", prefix="web1-").id == f"web1-{twice[0]}"
+    once = only("0 1 * * * a").id
+    twice = {one.schedule: one.id for one in read("0 1 * * * a\n0 2 * * * a\n").entries}
+    assert twice == {one.schedule: one.id for one in read("0 2 * * * a\n0 1 * * * a\n").entries}
+    assert len({once, *twice.values()}) == 3
+    assert only("0 1 * * * a", prefix="web1-").id == f"web1-{once}"
 
 
 def test_2000_lines_take_seconds_at_most() -> None:

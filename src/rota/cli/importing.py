@@ -20,10 +20,11 @@ from rota.cli.terminal import safe_line
 from rota.errors import Invalid, NotFound, SchemaMismatch
 from rota.importers import celery, crontab, heroku, kubernetes, rq
 from rota.importers.found import Entry, Found, Options
+from rota.importers.kept import keep_ids
 from rota.store.migrate import version
 
 if TYPE_CHECKING:
-    from rota.client import Client, Json
+    from rota.client import Json
 
 MOST_BYTES = 1_500_000
 """Of one request: a service takes 2 MiB by default."""
@@ -142,7 +143,9 @@ def _apply(ctx: click.Context, found: Found, source: str, said: Mapping[str, Any
     changes: list[Json] = []
     try:
         with connect(ctx, makes_database=not dry_run) as client:
-            parts = _parts(_schedules(client, found.entries, shadow=said["shadow"]))
+            known = list(client.schedules())
+            found.entries = keep_ids(found.entries, [one for one in known if one["source"] == source])
+            parts = _parts(_schedules({str(one["id"]) for one in known}, found.entries, shadow=said["shadow"]))
             if said["prune"] and (len(parts) > 1 or found.errors):
                 raise Invalid("--prune", "needs a file without refused lines that fits into one request")
             asked = {"source": source, "prune": said["prune"], "takeOver": said["take_over"]}
@@ -193,9 +196,8 @@ def _all_new(found: Found, source: str) -> tuple[Json, list[Json]]:
     return {"source": source, "changes": changes}, changes
 
 
-def _schedules(client: Client, entries: list[Entry], *, shadow: bool) -> dict[str, Json]:
+def _schedules(known: set[str], entries: list[Entry], *, shadow: bool) -> dict[str, Json]:
     """Return the schedules; ``shadow`` is for new ones: those that are there stay live, or in it, as they are."""
-    known = {str(one["id"]) for one in client.schedules()} if shadow else set()
     return {
         one.id: {**one.definition, "shadow": True} if shadow and one.id not in known else dict(one.definition)
         for one in entries

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -89,6 +90,8 @@ class Collector:
         self.options = options
         self.found = Found()
         self._taken: set[str] = set()
+        self._places: dict[str, list[tuple[int, str]]] = {}
+        """Of each name its entries, with the ids that they have where it stands more than once."""
 
     def refuse(self, line: int, reason: str | Invalid) -> None:
         """Note a line that is not imported; an error of a check is told without the part that nobody wrote."""
@@ -116,18 +119,20 @@ class Collector:
     ) -> None:
         """Take an entry, or refuse it.
 
-        ``name`` becomes its id; ``rule`` is ``{"cron": …}`` or ``{"every": …}``, ``fields`` are others of the schedule.
+        ``name`` becomes its id, with the time where it stands more than once; ``rule`` is ``{"cron": …}`` or
+        ``{"every": …}``, ``fields`` are others of the schedule.
         """
         if len(self.found.entries) >= MOST_ENTRIES:
             raise Invalid("FILE", f"has more than {MOST_ENTRIES:,} entries", hint="import it in parts")
         zone = timezone or self.options.timezone or "UTC"
-        schedule_id = self._id(name)
+        plain = f"{self.options.prefix}{name}"[: MAX_NAME - 8]
+        timed = f"{plain[: MAX_NAME - 24]}-{digest(plain, json.dumps(rule, sort_keys=True), timezone or '')}"
         try:
-            _check(schedule_id, rule, zone, target)
+            _check(plain, rule, zone, target)
         except Invalid as error:
             self.refuse(line, error)
             return
-        self._taken.add(schedule_id)
+        schedule_id = self._id(plain, timed)
         self.found.entries.append(
             Entry(
                 line=line,
@@ -159,13 +164,25 @@ class Collector:
         }
         return {name: value for name, value in said.items() if value is not None}
 
-    def _id(self, name: str) -> str:
-        """Return an id that nobody has: the name, and where it is there already its number."""
-        first = f"{self.options.prefix}{name}"[: MAX_NAME - 8]
-        found, number = first, 1
+    def _id(self, plain: str, timed: str) -> str:
+        """Return the id of the next entry: its name, and once that stands again the time too.
+
+        The place would not do: a line that is deleted would pass its id on to the next one.
+        """
+        places = self._places.setdefault(plain, [])
+        if len(places) == 1:
+            place, first = places[0]
+            entries = self.found.entries
+            entries[place] = msgspec.structs.replace(entries[place], id=self._free(first))
+        places.append((len(self.found.entries), timed))
+        return self._free(timed if len(places) > 1 else plain)
+
+    def _free(self, wanted: str) -> str:
+        found, number = wanted, 1
         while found in self._taken:
             number += 1
-            found = f"{first}-{number}"
+            found = f"{wanted}-{number}"
+        self._taken.add(found)
         return found
 
 
