@@ -14,6 +14,7 @@ from rota.store.database import Database, Tx
 from rota.store.rollups import BOUNDS, Rollup
 from tests.store import builders
 from tests.store.builders import DAY, HOUR, SECOND
+from tests.support.clock import hand_clock
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +148,29 @@ def test_a_clock_set_back_stops_nothing(db: Database) -> None:
     db.run(lambda tx: meta.put(tx, rollups.PLACE, str(tx.now() - SECOND)))
     sum_up(db)
     assert counted(db) == {("default", "report", "completed"): 1}
+
+
+def test_what_ends_after_the_clock_was_set_back_is_counted(
+    migrated: None, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollups, "LATEST_US", 5 * SECOND)
+    with hand_clock(database_url) as clock:
+        db = clock.open()
+
+        def end_one() -> None:
+            builders.end(db, worker, builders.run_one(db, worker))
+            clock.turn(10 * SECOND)
+            sum_up(db)
+
+        worker = builders.register(db, lease_us=3 * DAY)
+        clock.turn(DAY)
+        end_one()
+        clock.turn(-DAY)
+        sum_up(db)
+        for hours in range(1, 27):
+            end_one()
+            assert sum(counted(db).values()) == 1 + hours + (hours > 24)  # the one that was ahead counts twice
+            clock.turn(HOUR)
 
 
 def test_measures_waiting_and_running(db: Database) -> None:

@@ -167,6 +167,8 @@ def ended(tx: Tx) -> Ended | None:
     now = tx.now()
     until = now - LATEST_US
     after = _place(tx, now)
+    if after > max(now, until):  # the clock was set back: sum up from here, not from when the old time has come again
+        return Ended(until, until, {}, {}, {}, more=False)
     first = min((row[0] for row in tx.rows(NEXT, {"after": after, "until": until})), default=None)
     if first is None:
         return None
@@ -196,7 +198,7 @@ def store(tx: Tx, found: Ended) -> bool:
 def _place(tx: Tx, now: int) -> int:
     """Return up to when all is summed up."""
     held = meta.get(tx, PLACE)
-    return now - FIRST_US if held is None else min(int(held), now)  # the clock may have been set back
+    return now - FIRST_US if held is None else int(held)
 
 
 def _hold_place(tx: Tx) -> int:
