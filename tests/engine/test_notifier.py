@@ -170,6 +170,44 @@ def test_a_storm_is_folded_into_one_summary(
     assert titles(target_server, "/a")[-1] == "Later"
 
 
+def test_a_clock_set_back_silences_no_channel_that_pauses(
+    db: Database, clock: HandClock, make: Make, target_server: TargetServer
+) -> None:
+    target_server.answer("/a", Answer(500), Answer())
+    notifier = make("/a")
+    tell(db, "First")
+    notifier.deliver("webhook #1")
+    assert db.read(lambda tx: channels.due(tx, ["webhook #1"], tx.now())) == []
+    clock.turn(-3 * HOUR)
+    assert db.read(lambda tx: channels.due(tx, ["webhook #1"], tx.now())) == ["webhook #1"]
+    notifier.deliver("webhook #1")
+    assert titles(target_server, "/a") == ["First", "First"]
+
+
+def test_a_clock_set_back_frees_a_channel_whose_sender_died(db: Database, clock: HandClock, make: Make) -> None:
+    make("/a")
+    tell(db, "First")
+    assert db.run(lambda tx: channels.take(tx, "webhook #1", "another", tx.now(), LEASE_US))
+    assert db.read(lambda tx: channels.due(tx, ["webhook #1"], tx.now())) == []
+    clock.turn(-3 * HOUR)
+    assert db.read(lambda tx: channels.due(tx, ["webhook #1"], tx.now())) == ["webhook #1"]
+    assert db.run(lambda tx: channels.take(tx, "webhook #1", "a third", tx.now(), LEASE_US))
+
+
+def test_what_was_sent_before_the_clock_was_set_back_is_not_of_the_last_minute(
+    db: Database, clock: HandClock, make: Make, target_server: TargetServer
+) -> None:
+    notifier = make("/a")
+    for number in range(MOST_A_MINUTE):
+        tell(db, f"Notice {number}")
+        notifier.deliver("webhook #1")
+        clock.turn(10 * SECOND)
+    clock.turn(-3 * HOUR)
+    tell(db, "Later"), tell(db, "Last")
+    notifier.deliver("webhook #1")
+    assert titles(target_server, "/a")[MOST_A_MINUTE:] == ["Later", "Last"]
+
+
 def test_a_test_goes_first_once_and_not_again(
     db: Database, clock: HandClock, make: Make, target_server: TargetServer
 ) -> None:

@@ -21,7 +21,7 @@ LEASE_US = 40_000_000
 MINUTE_US = 60_000_000
 MOST_A_MINUTE = 10
 """Messages to one channel within a minute; the last of them tells of all that waits."""
-BACKOFF_US = (5_000_000, 600_000_000)
+BACKOFF_US = (5_000_000, channels.LONGEST_US)
 """First and longest pause after a failure."""
 GIVE_UP_US = 6 * 3_600_000_000
 POISON = 5
@@ -89,10 +89,11 @@ class Round:
         if tests:
             return Plan(message_of(tests[0].notice, self._public_url), tests[:1])
         state = next((one for one in channels.listed(tx, now) if one.name == name), None)
-        if state is None or state.next_at > now:
+        if state is None or state.is_paused(now):
             return None
         pending = deliveries.waiting(tx, name)
-        recent = deliveries.sent_since(tx, name, now - MINUTE_US, MOST_A_MINUTE)
+        since = deliveries.sent_since(tx, name, now - MINUTE_US, MOST_A_MINUTE)
+        recent = [at for at in since if at <= now]  # the others were sent before the clock was set back
         if pending and len(recent) >= MOST_A_MINUTE:
             channels.pause(tx, name, recent[0] + MINUTE_US)
             return None

@@ -11,6 +11,8 @@ from rota.store.sql import batch
 
 GONE_US = 600_000_000
 """A channel that no process has told of for so long is in no settings any more."""
+LONGEST_US = 600_000_000
+"""No channel is left alone for longer: what says so was written before the clock was set back."""
 
 
 class ChannelState(msgspec.Struct, frozen=True):
@@ -28,6 +30,10 @@ class ChannelState(msgspec.Struct, frozen=True):
     """In a row."""
     error: str | None
     """Of the last failure, without secrets."""
+
+    def is_paused(self, now: int) -> bool:
+        """Tell whether it is left alone at the moment."""
+        return now < self.next_at <= now + LONGEST_US
 
 
 COLUMNS = columns(ChannelState.__struct_fields__)
@@ -65,7 +71,8 @@ def waiting(tx: Tx) -> dict[str, int]:
 
 TAKE = """
 UPDATE rota_channels SET busy_by = :by, busy_until = CAST(:until AS bigint)
-WHERE name = :name AND (coalesce(busy_until, 0) <= CAST(:now AS bigint) OR busy_by = :by)
+WHERE name = :name AND (coalesce(busy_until, 0) NOT BETWEEN CAST(:now AS bigint) + 1 AND CAST(:until AS bigint)
+  OR busy_by = :by)
 """
 
 
@@ -82,9 +89,9 @@ def leave(tx: Tx, name: str, by: str) -> None:
 
 DUE = """
 SELECT c.name FROM rota_channels c WHERE c.name IN (SELECT u.name FROM {rows|u|batch|name text})
-  AND coalesce(c.busy_until, 0) <= CAST(:now AS bigint)
+  AND coalesce(c.busy_until, 0) NOT BETWEEN CAST(:now AS bigint) + 1 AND CAST(:latest AS bigint)
   AND (EXISTS (SELECT 1 FROM rota_deliveries d WHERE d.channel = c.name AND d.state = 'pending' AND d.kind = 'test')
-    OR c.next_at <= CAST(:now AS bigint)
+    OR c.next_at NOT BETWEEN CAST(:now AS bigint) + 1 AND CAST(:latest AS bigint)
       AND EXISTS (SELECT 1 FROM rota_deliveries d WHERE d.channel = c.name AND d.state = 'pending'))
 ORDER BY c.name
 """
@@ -92,7 +99,8 @@ ORDER BY c.name
 
 def due(tx: Tx, names: Iterable[str], now: int) -> list[str]:
     """Return those of the channels that something waits for, that may be tried now and that nobody sends to."""
-    return [row[0] for row in tx.rows(DUE, {"batch": batch([{"name": name} for name in names]), "now": now})]
+    params = {"batch": batch([{"name": name} for name in names]), "now": now, "latest": now + LONGEST_US}
+    return [row[0] for row in tx.rows(DUE, params)]
 
 
 def works(tx: Tx, name: str, now: int) -> int | None:
