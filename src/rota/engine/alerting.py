@@ -33,7 +33,7 @@ MOST_AT_ONCE = 4
 SWITCHED_OFF = "the monitor was switched off"
 
 History = Mapping[str, tuple[int | None, int]]
-"""By monitor: when its last incident was opened (µs UTC), and how many were in the last hour."""
+"""By monitor: since when the latest of its incidents in the last hour was so (µs UTC), and how many these were."""
 
 
 class Book(msgspec.Struct):
@@ -124,7 +124,7 @@ class _Decision:
                 alert.closing, alert.gone_at, alert.closed_at = SWITCHED_OFF, self._now, self._now
             elif alert.gone_at is None or alert.gone_at > self._now:
                 alert.gone_at = self._now
-            elif self._now - alert.gone_at >= self._clear_us(name):
+            elif self._now - alert.gone_at >= self._clear_us(name) and not self._waits(alert):
                 alert.closed_at = self._now
             if alert.closed_at is not None:
                 closed.append(alert)
@@ -138,6 +138,11 @@ class _Decision:
         alert.subject_kind, alert.subject_id = one.subject.kind, one.subject.id
         if not 0 <= self._now - alert.seen_at < SEEN_EVERY_US:
             alert.seen_at = self._now
+
+    def _waits(self, alert: Alert) -> bool:
+        """Tell whether it has passed, and people are to hear of it all the same, as soon as there is room."""
+        one = self._found.get(alert.monitor_id)
+        return one is not None and one.passed and not alert.tellings and alert.held_by is None
 
     def _clear_us(self, name: str) -> int:
         count = self._history.get(name, (None, 1))[1]
@@ -171,7 +176,7 @@ class _Decision:
     def _tell(self) -> tuple[list[Notice], list[Alert]]:
         fresh, again = [], []
         for name, alert in self._open.items():
-            if alert.held_by is not None or alert.gone_at is not None:
+            if alert.held_by is not None or (alert.gone_at is not None and not self._waits(alert)):
                 continue
             realert = self._view.sayings.of(name).realert_us
             if alert.told_at is None:

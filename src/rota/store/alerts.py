@@ -94,14 +94,14 @@ def change(tx: Tx, found: Sequence[Alert]) -> None:
 
 
 HISTORY = """
-SELECT u.id, (SELECT max(a.opened_at) FROM rota_alerts a WHERE a.monitor_id = u.id),
+SELECT u.id, (SELECT max(a.since_at) FROM rota_alerts a WHERE a.monitor_id = u.id AND a.opened_at >= :since),
   (SELECT count(*) FROM rota_alerts a WHERE a.monitor_id = u.id AND a.opened_at >= :since)
 FROM {rows|u|batch|id text}
 """
 
 
 def history(tx: Tx, monitor_ids: Sequence[str], since_us: int) -> dict[str, tuple[int | None, int]]:
-    """Return by monitor when its last incident was opened, and how many were since then."""
+    """Return by monitor since when the latest incident that was opened since then was so, and how many were."""
     if not monitor_ids:
         return {}
     params = {"batch": batch([{"id": one} for one in monitor_ids]), "since": since_us}
