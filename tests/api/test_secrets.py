@@ -9,7 +9,7 @@ import pytest
 
 from rota.sealing import new_key
 from rota.settings import Settings
-from tests.api.calls import Api, good, problem, settings_of
+from tests.api.calls import COMMAND, Api, good, problem, settings_of
 from tests.store import builders
 
 KEY = new_key()
@@ -89,6 +89,16 @@ async def test_one_that_is_named_is_not_deleted_and_one_that_is_not_there_not_na
     await client.delete("/api/job-types/pay")
     assert (await client.delete("/api/secrets/stripe")).status_code == 204
     problem(await client.delete("/api/secrets/stripe"), 404)
+
+
+async def test_no_schedule_goes_back_to_one_that_is_gone(client: httpx.AsyncClient) -> None:
+    target = {"kind": "http", "url": "http://x/", "auth": {"type": "bearer", "token": "{{secret.stripe}}"}}
+    await put(client)
+    for one in (target, COMMAND):
+        good(await client.put("/api/schedules/pay", json={"every": "1h", "target": one}))
+    assert (await client.delete("/api/secrets/stripe")).status_code == 204
+    found = refused(await client.post("/api/schedules/pay/rollback", json={"version": 1}), "target.auth.token")
+    assert found["detail"] == "target.auth.token: there is no secret stripe"
 
 
 async def test_keys_are_rotated(api: Api, client: httpx.AsyncClient, database_url: str) -> None:

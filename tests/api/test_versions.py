@@ -169,6 +169,29 @@ class TestRights:
         again = good(await admin.put(PATH, json={**NIGHTLY, "target": SECRET, "cron": "0 5 * * *"}))
         assert again["version"] == 2
 
+    async def test_an_operator_goes_back_around_a_target(self, api: Api, client: httpx.AsyncClient) -> None:
+        other = {"kind": "command", "command": ["false"]}
+        for change in ({}, {"target": other}, {"target": other, "note": "new"}):
+            await put(client, **change)
+        async with api.as_role("operator") as operator:
+            found = problem(await operator.post(f"{PATH}/rollback", json={"version": 1}), 403)
+            assert found["hint"] == "a target of its own takes the role admin; the token has operator"
+            assert good(await operator.get(PATH))["target"]["command"] == ["false"]
+            assert good(await operator.post(f"{PATH}/rollback", json={"version": 2}))["note"] is None
+            await client.delete(PATH)
+            for version in (1, 2):
+                problem(await operator.post(f"{PATH}/rollback", json={"version": version}), 403)
+            problem(await operator.get(PATH), 404)
+        assert good(await client.post(f"{PATH}/rollback", json={"version": 1}))["target"]["command"] == ["true"]
+
+    async def test_an_operator_goes_back_to_a_job_type(self, small: Api, admin: httpx.AsyncClient) -> None:
+        good(await admin.put("/api/job-types/clean", json={"target": COMMAND}))
+        await put(admin, target=None, jobType="clean")
+        await put(admin)
+        async with small.as_role("operator") as operator:
+            found = good(await operator.post(f"{PATH}/rollback", json={"version": 1}))
+            assert (found["jobType"], found["target"]) == ("clean", None)
+
     async def test_a_viewer_looks(self, small: Api, admin: httpx.AsyncClient) -> None:
         await put(admin)
         async with small.as_role("viewer") as viewer:

@@ -10,7 +10,7 @@ import msgspec
 from rota.actions import calendars, ownership, present, rules, secrets
 from rota.actions import schedules as schedule_actions
 from rota.actions.definition import Draft, Maker
-from rota.actions.specs import Caller, ScheduleIn
+from rota.actions.specs import Caller, ScheduleIn, given
 from rota.actions.targets import with_secrets_of
 from rota.errors import Invalid
 from rota.jsontext import check_name, is_said
@@ -63,7 +63,7 @@ def look(tx: Tx, schedule_id: str, spec: ScheduleIn, caller: Caller, settings: S
     known = types.named(tx, [spec.job_type] if spec.job_type and "\0" not in spec.job_type else [])
     if old is not None:
         spec = msgspec.structs.replace(spec, target=with_secrets_of(old.target, spec.target))
-    schedule_actions.check_right(spec, old, caller)
+    schedule_actions.check_right(given(spec.target), old, caller)
     draft = Maker(known, caller, settings, tx.now()).draft(schedule_id, spec, old)
     if not draft.unchanged:
         ownership.check(draft, take_over=spec.take_over)

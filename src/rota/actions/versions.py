@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from rota.actions import ownership, schedules
+from rota.actions import ownership, schedules, secrets
 from rota.actions.definition import Maker
 from rota.actions.schedules import Saved
 from rota.actions.specs import Caller, RollbackIn
@@ -46,10 +46,12 @@ def roll_back(tx: Tx, schedule_id: str, spec: RollbackIn, caller: Caller, settin
     draft = maker.back(schedule_id, wanted.definition, old)
     if old is not None and draft.unchanged:
         return old
+    schedules.check_right(draft.schedule.target, old, caller)
     if old is not None and old.owner != "api":
         if not spec.take_over:
             ownership.refuse(old)
         draft.schedule.owner, draft.schedule.source = "api", None
+    secrets.check_known(tx, [draft.schedule.target])
     saved = schedules.store(tx, [draft], caller, "rolledBack", f"to version {spec.version}")
     found: Saved | None = saved.get(schedule_id)
     if found is None:

@@ -117,7 +117,8 @@ async def get_version(context: Context) -> Response:
 async def roll_back(context: Context) -> Response:
     """Make a schedule again what it was in a version, as its next version.
 
-    One that was deleted comes back. It stays paused or not, as it is, and nothing that ran runs again.
+    One that was deleted comes back. It stays paused or not, as it is, and nothing that ran runs again. A target of its
+    own takes an admin where it is another than that of now.
     """
     schedule_id, spec = context.path("id"), await context.body(RollbackIn)
     caller, settings = context.caller, context.settings

@@ -1568,7 +1568,8 @@ export interface paths {
         put?: never;
         /**
          * Make a schedule again what it was in a version, as its next version
-         * @description One that was deleted comes back. It stays paused or not, as it is, and nothing that ran runs again.
+         * @description One that was deleted comes back. It stays paused or not, as it is, and nothing that ran runs again. A target of its
+         *     own takes an admin where it is another than that of now.
          */
         post: operations["rollBackSchedule"];
         delete?: never;

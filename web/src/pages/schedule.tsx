@@ -33,7 +33,7 @@ export default function Schedule() {
   if (!data) {
     return (
       <Page title={id} crumbs={CRUMBS}>
-        {error ? <><ErrorNote error={error} retry={() => void refetch()} /><Versions id={id} now={null} changed={changed} /></> : <Loading />}
+        {error ? <><ErrorNote error={error} retry={() => void refetch()} /><Versions id={id} now={null} target={null} changed={changed} /></> : <Loading />}
       </Page>
     );
   }
@@ -47,7 +47,7 @@ export default function Schedule() {
       <div className={classes.columns}>
         <div className="stack">
           <LatestJobs id={id} />
-          <Versions key={id} id={id} now={data.version} changed={changed} />
+          <Versions key={id} id={id} now={data.version} target={data.target} changed={changed} />
         </div>
         <div className="stack">
           <NextRuns key={id} schedule={data} />

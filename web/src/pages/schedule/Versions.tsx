@@ -2,7 +2,7 @@ import { Button, Select } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { keepShown, useMe } from "../../api/queries";
-import type { VersionOut } from "../../api/schema";
+import type { ScheduleOut, VersionOut } from "../../api/schema";
 import { ErrorNote } from "../../components/ErrorNote";
 import { Icon } from "../../components/Icon";
 import { Loading } from "../../components/Loading";
@@ -18,11 +18,13 @@ const ACTIONS: Record<VersionOut["action"], string> = { created: "made it", dele
 const CUT = 160;
 
 /** What the schedule was and since when, who changed what, and back to that. */
-export function Versions({ id, now, changed }: { id: string; now: number | null; changed: () => void }) {
+export function Versions({ id, now, target, changed }: { id: string; now: number | null; target: ScheduleOut["target"]; changed: () => void }) {
   const [trail, setTrail] = useState<readonly string[]>([]);
   const { data, error, refetch } = useQuery({ ...ofSchedule.versions(id, trail.at(-1)), ...keepShown });
-  const { may } = useMe();
+  const { may, me } = useMe();
   const all = data?.versions ?? [];
+  // another target of its own: only an admin may bring it back
+  const isTheirs = ({ schedule }: VersionOut) => schedule && (!schedule.target || me?.role === "admin" || jsonText(schedule.target) === jsonText(target));
   return (
     <Card title="Versions">
       {error && <ErrorNote error={error} retry={() => void refetch()} />}
@@ -36,7 +38,7 @@ export function Versions({ id, now, changed }: { id: string; now: number | null;
                 <div className={classes.versionHead}>
                   <b>{one.version}</b>
                   <span>{one.author ?? "the service"} {ACTIONS[one.action]} <Time at={one.at} form="both" /></span>
-                  {may("rollBackSchedule") && one.version !== now && one.schedule && <Button size="compact-xs" variant="default" aria-label={`Roll back to version ${one.version}`} onClick={() => void rollBack(id, one.version, changed)}>Roll back</Button>}
+                  {may("rollBackSchedule") && one.version !== now && isTheirs(one) && <Button size="compact-xs" variant="default" aria-label={`Roll back to version ${one.version}`} onClick={() => void rollBack(id, one.version, changed)}>Roll back</Button>}
                   {one.version === now && <span className="dim">now</span>}
                 </div>
                 {one.note && <span className="dim small">{one.note}</span>}
