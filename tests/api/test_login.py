@@ -60,6 +60,15 @@ async def test_logs_in_and_out(small: Api) -> None:
         problem(await client.get("/api/me"), 401)
 
 
+@pytest.mark.parametrize("other", ['prefs={"a":1}', "x=a b", 'y="', "no-name", "=", "a[1]=é"])
+async def test_cookies_of_others_are_none_of_its_business(api: Api, other: str) -> None:
+    async with api.client(None) as client:
+        own = (await log_in(client)).headers["set-cookie"].partition(";")[0]
+    async with api.client(None) as client:
+        for given in (f"{other}; {own}", f"{own}; {other}"):
+            assert good(await client.get("/api/me", headers={"Cookie": given.encode()}))["role"] == "admin", given
+
+
 async def test_the_cookie_is_secure_on_https_and_of_the_root_path(lite: Database, sqlite_url: str) -> None:
     api = Api(lite, settings_of(sqlite_url, ROTA_ROOT_PATH="/scheduler"))
     async with api.client(None) as client:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from http.cookies import CookieError, SimpleCookie
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from rota.api.access import INVALID, MISSING, Bearer, Identity, bearer_token
@@ -85,13 +85,7 @@ def _kept_secret(service: Service) -> str:
 def cookie_value(headers: Headers, name: str) -> str | None:
     """Return the value of a cookie, or None."""
     for header in headers.getlist("cookie"):
-        if name not in header:
-            continue
-        cookies: SimpleCookie = SimpleCookie()
-        try:
-            cookies.load(header)
-        except CookieError:
-            continue
-        if name in cookies:
-            return cookies[name].value
+        value = cookie_parser(header).get(name)
+        if value is not None:
+            return value
     return None
