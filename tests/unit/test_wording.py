@@ -19,6 +19,6 @@ def test_every_kind_has_a_message(kind: Kind) -> None:
     }  # fmt: skip
     fields = {name: given.get(name) for name in Alert.__struct_fields__}
     alert = Alert(**fields)  # type: ignore[arg-type]
-    found = wording.notice("opened", [alert], 2)
+    found = wording.notice("opened", [alert], 2, severity="error")
     assert found.title and "{" not in found.title
     assert (found.text, found.path[0]) == ("It is so.", "/")

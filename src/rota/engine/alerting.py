@@ -12,7 +12,7 @@ from rota.insight import wording
 from rota.insight.condition import Condition
 from rota.insight.conditions import View
 from rota.insight.monitoring import KINDS
-from rota.model import Notice, NoticeKind
+from rota.model import Notice, NoticeKind, Severity
 from rota.store.alerts import MOST_OPEN, Alert
 
 GAP_US = MINUTE
@@ -45,6 +45,8 @@ class Book(msgspec.Struct):
     """When a notice of a kind was written last."""
     sent: list[int] = []
     """When notices were written."""
+    errors: set[str] = set()
+    """Incidents that were told as errors, alone or with others: channels that take errors only know of these."""
 
 
 class Outcome(msgspec.Struct):
@@ -81,7 +83,8 @@ class _Decision:
         for one in view.conditions:
             self._found.setdefault(one.monitor, one)
         told = {name: at for name, at in book.told.items() if now - COLLECT_US < at <= now}
-        self._book = Book(self._since, told, [at for at in book.sent if now - NOTICES_US < at <= now])
+        sent = [at for at in book.sent if now - NOTICES_US < at <= now]
+        self._book = Book(self._since, told, sent, book.errors & self._before.keys())
 
     def outcome(self) -> Outcome:
         added = [self._opened(one) for name, one in self._found.items() if name not in self._open and self._opens(one)]
@@ -181,11 +184,15 @@ class _Decision:
             realert = self._view.sayings.of(name).realert_us
             if alert.told_at is None:
                 fresh.append(alert)
-            elif realert is not None and not 0 <= self._now - alert.told_at < realert:
+            elif self._is_worse(alert) or (realert is not None and not 0 <= self._now - alert.told_at < realert):
                 again.append(alert)
         notices = [*self._notices("opened", fresh), *self._notices("again", again)]
         notices += self._notices("over", list(self._to_end()))
         return notices, [alert for alert in again if alert.told_at == self._now]
+
+    def _is_worse(self, alert: Alert) -> bool:
+        """Tell whether it has become an error since it was told."""
+        return alert.severity == "error" and alert.id not in self._book.errors
 
     def _to_end(self) -> Iterator[Alert]:
         """Yield what is over and may be told now; what nobody was told of, or is muted, is done with."""
@@ -201,6 +208,9 @@ class _Decision:
             if len(self._book.sent) >= MOST_NOTICES:
                 return
             self._book.sent.append(self._now)
+            severity, worse = self._severity(kind, group), any(self._is_worse(one) for one in group)
+            if severity == "error":
+                self._book.errors |= {one.id for one in group}
             for one in group:
                 self._book.told[f"{kind}:{one.kind}"] = self._now
                 if kind == "over":
@@ -209,7 +219,13 @@ class _Decision:
                     one.told_at, one.tellings = self._now, one.tellings + 1
             names = {one.monitor_id for one in group}
             explains = sum(other.held_by in names for other in self._open.values())
-            yield wording.notice(kind, group, self._now, explains=explains)
+            yield wording.notice(kind, group, self._now, severity=severity, explains=explains, worse=worse)
+
+    def _severity(self, kind: NoticeKind, group: Sequence[Alert]) -> Severity:
+        """Return how bad a notice is: who was told of the beginning is told of the end, and nobody else."""
+        if kind == "over":
+            return "warning" if self._book.errors.isdisjoint(one.id for one in group) else "error"
+        return "error" if any(one.severity == "error" for one in group) else "warning"
 
     def _groups(self, kind: NoticeKind, found: Sequence[Alert]) -> list[list[Alert]]:
         """Return what is told together: alerts of a kind, or where there are many kinds all of them."""

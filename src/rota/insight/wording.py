@@ -38,11 +38,17 @@ _OF_KIND = {"lost": "/workers", "no-scheduler": "/workers", "standstill": "/"}
 MONITORS = "/monitors"
 
 
-def notice(kind: NoticeKind, found: Sequence[Alert], now: int, *, explains: int = 0) -> Notice:
-    """Return the message about alerts; ``explains``: how many others are held back for the first of them."""
+def notice(
+    kind: NoticeKind, found: Sequence[Alert], now: int, *, severity: Severity, explains: int = 0, worse: bool = False
+) -> Notice:
+    """Return the message about alerts.
+
+    ``explains``: how many others are held back for them; ``worse``: told again, for it was a warning before.
+    """
     title = _title(found)
-    severity: Severity = "error" if any(one.severity == "error" for one in found) else "warning"
     lines = _lines(kind, found, now)
+    if worse and kind == "again":
+        lines.append("What was told as a warning is an error now.")
     if explains and kind != "over":
         lines.append(f"It explains {explains} more, of which nothing else is told meanwhile.")
     path = page(found[0]) if len(found) == 1 else MONITORS
