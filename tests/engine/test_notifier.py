@@ -146,8 +146,22 @@ def test_a_message_that_is_always_refused_does_not_stop_the_others(
         notifier.deliver("webhook #1")
         clock.turn(5 * MINUTE // 2)
         make("/a")
-    assert titles(target_server, "/a") == ["Bad"] * POISON + ["Good"]
+    assert titles(target_server, "/a") == ["Bad"] * POISON + ["Good", "Bad"]
     assert of(db, bad) == [("webhook #1", "failed", 0, POISON)]
+
+
+def test_a_message_is_not_given_up_since_the_channel_came_back_after_it(
+    db: Database, clock: HandClock, make: Make, target_server: TargetServer
+) -> None:
+    target_server.answer("/a", *[Answer(500)] * POISON, Answer())
+    notifier = make("/a")
+    first, second = tell(db, "First"), tell(db, "Second")
+    for _ in range(POISON):
+        notifier.deliver("webhook #1")
+        clock.turn(5 * MINUTE // 2)
+        make("/a")
+    assert titles(target_server, "/a") == ["First"] * POISON + ["Second", "First"]
+    assert [of(db, one)[0][1] for one in (first, second)] == ["sent", "sent"]
 
 
 def test_a_storm_is_folded_into_one_summary(

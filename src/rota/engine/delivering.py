@@ -72,9 +72,21 @@ class Round:
             behind = Plan(message_of(plan.behind.notice, self._public_url), [plan.behind])
             if self._courier.send(self._channel, behind.message).ok:
                 self._note(behind, Done(ok=True))
-                self._give_up(plan)
-                return True
+                return self._once_more(plan, stopping)
         return self._note(plan, done)
+
+    def _once_more(self, plan: Plan, stopping: Callable[[], bool]) -> bool:
+        """Send what failed before the next was taken: perhaps the channel came back in between."""
+        if not self._db.run(self._stays):
+            return False
+        done = self._courier.send(self._channel, plan.message)
+        if not done.ok and stopping():
+            return False
+        if done.ok:
+            self._note(plan, done)
+        else:
+            self._give_up(plan)
+        return True
 
     def _stays(self, tx: Tx) -> bool:
         """Tell whether the channel is still this process's, and stays so for another message."""
