@@ -9,10 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
+from rota.api import gate
 from rota.api.failures import TRIES
 from rota.api.sessions import Sessions
+from rota.errors import DatabaseError
 from rota.local_token import ensure_local_token, new_login_code
 from rota.settings import load_settings
+from rota.store import ended_sessions
 from rota.store.database import Database
 from tests.api.calls import SECRET, Api, good, problem, settings_of, signed
 
@@ -229,6 +232,35 @@ async def test_a_changed_cookie_is_none(small: Api) -> None:
 async def get_me(api: Api, headers: dict[bytes, bytes]) -> httpx.Response:
     async with api.client(None) as client:
         return await client.get("/api/me", headers=headers)
+
+
+async def test_a_logout_ends_the_session_of_whom_the_gate_does_not_know(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with api.client(None) as client, api.client(None) as thief:
+        await log_in(client)
+        thief.cookies = httpx.Cookies(client.cookies)
+        monkeypatch.setattr(gate, "OPEN_WAIT_S", 0.0)  # as if the database did not answer in time
+        assert (await client.post("/logout", headers=ORIGIN)).status_code == 204
+        assert not client.cookies
+        problem(await thief.get("/api/me"), 401)
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+async def test_a_logout_without_the_database_does_not_say_that_it_is_done(
+    api: Api, monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise DatabaseError("gone")
+
+    async with api.client(None, Accept=accept) as client:
+        await log_in(client)
+        monkeypatch.setattr(ended_sessions, "has", refuse)
+        monkeypatch.setattr(ended_sessions, "add", refuse)
+        answer = await client.post("/logout", headers=ORIGIN)
+        assert problem(answer, 503)["code"] == "database-error"
+        assert ("Max-Age=0" in answer.headers["set-cookie"], len(client.cookies)) == (True, 0)
+        assert (await client.post("/logout", headers=ORIGIN)).status_code in (204, 303)  # there is no session here
 
 
 def test_services_side_by_side_have_cookies_of_their_own() -> None:

@@ -62,12 +62,14 @@ class NetworkAccess:
             return False
         return is_loopback(found[0]) or is_allowed(given[0], self._settings.allowed_hosts)
 
-    async def _by_cookie(self, headers: Headers) -> Identity | None:
+    def session_of(self, headers: Headers) -> Identity | None:
+        """Return whose session the cookie holds, without the database: it may have been ended."""
         value = cookie_value(headers, self.sessions.cookie)
-        if value is None or not self.is_host_known(headers):
-            return None
-        found = self.sessions.read(value)
-        if found is None:
+        return self.sessions.read(value) if value is not None else None
+
+    async def _by_cookie(self, headers: Headers) -> Identity | None:
+        found = self.session_of(headers)
+        if found is None or not self.is_host_known(headers):
             return None
         if found.session is not None and await self.ended.has(found.session):
             raise Unauthorized(INVALID, hint="this session was ended: log in again")
