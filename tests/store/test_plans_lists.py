@@ -71,6 +71,9 @@ def works() -> dict[str, tuple[Callable[[Tx], object], str]]:
     found["no failures"] = (lambda tx: failures.failures(tx, NEVER)), "rota_jobs_finished"
     found["late"] = (lambda tx: runs.undecided(tx, NEVER)), "rota_schedules_due"
     found["last runs"] = (lambda tx: runs.recent(tx, ["schedule4"])), "rota_jobs_schedule"
+    found["what completed last"] = (lambda tx: runs.last_ends(tx, ["schedule4"])), "rota_jobs_schedule"
+    found["what failed"] = (lambda tx: runs.failed(tx, 5)), "rota_jobs_finished"
+    found["nothing that failed"] = (lambda tx: runs.failed(tx, NEVER)), "rota_jobs_finished"
     return found
 
 

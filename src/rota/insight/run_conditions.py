@@ -11,7 +11,7 @@ from rota.insight.usual import Memory, Usual, usual
 from rota.model import Severity
 from rota.store import runs
 from rota.store.database import Tx
-from rota.store.runs import LAST_RUNS, Run, Running, Watched
+from rota.store.runs import LAST_RUNS, LastEnd, Run, Running, Watched
 from rota.store.waiting import Run as RunOfType
 
 Whose = tuple[SubjectKind, str]
@@ -48,9 +48,10 @@ class Runs:
         there = {name: one for name, one in known.items() if not one.paused}
         recent = runs.recent(self._tx, there)
         late = list(self._late())
-        silent = self._silent(there, recent)
-        return [*late, *self._never(there), *self._failing(there, recent), *silent, *self._short(there, recent),
-                *self._long(running)]  # fmt: skip
+        return [
+            *late, *self._never(there), *self._failing(there, recent), *self._silent(there, recent),
+            *self._short(there, recent), *self._long(running),
+        ]  # fmt: skip
 
     def _least_running(self) -> int:
         limits = [self._sayings.least(kind) for kind in ("too-long", "stuck")]
@@ -117,36 +118,36 @@ class Runs:
                 sentence = Sentence(f"{times} of schedule {name} failed, the first at", first)
                 yield self._about("failing", name, sentence, first, job_id=job_id)
 
-    def _silent(self, there: Mapping[str, Watched], recent: Mapping[str, Sequence[Run]]) -> list[Condition]:
-        last: dict[str, Run | None] = {}
-        for name in there:
-            done = [run for run in recent.get(name, ()) if run.status == "completed" and run.completed_at is not None]
-            last[name] = done[0] if done else None
-        instants = {
-            name: run.scheduled_for if run is not None else _first_instant(recent.get(name, ()))
-            for name, run in last.items()
-        }  # fmt: skip
-        due = runs.due_after(self._tx, instants)
-        found = []
-        for name, run in last.items():
+    def _silent(self, there: Mapping[str, Watched], recent: Mapping[str, Sequence[Run]]) -> Iterator[Condition]:
+        ends = self._last_ends(there, recent)
+        due = runs.due_after(self._tx, {name: end.scheduled_for for name, end in ends.items()})
+        for name, end in ends.items():
+            begin = end.completed_at or end.scheduled_for or there[name].created_at
             limit = self._sayings.of(monitor_id("silent", "schedule", name)).limit_us
-            begin = (run.completed_at or 0) if run is not None else instants[name] or there[name].created_at
             if limit is None:
                 if name not in due:
                     continue
                 took = usual([one for each in recent.get(name, ()) if (one := each.took) is not None])
-                interval = due[name] - instants[name] if instants[name] else 0
+                interval = due[name] - end.scheduled_for if end.scheduled_for else 0
                 limit = due[name] + interval - begin + max(LEAST_SILENCE_US, 2 * took.longest)
             if there[name].runs and self._now - begin > limit:
                 head = f"No run of schedule {name} has completed since"
                 causes = [
                     monitor_id(kind, "schedule", name) for kind in ("failing", "late", "never-run", "too-long", "stuck")
                 ]
-                condition = self._about(
-                    "silent", name, Sentence(head, begin), begin, explained_by=(*causes, *NO_SCHEDULER)
-                )
-                found.append(condition)
-        return found
+                yield self._about("silent", name, Sentence(head, begin), begin, explained_by=(*causes, *NO_SCHEDULER))
+
+    def _last_ends(self, there: Mapping[str, Watched], recent: Mapping[str, Sequence[Run]]) -> dict[str, LastEnd]:
+        """Return of each schedule what completed last; the oldest run stands for it where none did."""
+        ends = {}
+        for name in there:
+            some = recent.get(name, ())
+            done = next((run for run in some if run.status == "completed" and run.completed_at is not None), None)
+            if done is not None:
+                ends[name] = LastEnd(done.completed_at, done.scheduled_for)
+            elif len(some) < LAST_RUNS:
+                ends[name] = LastEnd(None, min((run.scheduled_for for run in some), default=0))
+        return ends | runs.last_ends(self._tx, there.keys() - ends.keys())
 
     # -- too short, too long, stuck -----------------------------------------------------------------------------------
 
@@ -281,10 +282,6 @@ def failed_in_a_row(some: Sequence[Run]) -> tuple[int, int | None, str | None]:
         if run.status == "failed":
             count, first, last = count + 1, run.completed_at, last or run.id
     return count, first, last
-
-
-def _first_instant(some: Sequence[Run]) -> int:
-    return min((one.scheduled_for for one in some), default=0)
 
 
 def _whose(one: Running) -> Whose:

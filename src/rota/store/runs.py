@@ -12,6 +12,8 @@ from rota.store.sql import batch
 
 LAST_RUNS = 20
 """Of so many of the last runs of a schedule it is known how they went."""
+MOST_RUNS = 1000
+"""Of so many it is looked up which one completed last, where none of the last ones did."""
 MOST_ACTIVE = 2000
 """Runs that wait or go on of which so many are looked at."""
 MOST_FOUND = 50
@@ -56,6 +58,34 @@ def recent(tx: Tx, schedule_ids: Iterable[str]) -> dict[str, list[Run]]:
     return {
         name: sorted(some, key=lambda run: (run.scheduled_for, run.id), reverse=True) for name, some in found.items()
     }
+
+
+class LastEnd(msgspec.Struct, frozen=True):
+    """When a schedule was heard of last; times are µs UTC."""
+
+    completed_at: int | None
+    """None where none of the runs that were looked at has completed."""
+    scheduled_for: int
+    """Of the last run that completed, or of the oldest one that was looked at."""
+
+
+LAST_ENDS = f"""
+SELECT j.schedule_id, max(CASE WHEN j.status = 'completed' THEN j.completed_at END),
+  coalesce(max(CASE WHEN j.status = 'completed' THEN j.scheduled_for END), min(j.scheduled_for))
+FROM {{few|u|ids|id text}} JOIN rota_jobs j ON j.schedule_id = u.id AND j.schedule_id IS NOT NULL
+WHERE j.scheduled_for >= coalesce((
+    SELECT k.scheduled_for FROM rota_jobs k
+    WHERE k.schedule_id = u.id AND k.schedule_id IS NOT NULL AND k.scheduled_for IS NOT NULL
+    ORDER BY k.scheduled_for DESC LIMIT 1 OFFSET {MOST_RUNS - 1}), 0)
+GROUP BY j.schedule_id
+"""
+
+
+def last_ends(tx: Tx, schedule_ids: Iterable[str]) -> dict[str, LastEnd]:
+    """Return by schedule what completed last, of many more runs than ``recent`` gives."""
+    wanted = sorted(set(schedule_ids))
+    rows = tx.rows(LAST_ENDS, {"ids": _ids(wanted)}) if wanted else ()
+    return {row[0]: LastEnd(row[1], row[2]) for row in rows}
 
 
 class Unstarted(msgspec.Struct, frozen=True):
@@ -133,16 +163,20 @@ def logged(tx: Tx, job_ids: Sequence[str]) -> dict[str, int]:
     return {row[0]: row[1] for row in rows if row[1] is not None}
 
 
-FAILED = f"""
-SELECT DISTINCT schedule_id FROM (
-  SELECT schedule_id FROM rota_jobs WHERE status = 'failed' AND origin = 'schedule' AND completed_at >= :since
-    AND status IN ('completed', 'failed', 'cancelled') ORDER BY completed_at DESC LIMIT {MOST_FAILED}
-) f WHERE schedule_id IS NOT NULL
-"""
+# Each kind of end by its own part of the index.  What a person cancelled is no sign that something is wrong.
+FAILED = " UNION ".join(
+    f"""
+SELECT schedule_id FROM (
+  SELECT schedule_id, reason FROM rota_jobs WHERE status = '{status}' AND origin = 'schedule'
+    AND completed_at >= :since AND status IN ('completed', 'failed', 'cancelled')
+  ORDER BY completed_at DESC LIMIT {MOST_FAILED}
+) f WHERE schedule_id IS NOT NULL AND {which}"""
+    for status, which in (("failed", "true"), ("cancelled", "reason IN ('expired', 'replaced')"))
+)
 
 
 def failed(tx: Tx, since_us: int) -> list[str]:
-    """Return the schedules of which a run failed since then, among the latest failures."""
+    """Return the schedules of which a run failed, expired or was replaced since then, of the latest that did."""
     return [row[0] for row in tx.rows(FAILED, {"since": since_us})]
 
 

@@ -1,0 +1,57 @@
+"""What monitors see of the runs of schedules, however many of them and of other schedules there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from rota.settings import Settings
+from rota.store.database import Database
+from tests.engine.monitoring import System
+from tests.support.clock import SECOND, HandClock
+
+DECIDED = """
+INSERT INTO rota_occurrences (schedule_id, scheduled_for, until_at, disposition, cause, version, decided_at)
+VALUES (:name, :at, :at, :disposition, :cause, 1, :at)
+"""
+
+
+@pytest.fixture
+def system(db: Database, clock: HandClock, settings: Settings) -> System:
+    system = System(db, clock, settings)
+    system.calm()
+    return system
+
+
+def decided(system: System, *, ago: int = 0, name: str = "digest", disposition: str = "fired", **given: str) -> None:
+    """So many seconds ago it was decided about an instant."""
+    at = system.clock.now - ago * SECOND
+    params = {"name": name, "at": at, "disposition": disposition, "cause": given.get("cause")}
+    system.db.run(lambda tx: tx.run(DECIDED, params))
+
+
+def cancelled(system: System, reason: str, *, count: int, each: int) -> None:
+    """All runs were cancelled for that reason but one that completed before; seconds."""
+    system.schedule()
+    system.ran("completed", ago=(count + 1) * each)
+    for i in range(1, count + 1):
+        system.ran("cancelled", ago=i * each)
+        decided(system, ago=i * each)
+    sql = "UPDATE rota_jobs SET reason = :reason WHERE status = 'cancelled'"
+    system.db.run(lambda tx: tx.run(sql, {"reason": reason}))
+
+
+@pytest.mark.parametrize("reason", ["expired", "replaced"])
+@pytest.mark.parametrize(("count", "each"), [(29, 3600), (239, 30)])
+def test_no_run_is_started_in_time(system: System, reason: str, count: int, each: int) -> None:
+    """Since more runs than the last twenty."""
+    begin = system.clock.now - (count + 1) * each * SECOND
+    cancelled(system, reason, count=count, each=each)
+    system.look(30)
+    assert system.news() == [("opened", "Schedule digest is silent")]
+    assert [alert.since_at for alert in system.alerts()] == [begin]
+
+
+def test_a_person_cancels_all_runs(system: System) -> None:
+    cancelled(system, "cancelled", count=29, each=3600)
+    system.look(30)
+    assert system.alerts() == []
