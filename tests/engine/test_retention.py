@@ -58,6 +58,31 @@ def test_the_audit_and_operations_that_have_ended_are_forgotten(
     assert column(db, "id", "rota_operations") == [second]
 
 
+REFUSES = {
+    "postgresql": """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+CREATE TRIGGER refuse BEFORE DELETE ON rota_jobs FOR EACH ROW WHEN (OLD.queue = 'bad') EXECUTE FUNCTION refuse();
+""",
+    "sqlite": """
+CREATE TRIGGER refuse BEFORE DELETE ON rota_jobs WHEN OLD.queue = 'bad' BEGIN SELECT RAISE(ABORT, 'not this one'); END;
+""",
+}
+
+
+def test_a_rule_that_fails_stops_no_other(
+    db: Database, clock: HandClock, retention: Retention, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, _ = ended(db, queue="bad"), ended(db, "failed")
+    db.run(lambda tx: audit.record(tx, Caller("ann"), "cancelled", "operation", new_id()))
+    clock.turn(401 * DAY)
+    with db.transaction() as tx:
+        tx.script(REFUSES[db.dialect])
+    retention.run_once()
+    assert (ids(db), column(db, "id", "rota_audit")) == ({bad}, [])
+    assert "not this one" in caplog.text
+    assert db.read(measures.measure).deleted["audit"] == 1
+
+
 def test_what_was_deleted_is_counted_and_the_look_is_noted(
     db: Database, clock: HandClock, retention: Retention
 ) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
 from rota import logs
 from rota.engine.archive import Archive
 from rota.engine.loop import Loop
+from rota.engine.outage import PASSING
 from rota.ids import least_id
 from rota.settings import Settings
 from rota.store import (
@@ -47,6 +49,7 @@ BATCH_KEPT_US = 7 * 86_400_000_000
 """A batch whose jobs are gone is kept so long after it was made."""
 NOTICE_KEPT_US = 90 * 86_400_000_000
 IDEMPOTENCY_KEPT_US = 86_400_000_000
+T = TypeVar("T")
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -122,18 +125,31 @@ class Retention(Loop):
         self._forget_places(found)
         jobs, left = 0, False
         for rule in found:
-            count, more = self._delete_jobs(rule, now)
+            count, more = self._apart("jobs", partial(self._delete_jobs, rule, now), (0, False))
             jobs, left = jobs + count, left or more
-        gone = {"jobs": jobs, "logs": self._delete_logs(now)}
-        gone |= {kind: self._db.run(forget) for kind, forget in _others(settings, now)}
+        gone = {"jobs": jobs, "logs": self._apart("logs", partial(self._delete_logs, now), 0)}
+        gone |= {kind: self._apart(kind, partial(self._db.run, forget), 0) for kind, forget in _others(settings, now)}
         self._db.run(lambda tx: _note(tx, gone))
-        deleted = sum(gone.values())
-        deleted += self._db.run(lambda tx: notices.forget(tx, before=now - NOTICE_KEPT_US, limit=BATCH))
+        forget = partial(notices.forget, before=now - NOTICE_KEPT_US, limit=BATCH)
+        deleted = sum(gone.values()) + self._apart("notices", partial(self._db.run, forget), 0)
         self._report(deleted)
         if deleted >= BATCH or left:
             return 0.1
         self._rotate()
         return _pause_s(settings, [rule.age for rule in found])
+
+    def _apart(self, kind: str, delete: Callable[[], T], none: T) -> T:
+        """Delete of one kind; where that fails, tell it and return ``none``: what else is old goes all the same."""
+        try:
+            return delete()
+        except PASSING:
+            raise  # the others would meet it too
+        except Exception as error:  # noqa: BLE001 - told as any trouble of a loop; the next turn tries again
+            logs.event_limited(
+                f"loop/failed/{self.name}/{kind}", "loop/failed", f"{self.name} of {kind}: {error}", level="error",
+                loop=self.name, error=f"{type(error).__name__}: {error}", exc_info=error,
+            )  # fmt: skip
+            return none
 
     def _report(self, deleted: int) -> None:
         """Tell what was deleted, a large clearance each ten seconds."""
