@@ -145,6 +145,20 @@ async def test_who_is_not_logged_in_goes_to_the_login_and_comes_back(small: Api,
     assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=/jobs")
 
 
+@pytest.mark.parametrize("path", ["/status/x/y", "/status/", "/ping/x/y/z", "/badge/x", "/demo/x"])
+async def test_where_nobody_is_asked_there_is_no_page(
+    api: Api, pages: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    async def looked() -> int:
+        raise AssertionError("a stranger cost a look")
+
+    monkeypatch.setattr(api.app.state.service.feed, "here", looked)
+    async with api.client(None) as client:
+        problem(await client.get(path, headers=PAGE), 404)
+        assert (await client.get("/login", headers=PAGE)).status_code == 200
+        assert (await client.get("/icon.svg", headers=PAGE)).text == "<svg/>"
+
+
 async def test_without_the_pages_the_service_says_how_to_get_them(
     small: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ Source = Literal["local", "secret", "token", "signed", "issuer", "trusted", "ans
 caller's own process; the token of one attempt, which the operation itself checks; nothing, where the settings open a
 path for everybody."""
 
+IDENTITY = "rota.identity"
+"""Where the scope of a request says who asks."""
 MISSING = "Missing authorization"
 INVALID = "Invalid token"
 TOO_LITTLE = "Admin access required"

@@ -14,9 +14,8 @@ from starlette.requests import Request
 from rota.actions.decoding import decode
 from rota.actions.refusal import refused
 from rota.actions.specs import Caller
-from rota.api.access import Identity
+from rota.api.access import IDENTITY, Identity
 from rota.api.bodies import read_body
-from rota.api.gate import IDENTITY
 from rota.api.service import Service
 from rota.errors import Invalid, NotFound, Unauthorized
 from rota.settings import Settings

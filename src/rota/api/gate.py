@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rota import logs
-from rota.api.access import ANYBODY, TARGET, Access, Identity
+from rota.api.access import ANYBODY, IDENTITY, TARGET, Access, Identity
 from rota.api.bodies import drain
 from rota.api.hosts import is_same_origin
 from rota.api.oidc_paths import CALLBACK, PATH
@@ -39,7 +39,6 @@ DOCS_PATH = "/api/docs"
 ANSWER_TOKEN = "rota-answer-token"
 _ANSWERS = re.compile(r"/api/jobs/[^/]+/(complete|heartbeat|snooze)")
 """Where the target of a job proves itself by the token of its attempt, and by nothing else."""
-IDENTITY = "rota.identity"
 NO_SCRIPTS = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """For a page that says nothing itself."""
 ONLY_HTTPS = "max-age=31536000"

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import rota
+from rota.api.access import IDENTITY
 from rota.api.service import Service
 
 FOLDER = Path(rota.__file__).parent / "_web"
@@ -65,7 +66,8 @@ async def answer(request: Request) -> Response | None:
         return _file("assets", path[len(ASSETS) :], request, _FOREVER)
     if path == ICON:
         return _file("", path[1:], request, _HOUR)
-    wants_page = "text/html" in request.headers.get("accept", "")
+    # Strangers come as far as this where nobody is asked: to them the page is of no use, and it costs a look.
+    wants_page = "text/html" in request.headers.get("accept", "") and request.scope.get(IDENTITY) is not None
     if not wants_page or path == "/api" or path.startswith("/api/") or not is_there():
         return None
     return await index(request.app.state.service, path)
