@@ -111,6 +111,16 @@ async def test_refuses_a_large_file_and_a_strange_name(client: httpx.AsyncClient
     assert problem(await client.put("/api/calendars/a%20b", json={}), 422)["field"] == "name"
 
 
+async def test_looks_up_to_the_end_of_all_time_and_from_its_beginning(client: httpx.AsyncClient) -> None:
+    good(await client.put("/api/calendars/x", json={"dates": ["0001-01-02", "9999-12-31"]}))
+    found = good(await client.get("/api/calendars/x/dates?from=9999-06-01T00:00:00Z"))
+    end = "9999-12-31T23:59:59.999Z"
+    assert (found["to"], found["spans"]) == (end, [{"from": "9999-12-31T00:00:00.000Z", "to": end}])
+    found = good(await client.get("/api/calendars/x/dates?from=0001-01-01T00:00:00Z&to=0001-02-01T00:00:00Z"))
+    assert found["from"] == "0001-01-01T00:00:00.000Z"
+    assert found["spans"] == [{"from": "0001-01-02T00:00:00.000Z", "to": "0001-01-03T00:00:00.000Z"}]
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [

@@ -126,6 +126,18 @@ async def test_the_time_can_be_chosen(admin: httpx.AsyncClient) -> None:
     assert len(good(await admin.get("/api/forecast?hours=168"))["hours"]) in (168, 169)
 
 
+async def test_looks_up_to_the_end_of_all_time(api: Api, client: httpx.AsyncClient) -> None:
+    builders.register(api.db, lease_us=builders.DAY, lanes='{"command":1}')
+    await put(client, "often", every="1s", queue="mail", maxRuns=None)
+    ran(api.db, "often", 5, 7200)
+    good(await client.put("/api/calendars/days", json={"dates": ["9999-12-31"]}))
+    await put(client, "a", cron="*/5 * * * *", calendars=["days"])
+    found = good(await client.get("/api/forecast?from=9999-12-31T22:30:00Z&hours=168"))
+    assert (found["end"], len(found["hours"])) == ("9999-12-31T23:59:59.999Z", 2)
+    assert {one["id"]: one["count"] for one in found["schedules"]} == {"often": 5400, "a": 0}
+    assert problem(await client.get("/api/forecast?from=9999-12-31T23:59:59.999999Z"), 422)["field"] == "to"
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [

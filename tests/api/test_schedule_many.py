@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from rota.store import occurrences
+from rota.timetable import parse_instant
 from tests.api.calls import COMMAND, UNKNOWN_ID, Api, good, problem
 from tests.store import builders
 
@@ -103,6 +104,21 @@ async def test_the_shadow_is_told_compared_and_ended(api: Api, client: httpx.Asy
     log = f"name,time\noften,{_text(begin)}\noften,{_text(_now(api))}\n"
     said = problem(await client.post("/api/schedules/parity", json={"log": log, "ids": ["often"]}), 422)
     assert (said["field"], said["hint"]) == ("from", "compare less time")
+
+
+async def test_logs_are_compared_up_to_the_end_of_all_time(api: Api, client: httpx.AsyncClient) -> None:
+    await put(client, "old-a", shadow=True)
+    watched(api, "old-a", parse_instant("9999-12-31T23:40:00Z", ""), parse_instant("9999-12-31T23:50:00Z", ""))
+    for tolerance in ("60s", "36000d"):
+        log = "name,time\nold-a,0001-01-01T00:00:00Z\nold-a,9999-12-31T23:59:59.999999Z\n"
+        body = {"log": log, "tolerance": tolerance}
+        found = good(await client.post("/api/schedules/parity", json=body))
+        assert (found["from"], found["to"]) == ("0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z")
+        assert found["schedules"][0]["missing"][0] == "0001-01-01T00:00:00.000Z"
+    times = ("Infinity", "-Infinity", "NaN", "1e300", "-1e300", "1" * 400, '"9999-12-31T23:59:59-01:00"')
+    log = "".join(f'{{"name":"old-a","time":{time}}}\n' for time in ("1795230001", *times))
+    found = good(await client.post("/api/schedules/parity", json={"log": log}))
+    assert [one["line"] for one in found["refused"]] == list(range(2, len(times) + 2))
 
 
 def watched(api: Api, name: str, first: int, last: int) -> None:

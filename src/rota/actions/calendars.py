@@ -17,7 +17,7 @@ from rota.model import Calendar as Record
 from rota.model import Schedule
 from rota.store import audit, calendars
 from rota.store.database import Tx
-from rota.timetable import Calendar, describe_calendar, parse_calendar, parse_ics, parse_instant
+from rota.timetable import Calendar, bounded, describe_calendar, parse_calendar, parse_ics, parse_instant
 from rota.timetable.events import Event
 
 LONGEST_NOTE = 1000
@@ -197,7 +197,7 @@ def dates(
 ) -> Covered:
     """Return what a calendar covers from one instant (now) up to another (a year later), the first ``limit`` spans."""
     begin = parse_instant(first, "from") if first is not None else tx.now()
-    end = parse_instant(until, "to") if until is not None else begin + 366 * DAY
+    end = parse_instant(until, "to") if until is not None else bounded(begin + 366 * DAY)
     if end <= begin:
         raise Invalid("to", "is not after from")
     if end - begin > LONGEST_LOOK:

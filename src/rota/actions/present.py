@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,16 +15,12 @@ from rota.executors.http_mask import mask_url
 from rota.model import ORDER, Attempt, Job, JobType, Occurrence, Pause, Queue, Schedule, Worker, priority_of, shown_as
 from rota.store.consumers import Consumer
 from rota.store.occurrences import Run
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from rota.timetable import format_millis
 
 
 def instant(at_us: int | None) -> str | None:
     """Return a time as text, ``2026-11-21T09:00:00.000Z``."""
-    if at_us is None:
-        return None
-    at = EPOCH + timedelta(microseconds=at_us)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return None if at_us is None else format_millis(at_us)
 
 
 def raw(document: str | None) -> msgspec.Raw | None:

@@ -20,7 +20,7 @@ from rota.errors import Invalid
 from rota.jsontext import check_queue
 from rota.model import Overlap
 from rota.store.database import Tx
-from rota.timetable import parse_instant
+from rota.timetable import bounded, parse_instant
 
 HOUR_US = HOUR_S * SECOND
 LONGEST_HOURS = 168
@@ -167,7 +167,7 @@ def _time(query: ForecastQuery, now: int) -> tuple[int, int]:
     start = now if query.from_ is None else parse_instant(query.from_, "from")
     if start < now - HOUR_US:
         raise Invalid("from", "has passed", hint="what was is in /api/schedules/{id}/occurrences")
-    end = start + query.hours * HOUR_US if query.to is None else parse_instant(query.to, "to")
+    end = bounded(start + query.hours * HOUR_US) if query.to is None else parse_instant(query.to, "to")
     if not start < end <= start + LONGEST_HOURS * HOUR_US:
         raise Invalid("to", "is not within 7 days after from", hint="at most 168 hours")
     return start, end

@@ -100,9 +100,9 @@ async def compare_schedules(context: Context) -> Response:
     log = await service.think(lambda: comparing.read_log(spec.log.encode(), spec.timezone))
     if not log.runs:
         raise Invalid("log", "tells of no run", hint="a line of cron's log, or CSV or JSON lines with name and time")
-    times = [one.at for one in log.runs]
-    first = comparing.instant(spec.from_, "from") if spec.from_ else min(times) - slack
-    last = comparing.instant(spec.to, "to") if spec.to else max(times) + slack
+    first, last = comparing.reach([one.at for one in log.runs], slack)
+    first = comparing.instant(spec.from_, "from") if spec.from_ else first
+    last = comparing.instant(spec.to, "to") if spec.to else last
     if first > last:
         raise Invalid("to", "is before from")
     found = await context.read(lambda tx: _found(tx, spec, first - slack, last + slack))

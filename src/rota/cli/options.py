@@ -18,7 +18,7 @@ from rota.errors import Invalid
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC).replace(tzinfo=None)
 MOST_BYTES = 16 << 20
 """Of a file on the command line: far above what a service takes, and it fits into memory."""
 _DURATION = re.compile(r"\s*[0-9.]+\s*(ms|[dhms])", re.ASCII)
@@ -79,8 +79,7 @@ def _counted_from_now(text: str | None, field: str, sign: int) -> str | None:
 
 def timestamp(at_us: int) -> str:
     """Return a time as the API writes it."""
-    at = EPOCH + timedelta(microseconds=at_us)
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return (_EPOCH + timedelta(microseconds=at_us)).isoformat("T", "milliseconds") + "Z"
 
 
 def given(**fields: Any) -> dict[str, Any]:

@@ -103,7 +103,8 @@ def local(text: str | None, zone: str | None = None) -> str:
     """Return a time in a zone, by default that of this machine."""
     if text is None:
         return "—"
-    return parse_time(text).astimezone(_zone(zone) if zone else None).strftime("%Y-%m-%d %H:%M:%S %Z")
+    at = parse_time(text).astimezone(_zone(zone) if zone else None)
+    return f"{at.isoformat(' ', 'seconds')[:19]} {at:%Z}"
 
 
 def _zone(name: str) -> tzinfo:

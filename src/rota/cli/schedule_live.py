@@ -109,9 +109,9 @@ def _by_log(
 ) -> Parity:
     if not ran.runs:
         raise Invalid("LOG", "tells of no run", hint="a line of cron's log, or CSV or JSON lines with name and time")
-    times = [one.at for one in ran.runs]
-    first = bounds[0] if bounds[0] is not None else min(times) - slack
-    last = bounds[1] if bounds[1] is not None else max(times) + slack
+    first, last = comparing.reach([one.at for one in ran.runs], slack)
+    first = bounds[0] if bounds[0] is not None else first
+    last = bounds[1] if bounds[1] is not None else last
     with connect(ctx) as client:
         kept = [_kept(client, one, first - slack) for one in _dark(client, source)]
     return comparing.compare(kept, ran, first, last, slack)

@@ -9,7 +9,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -17,7 +17,8 @@ import msgspec
 from rota.errors import Invalid
 from rota.importers.crontab import divided
 from rota.importers.found import one_line
-from rota.timetable import Rule, parse_instant, parse_rule, unite, zone
+from rota.timetable import Rule, bounded, format_millis, parse_instant, parse_rule, unite, zone
+from rota.timetable.instant import FIRST_US, LAST_US
 
 MOST_LINES = 1_000_000
 MOST_INSTANTS = 1_000_000
@@ -145,8 +146,7 @@ def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
 def _read_time(said: Any, here: Any) -> int:
     """Return a time: RFC 3339, seconds or milliseconds since 1970, or syslog's, which says no year."""
     if isinstance(said, (int, float)) or re.fullmatch(r"[0-9]{9,13}(\.[0-9]{1,9})?", str(said)):
-        seconds = float(said)
-        return round(seconds * 1e6) if seconds < 1e11 else round(seconds * 1e3)
+        return _counted(said)
     text = str(said).strip()
     if re.match(r"[A-Z][a-z]{2} ", text):
         return _syslog_time(text, here)
@@ -155,6 +155,17 @@ def _read_time(said: Any, here: Any) -> int:
     except ValueError:
         raise Invalid("", f"{text[:60]!r} is no time") from None
     return _micros(found if found.tzinfo is not None else found.replace(tzinfo=here))
+
+
+def _counted(said: Any) -> int:
+    try:
+        seconds = float(said)
+        found = round(seconds * 1e6) if seconds < 1e11 else round(seconds * 1e3)
+    except (OverflowError, ValueError):  # JSON may say Infinity and NaN
+        found = LAST_US + 1
+    if not FIRST_US <= found <= LAST_US:
+        raise Invalid("", f"{str(said)[:60]} is out of range")
+    return found
 
 
 def _syslog_time(text: str, here: Any) -> int:
@@ -170,7 +181,7 @@ def _syslog_time(text: str, here: Any) -> int:
 
 def _micros(at: datetime) -> int:
     try:
-        return round(at.astimezone(UTC).timestamp() * 1e6)
+        return parse_instant(at, "")
     except (OverflowError, ValueError):
         raise Invalid("", f"{at} is out of range") from None
 
@@ -180,14 +191,20 @@ def instant(text: str, field: str) -> int:
     return parse_instant(text, field)
 
 
+def reach(times: Sequence[int], slack: int) -> tuple[int, int]:
+    """Return from when to when runs may have belonged to instants."""
+    return bounded(min(times) - slack), bounded(max(times) + slack)
+
+
 def compare(kept: Sequence[Kept], log: Log, first: int, last: int, slack: int) -> Parity:
     """Match each run of the log with the nearest instant of its schedule, at most ``slack`` µs away.
 
     Where the log itself is the bound, instants before its first run and after its last one say nothing.
     """
     times = [run.at for run in log.runs]
-    low = min(times) if times and first == min(times) - slack else first
-    high = max(times) if times and last == max(times) + slack else last
+    least, most = reach(times, slack) if times else (None, None)
+    low = min(times) if first == least else first
+    high = max(times) if last == most else last
     ran = _by_schedule(kept, log, first, last)
     found = []
     for one in kept:
@@ -279,7 +296,7 @@ def document(found: Parity) -> dict[str, Any]:
     """Return a comparison as plain values, times as the API writes them."""
 
     def told(times: Sequence[int]) -> list[str]:
-        return [datetime.fromtimestamp(at / 1e6, UTC).isoformat(timespec="milliseconds")[:-6] + "Z" for at in times]
+        return [format_millis(at) for at in times]
 
     return {
         "from": told([found.first])[0],

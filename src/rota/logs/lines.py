@@ -162,7 +162,8 @@ class TextLines:
 def timestamp(at_us: int) -> str:
     """Write µs UTC as RFC 3339 with milliseconds."""
     seconds, rest = divmod(at_us, 1_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest // 1000:03d}Z"
+    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
+    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}.{rest // 1000:03d}Z"
 
 
 def with_times(fields: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from rota.timetable.days import EPOCH_ORDINAL, FIRST_DAY, LAST_DAY, weekday
 from rota.timetable.events import Event
 from rota.timetable.holidays import holiday_days
-from rota.timetable.instant import EPOCH, FIRST_US, LAST_US
+from rota.timetable.instant import EPOCH, FIRST_US, LAST_US, bounded
 from rota.timetable.stretches import FIRST_SECOND, LAST_SECOND, stretch_at
 from rota.timetable.wallclock import DAY_SECONDS
 
@@ -145,4 +145,4 @@ def _new_year(year: int) -> int:
 
 
 def _year_of(instant_us: int) -> int:
-    return (EPOCH + timedelta(microseconds=min(max(instant_us, FIRST_US), LAST_US))).year
+    return (EPOCH + timedelta(microseconds=bounded(instant_us))).year

@@ -13,6 +13,7 @@ FIRST_US = -62_135_596_800_000_000
 LAST_US = 253_402_300_799_999_999
 """9999-12-31T23:59:59.999999Z, the latest instant."""
 
+_NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 _RFC3339 = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
     r"([Zz]|[+-][0-9]{2}:?[0-9]{2})?",
@@ -51,6 +52,17 @@ def format_instant(instant_us: int) -> str:
     """Write an instant as RFC 3339 in UTC, with milliseconds or finer only where there are any."""
     moment = EPOCH + timedelta(microseconds=instant_us)
     return moment.replace(tzinfo=None).isoformat().removesuffix("000") + "Z"
+
+
+def format_millis(instant_us: int) -> str:
+    """Write an instant as RFC 3339 in UTC, always with milliseconds: ``2026-11-21T09:00:00.000Z``."""
+    # Not strftime: it is slower, and writes the year 1 as "1".
+    return (_NAIVE_EPOCH + timedelta(microseconds=instant_us)).isoformat("T", "milliseconds") + "Z"
+
+
+def bounded(instant_us: int) -> int:
+    """Return an instant that was computed, or the end of all time where it lies beyond that."""
+    return min(max(instant_us, FIRST_US), LAST_US)
 
 
 def _parse_text(text: str, field: str) -> datetime:
