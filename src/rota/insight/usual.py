@@ -49,11 +49,13 @@ class Memory:
     def of_schedules(self, tx: Tx, ids: Iterable[str], now: int) -> Mapping[str, Usual]:
         """Return what is usual of the runs of each schedule."""
         wanted = set(ids)
-        missing = sorted(name for name in wanted if not self._has(("schedule", name), now))
-        found = history.durations(tx, missing) if missing else {}
+        found = {name: self._known["schedule", name][1] for name in wanted if self._has(("schedule", name), now)}
+        missing = sorted(wanted - found.keys())
+        took = history.durations(tx, missing) if missing else {}
         for name in missing:
-            self._keep(("schedule", name), usual(found.get(name, ())), now)
-        return {name: self._known["schedule", name][1] for name in wanted}
+            found[name] = usual(took.get(name, ()))
+            self._keep(("schedule", name), found[name], now)
+        return found
 
     def of_types(self, tx: Tx, newest: Mapping[str, Run], now: int) -> Mapping[str, Usual]:
         """Return what is usual of each type, of which a run that goes on is given."""
