@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rota.settings import Settings
@@ -55,3 +57,48 @@ def test_a_person_cancels_all_runs(system: System) -> None:
     cancelled(system, "cancelled", count=29, each=3600)
     system.look(30)
     assert system.alerts() == []
+
+
+def put_many(system: System, count: int, **given: Any) -> list[str]:
+    """Schedules that come before others by their names."""
+    names = [f"a-{i:03}" for i in range(count)]
+    for name in names:
+        system.schedule(name, **given)
+    return names
+
+
+def fails(system: System, name: str) -> None:
+    system.schedule(name)
+    for ago in (180, 120, 60):
+        system.ran("failed", name, ago=ago)
+
+
+@pytest.mark.parametrize(("shadow", "cause"), [(1, "shadow"), (0, "overlap")])
+def test_a_schedule_fails_beside_many_that_skip(system: System, shadow: int, cause: str) -> None:
+    for name in put_many(system, 250, shadow=shadow):
+        decided(system, name=name, disposition="skipped", cause=cause)
+    fails(system, "live")
+    system.look(60)
+    assert system.news() == [("opened", "Schedule live fails")]
+
+
+def test_a_schedule_skips_beside_many_that_observe(system: System) -> None:
+    """It was decided upon before them."""
+    system.schedule("live", runs=0)
+    decided(system, name="live", ago=60, disposition="missed")
+    put_many(system, 1, shadow=1)
+    for i in range(600):
+        decided(system, name="a-000", ago=-i, disposition="skipped", cause="shadow")
+    system.look(10)
+    assert system.news() == [("opened", "Schedule live has never run")]
+
+
+def test_many_schedules_fail(system: System) -> None:
+    """Those that are told of keep nobody from seeing another one fail."""
+    for name in put_many(system, 220):
+        fails(system, name)
+    system.look(30)
+    assert len(system.alerts(open=True, kind="failing")) == 220
+    fails(system, "zoo")
+    system.look(5)
+    assert len(system.alerts(open=True, kind="failing")) == 221

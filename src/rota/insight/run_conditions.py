@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, zip_longest
 
 from rota.durations import DAY, MINUTE, SECOND
 from rota.insight.condition import Condition, Sentence, Subject, length
@@ -21,7 +22,8 @@ FAILED_FOR_US = DAY
 """Of the schedules that failed so long ago those are found that fail; later on they are known."""
 DECIDED_FOR_US = 10 * MINUTE
 MOST_LOOKED_AT = 200
-"""Schedules whose last runs are read by one look."""
+"""Schedules whose last runs are read by one look, beside those that are told of."""
+LOOK_US = 5 * SECOND
 LEAST_LONG_US = MINUTE
 TIMES_LONGER = 3
 LEAST_SHORT_US = 10 * SECOND
@@ -58,16 +60,29 @@ class Runs:
         return min([LEAST_LONG_US, *(limit for limit in limits if limit > 0)])
 
     def _watched(self, open_: Mapping[str, set[str]], since: int, running: Sequence[Running]) -> set[str]:
-        """Return the schedules with which something may be wrong."""
-        told = [
-            name for kind in ("failing", "silent", "too-short", "never-run") for name in sorted(open_.get(kind, ()))
-        ]
-        limited = [name for kind in ("silent", "too-short") for name in self._sayings.limited(kind, "schedule")]
-        unfired = runs.unfired(self._tx, self._now - DECIDED_FOR_US)
-        failed = runs.failed(self._tx, self._now - FAILED_FOR_US)
-        going = [one.schedule_id for one in running if one.schedule_id is not None]
-        found = dict.fromkeys((*told, *limited, *self._short_ones(since), *unfired, *going, *failed))
-        return set(list(found)[: max(MOST_LOOKED_AT, len(told))])
+        """Return the schedules with which something may be wrong: those that are told of, and a number of others.
+
+        Of each source some are among these, however many another one names.
+        """
+        told = {name for kind in ("failing", "silent", "too-short", "never-run") for name in open_.get(kind, ())}
+        sources: tuple[Sequence[str], ...] = (
+            runs.failed(self._tx, self._now - FAILED_FOR_US),
+            self._short_ones(since),
+            [name for kind in ("silent", "too-short") for name in self._sayings.limited(kind, "schedule")],
+            runs.unfired(self._tx, self._now - DECIDED_FOR_US),
+            [one.schedule_id for one in running if one.schedule_id is not None],
+        )
+        share = MOST_LOOKED_AT // len(sources)
+        turns = [self._in_turn([name for name in dict.fromkeys(some) if name not in told], share) for some in sources]
+        found = dict.fromkeys(name for some in zip_longest(*turns) for name in some if name is not None)
+        return told | set(islice(found, MOST_LOOKED_AT))
+
+    def _in_turn(self, names: list[str], share: int) -> list[str]:
+        """Begin elsewhere at each look where there are more than their share, so that each has its turn."""
+        if len(names) <= share:
+            return names
+        begin = self._now // LOOK_US * share % len(names)
+        return names[begin:] + names[:begin]
 
     # -- late, never --------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ MOST_RUNS = 1000
 MOST_ACTIVE = 2000
 """Runs that wait or go on of which so many are looked at."""
 MOST_FOUND = 50
-MOST_DECIDED = 500
+MOST_DECIDED = 5000
+MOST_UNFIRED = 500
 MOST_FAILED = 500
 MOST_ENDED = 200
 
@@ -194,11 +195,13 @@ def completed(tx: Tx, since_us: int) -> dict[str, int]:
     return {row[0]: row[1] for row in tx.rows(COMPLETED, {"since": since_us})}
 
 
+# The bound is on what is read: one on what is found would let a search for little go through all of it.
 UNFIRED = f"""
-SELECT DISTINCT schedule_id FROM (
-  SELECT schedule_id, disposition FROM rota_occurrences WHERE decided_at >= :since ORDER BY decided_at DESC
-  LIMIT {MOST_DECIDED}
-) d WHERE disposition IN ('skipped', 'missed', 'coalesced')
+SELECT schedule_id FROM (
+  SELECT schedule_id, disposition, cause, decided_at FROM rota_occurrences WHERE decided_at >= :since
+  ORDER BY decided_at DESC LIMIT {MOST_DECIDED}
+) d WHERE disposition IN ('skipped', 'missed', 'coalesced') AND coalesce(cause, '') <> 'shadow'
+GROUP BY schedule_id ORDER BY max(decided_at) DESC, schedule_id LIMIT {MOST_UNFIRED}
 """
 
 
