@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from rota.api.operations import Operation
 from rota.store import migrate
-from tests.api.calls import Api, settings_of
+from tests.api.calls import Api, problem, settings_of
 from tests.store import builders
 
 JSON_VALUES = st.recursive(
@@ -100,3 +100,19 @@ def test_nothing_malformed_is_an_error_of_ours(caller: Caller, data: st.DataObje
 def _quoted(part: str) -> str:
     """A part of an address, whatever is in it; the backslashes of a replacement pattern aside."""
     return quote(part.encode("utf-8", "surrogatepass"), safe="") or "-"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/api/apply", '{"source":"x","schedules":{"a":{"cron":5}},"schedules":5}', "schedules"),
+        ("/api/apply", '{"source":"x","schedules":{"a":{"cron":5}},"schedules":[]}', "schedules"),
+        ("/api/apply", '{"source":"x","schedules":{"a":{"cron":5}},"schedules":{}}', "schedules"),
+        ("/api/apply", '{"source":"x","schedules":{"a":{"cron":5}},"schedules":{"b":null}}', "schedules"),
+        ("/api/apply", '{"source":"x","schedules":{"a":{"tags":[5]},"a":{"tags":"x"}}}', "schedules"),
+        ("/api/jobs/actions", '{"action":"retry","filter":{"args":{"a":1}},"filter":{"args":5}}', "filter"),
+    ],
+)
+async def test_a_key_that_is_given_twice(client: httpx.AsyncClient, path: str, body: str, field: str) -> None:
+    answer = await client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert problem(answer, 422)["field"].startswith(field)

@@ -78,7 +78,8 @@ def _with_keys(steps: Sequence[str], kind: Any, raw: bytes | str, error: str) ->
         for step in steps:
             found.append(_wrong_key(place, kind, document, error) if step == _SOME_KEY else step)
             place = place[int(step) if isinstance(place, list) else found[-1]]
-    except (msgspec.DecodeError, RecursionError, KeyError):  # it cannot be told
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        # It cannot be told: where a key was given twice, the last one is here, and the refused one perhaps not.
         return list(steps)
     return found
 
