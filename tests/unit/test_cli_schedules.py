@@ -88,7 +88,6 @@ class TestOptions:
         differing = {name for name in before if before[name] != after[name]}
         assert differing == {"note", "version", "updatedAt"}
 
-
     def test_an_edit_keeps_a_zero(self, cli: Cli) -> None:
         cli.ok("schedules", "add", "x", "--cron", "0 3 * * *", "--command", "true", "--priority", "0")
         cli.ok("schedules", "edit", "x", "--note", "new")
