@@ -9,7 +9,8 @@ import pytest
 from rota.settings import Settings
 from rota.store.database import Database
 from tests.engine.monitoring import System
-from tests.support.clock import SECOND, HandClock
+from tests.store import builders
+from tests.support.clock import DAY, HOUR, SECOND, HandClock
 
 DECIDED = """
 INSERT INTO rota_occurrences (schedule_id, scheduled_for, until_at, disposition, cause, version, decided_at)
@@ -102,3 +103,28 @@ def test_many_schedules_fail(system: System) -> None:
     fails(system, "zoo")
     system.look(5)
     assert len(system.alerts(open=True, kind="failing")) == 221
+
+
+def test_what_is_filled_in_afterwards_waits(system: System) -> None:
+    system.schedule()
+    system.ran("completed", ago=600)
+    system.waits(5, origin="backfill", schedule_id="digest", scheduled_for=system.clock.now - DAY)
+    system.look(60)
+    assert system.alerts() == []
+
+
+def test_a_schedule_is_late_beside_one_with_many_open_jobs(system: System) -> None:
+    later = system.clock.now + HOUR
+    system.schedule("a")
+    jobs = [
+        builders.new_job(origin=origin, schedule_id="a", scheduled_for=later + i, run_at=later)
+        for origin in ("backfill", "schedule") for i in range(1100)
+    ]  # fmt: skip
+    builders.insert(system.db, *jobs)
+    system.schedule("zoo")
+    system.ran("completed", "zoo", ago=600)
+    system.waits(2, origin="schedule", schedule_id="zoo", scheduled_for=system.clock.now)
+    begin = system.clock.now
+    system.look(60)
+    assert system.news() == [("opened", "Schedule zoo is late")]
+    assert [alert.since_at for alert in system.alerts()] == [begin]

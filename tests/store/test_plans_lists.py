@@ -74,6 +74,7 @@ def works() -> dict[str, tuple[Callable[[Tx], object], str]]:
     found["what completed last"] = (lambda tx: runs.last_ends(tx, ["schedule4"])), "rota_jobs_schedule"
     found["what failed"] = (lambda tx: runs.failed(tx, 5)), "rota_jobs_finished"
     found["nothing that failed"] = (lambda tx: runs.failed(tx, NEVER)), "rota_jobs_finished"
+    found["not started in time"] = (lambda tx: runs.unstarted(tx, NEVER)), "rota_jobs_overlap"
     return found
 
 

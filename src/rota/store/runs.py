@@ -15,7 +15,9 @@ LAST_RUNS = 20
 MOST_RUNS = 1000
 """Of so many it is looked up which one completed last, where none of the last ones did."""
 MOST_ACTIVE = 2000
-"""Runs that wait or go on of which so many are looked at."""
+"""Runs that go on, and schedules with runs that wait, of which so many are looked at."""
+MOST_OF_ONE = 1000
+"""Jobs of one schedule that wait or go on of which so many are looked at."""
 MOST_FOUND = 50
 MOST_DECIDED = 5000
 MOST_UNFIRED = 500
@@ -101,22 +103,34 @@ class Unstarted(msgspec.Struct, frozen=True):
     """Whether any run of the schedule was ever started, of those that are kept."""
 
 
+# A skip scan: of each schedule with open jobs the first that should have been started, however many others it has.
 # The last one in order: asked whether there is any, PostgreSQL would read the whole table.
 UNSTARTED = f"""
+WITH RECURSIVE s(id) AS (
+  SELECT (SELECT j.schedule_id FROM rota_jobs j WHERE OPEN ORDER BY j.schedule_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT j.schedule_id FROM rota_jobs j WHERE OPEN AND j.schedule_id > s.id ORDER BY j.schedule_id LIMIT 1)
+  FROM s WHERE s.id IS NOT NULL {{lite|LIMIT {MOST_ACTIVE}}}
+)
 SELECT a.schedule_id, a.id, a.queue, a.run_at, (
   SELECT 1 FROM rota_jobs k WHERE k.schedule_id = a.schedule_id AND k.schedule_id IS NOT NULL
     AND k.started_at IS NOT NULL ORDER BY k.scheduled_for DESC LIMIT 1)
 FROM (
-  SELECT schedule_id, id, queue, status, attempt, run_at, ring, concurrency_key FROM rota_jobs
-  WHERE schedule_id IS NOT NULL AND status IN ('scheduled', 'pending', 'running', 'held')
-  ORDER BY schedule_id LIMIT {MOST_ACTIVE}
-) a
-WHERE a.status = 'pending' AND a.attempt = 0 AND a.run_at <= :before AND coalesce(a.ring, '') NOT LIKE '!%'
-  AND NOT EXISTS (SELECT 1 FROM rota_pauses p
-    WHERE p.kind = 'key' AND p.name = a.concurrency_key AND p.queue IN ('', a.queue))
-  AND NOT EXISTS (SELECT 1 FROM rota_queues q WHERE q.name = a.queue AND q.paused_at IS NOT NULL)
+  SELECT (
+    SELECT w.id FROM (
+      SELECT j.id, j.queue, j.status, j.origin, j.attempt, j.run_at, j.ring, j.concurrency_key FROM rota_jobs j
+      WHERE OPEN AND j.schedule_id = s.id LIMIT {MOST_OF_ONE}
+    ) w
+    WHERE w.status = 'pending' AND w.origin <> 'backfill' AND w.attempt = 0 AND w.run_at <= :before
+      AND coalesce(w.ring, '') NOT LIKE '!%'
+      AND NOT EXISTS (SELECT 1 FROM rota_pauses p
+        WHERE p.kind = 'key' AND p.name = w.concurrency_key AND p.queue IN ('', w.queue))
+      AND NOT EXISTS (SELECT 1 FROM rota_queues q WHERE q.name = w.queue AND q.paused_at IS NOT NULL)
+    ORDER BY w.run_at, w.id LIMIT 1) AS id
+  FROM s WHERE s.id IS NOT NULL LIMIT {MOST_ACTIVE}
+) f JOIN rota_jobs a ON a.id = f.id
 ORDER BY a.run_at LIMIT {MOST_FOUND}
-"""
+""".replace("OPEN", "j.schedule_id IS NOT NULL AND j.status IN ('scheduled', 'pending', 'running', 'held')")
 
 
 def unstarted(tx: Tx, before_us: int) -> list[Unstarted]:
