@@ -25,6 +25,19 @@ async def test_declares_and_changes(client: httpx.AsyncClient) -> None:
     problem(await client.delete("/api/job-types/tidy"), 404)
 
 
+async def test_the_audit_tells_what_it_was_and_of_changes_alone(client: httpx.AsyncClient) -> None:
+    target = {"kind": "http", "url": "http://127.0.0.1:1/", "auth": {"type": "bearer", "token": "s3cret"}}
+    for body in ({"target": target}, {"target": target}, {"target": target, "defaults": {"queue": "web"}}):
+        made = good(await client.put("/api/job-types/tidy", json=body))
+    assert made["version"] == 2
+    assert (await client.delete("/api/job-types/tidy")).status_code == 204
+    found = good(await client.get("/api/audit", params={"noun": "type"}))["entries"]
+    assert [one["action"] for one in found] == ["deleted", "edited", "created"]
+    was = {**target, "auth": {"type": "bearer", "token": "***"}}
+    kept = {"target": was, "argsSchema": None, "defaults": {"queue": "web"}, "version": 2}
+    assert (found[0]["before"], found[0]["after"]) == (kept, None)
+
+
 async def test_what_code_declares_is_changed_there(api: Api, client: httpx.AsyncClient) -> None:
     declared = JobType(name="app/digest", lane="async", target=None, args_schema=None, defaults="{}", owner="code")
     api.db.run(lambda tx: types.put(tx, [declared]))

@@ -53,13 +53,13 @@ def put(tx: Tx, name: str, spec: TypeIn, settings: Settings, caller: Caller = NO
     )
     # Whatever is wrong in the defaults shows when a job is built of them.
     building.check_type_defaults(declared, settings)
-    types.put(tx, [resolving.with_resolved(declared, settings)])
+    changed = types.put(tx, [resolving.with_resolved(declared, settings)])
     stored = types.get(tx, name)
     assert stored is not None
-    before = _kept(existing) if existing is not None else None
-    audit.record(
-        tx, caller, "created" if before is None else "edited", "type", name, before=before, after=_kept(stored)
-    )
+    if changed:
+        before = _kept(existing) if existing is not None else None
+        action = "created" if before is None else "edited"
+        audit.record(tx, caller, action, "type", name, before=before, after=_kept(stored))
     return stored
 
 
@@ -71,6 +71,7 @@ def _kept(record: JobType) -> dict[str, Any]:
 
 def delete(tx: Tx, name: str, caller: Caller) -> None:
     """Delete a job type; jobs that wait keep their target."""
-    if not types.delete(tx, name):
+    old = types.get(tx, name)
+    if old is None or not types.delete(tx, name):
         raise NotFound(f"there is no job type {name[:100]}")
-    audit.record(tx, caller, "deleted", "type", name)
+    audit.record(tx, caller, "deleted", "type", name, before=_kept(old))
