@@ -123,6 +123,26 @@ async def test_a_person_answers_in_its_place(api: Api) -> None:
     assert {"answered", "edited"} <= {entry.action for entry in entries}
 
 
+async def test_a_sign_of_life_of_a_person_is_in_the_audit(api: Api) -> None:
+    job = Taken(api)
+    good(await job.post("heartbeat", {"progress": 0.2, "checkpoint": {"page": 3}}))
+    async with api.as_role("operator") as ann, api.client() as admin:
+        path = f"/api/jobs/{job.id}"
+        good(await ann.post(f"{path}/heartbeat", json={"progress": 0.4, "message": "on", "checkpoint": {"page": 9}}))
+        good(await ann.post(f"{path}/heartbeat", json={"checkpoint": ["x" * 20_000]}))
+        good(await ann.post(f"{path}/cancel", json={}))
+        good(await ann.post(f"{path}/heartbeat", json={"progress": 0.5}))  # it is over: nothing changes
+        found = good(await admin.get("/api/audit", params={"action": "beaten"}))["entries"]
+    long, one = found
+    assert (one["actor"], one["noun"], one["name"]) == ("ann", "job", job.id)
+    assert one["before"] == {"progress": 0.2, "message": None, "checkpoint": {"page": 3}}
+    assert one["after"] == {"progress": 0.4, "message": "on", "checkpoint": {"page": 9}}
+    told = f"ann gave a sign of life of the job {job.id}: progress 0.2 → 0.4, message none → on, checkpoint ("
+    assert one["text"].startswith(told)
+    assert long["before"] == {"checkpoint": {"page": 9}}
+    assert long["after"]["checkpoint"].keys() == {"bytes", "head"} and long["after"]["checkpoint"]["bytes"] == 20_004
+
+
 async def test_what_a_target_echoes_is_stored_without_its_secrets(api: Api) -> None:
     target = '{"kind":"http","url":"http://127.0.0.1:9/","auth":{"type":"bearer","token":"tell-nobody"}}'
     job = Taken(api, target=target)

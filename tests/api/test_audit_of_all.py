@@ -26,7 +26,6 @@ NOT_THERE = {
     "compareSchedules": "the same",
     "logIn": "nothing stored changes; the log has auth/login",
     "logOut": "the same",
-    "beatJob": "a sign of life of a running job; nobody decides anything",
     "continueOperation": "the operation was audited when it began",
     "enqueueJob": "a million a day: each job says itself by whom, when and how it was made",
     "enqueueJobs": "the same",
@@ -205,6 +204,7 @@ CHANGES: dict[str, tuple[Before, Any]] = {
     "cancelJob": (World.job, {}),
     "retryJob": (World.cancelled, {}),
     "completeJob": (World.taken, {"result": 1}),
+    "beatJob": (World.taken, {"extend": "1h"}),
     "snoozeJob": (World.job, {"delay": "3h"}),
     "pauseKeyEverywhere": (World.queue, {}),
     "resumeKeyEverywhere": (World.queue, {}),
@@ -271,6 +271,6 @@ async def test_a_change_is_in_the_audit(keyed: Api, operation_id: str) -> None:
     assert (entry["actor"], entry["role"], entry["client"]) == ("ann", "admin", "127.0.0.1")
     assert entry["origin"] == ("file" if operation_id == "applyFile" else "api")
     assert entry["text"].startswith("ann ") and "from 127.0.0.1)" in entry["text"]
-    if operation_id in ("putSchedule", "putCalendar", "changeQueue", "editJob"):
+    if operation_id in ("putSchedule", "putCalendar", "changeQueue", "editJob", "beatJob"):
         assert entry["before"] and entry["after"], "an edit has what it was and what it is"
         assert entry["before"].keys() == entry["after"].keys()

@@ -21,6 +21,7 @@ VERBS = {
     "rolledBack": "rolled back",
     "takenOver": "took over",
     "reprioritise": "change the priority of",
+    "beaten": "gave a sign of life of",
     "rekeyed": "gave another key to",
 }
 MOST_SHOWN = 5

@@ -19,8 +19,8 @@ from rota.store import audit, changes, queues, schedules, types
 from rota.store.database import Tx
 
 LONGEST_NOTE = 1000
-MOST_ARGS_KEPT = 16 * 1024
-"""Of longer arguments the audit keeps the head."""
+MOST_KEPT = 16 * 1024
+"""Of longer arguments and checkpoints the audit keeps the head."""
 NOTHING = EditIn()
 
 
@@ -130,10 +130,21 @@ def shown(job: Job) -> dict[str, Any]:
     """Return what an edit may change, as the audit keeps it."""
     whole = present.job(job)
     fields = ("status", "queue", "priority", "runAt", "timeout", "maxAttempts", "tags", "concurrencyKey", "expiresAt")
-    args = job.args if len(job.args) <= MOST_ARGS_KEPT else None
-    head = {"bytes": len(job.args.encode()), "head": job.args[:MOST_ARGS_KEPT]}
+    return {**{field: whole[field] for field in fields}, "args": _kept(job.args), "retry": present.raw(job.retry)}
+
+
+def shown_running(job: Job) -> dict[str, Any]:
+    """Return what a sign of life may change, as the audit keeps it."""
     return {
-        **{field: whole[field] for field in fields},
-        "args": msgspec.Raw(args.encode()) if args is not None else head,
-        "retry": present.raw(job.retry),
+        "progress": job.progress,
+        "message": job.progress_note,
+        "deadlineAt": present.instant(present.deadline(job)),
+        "silentAt": present.instant(job.silent_by),
+        "checkpoint": None if job.checkpoint is None else _kept(job.checkpoint),
     }
+
+
+def _kept(document: str) -> Any:
+    if len(document) <= MOST_KEPT:
+        return present.raw(document)
+    return {"bytes": len(document.encode()), "head": document[:MOST_KEPT]}

@@ -132,13 +132,18 @@ async def heartbeat(context: Context) -> Response:
     """
     await _check_token(context)
     spec = await context.optional_body(HeartbeatIn)
-    job_id, attempt = context.path("id"), _attempt(context, spec.attempt)
+    job_id, attempt, caller = context.path("id"), _attempt(context, spec.attempt), context.caller
+    by_target = context.identity.source == "answer"
 
     def work(tx: Tx) -> dict[str, Any]:
         job = _known(tx, context, job_id, attempt)
         mask = mask_of(tx, job.target, context.header(TOKEN), context.settings)
         message = mask(spec.message) if spec.message else None
-        return _shown(answering.beat(tx, job, msgspec.structs.replace(spec, message=message)))
+        beaten = answering.beat(tx, job, msgspec.structs.replace(spec, message=message))
+        if not by_target and job.status == "running":
+            was, is_ = job_edits.shown_running(job), job_edits.shown_running(beaten)
+            audit.record(tx, caller, "beaten", "job", job_id, before=was, after=is_)
+        return _shown(beaten)
 
     return JsonReply(await context.write(work))
 
