@@ -9,7 +9,7 @@ from rota.store import channels, deliveries
 from rota.store.database import Database, Tx
 from tests.engine.monitoring import System
 from tests.store import builders
-from tests.support.clock import DAY, SECOND, HandClock
+from tests.support.clock import DAY, HOUR, SECOND, HandClock
 
 HEARD = """
 SELECT n.title FROM rota_deliveries d JOIN rota_notices n ON n.id = d.notice_id WHERE d.channel = :channel
@@ -141,3 +141,132 @@ def test_a_warning_that_was_told_with_an_error_is_over_for_those_who_were_told(s
     builders.execute(system.db, "UPDATE rota_jobs SET status = 'cancelled' WHERE queue = 'mail'")
     system.look(60)
     assert heard(system, "pager") == ["Jobs pile up in 2 queues", f"Over: {PILE}"]
+
+
+# -- causes -----------------------------------------------------------------------------------------------------------
+
+UNTAKEN = "No worker takes the jobs of queue mail"
+LOST = "A worker was lost"
+
+
+def without_worker(system: System) -> None:
+    """A scheduler lives, and the only worker is lost."""
+    system.start("scheduler")
+    worker = system.start()
+    system.look(40)
+    system.kill(worker)
+
+
+def test_a_cause_that_is_muted_tells_of_nothing_else(system: System) -> None:
+    system.mute("lost:system:worker")
+    without_worker(system)
+    system.waits(3, queue="mail")
+    system.look(120)
+    assert heard(system, "room") == [UNTAKEN]
+    system.unmute("lost:system:worker")
+    system.look(60)
+    assert heard(system, "room") == [UNTAKEN, LOST]
+
+
+def test_a_cause_in_quiet_hours_tells_of_nothing_else(system: System) -> None:
+    system.say("lost:system:*", quiet_hours='{"timezone":"Europe/Paris","from":"13:00","to":"14:00","days":["FRI"]}')
+    without_worker(system)
+    system.waits(3, queue="mail")
+    system.look(120)
+    assert heard(system, "room") == [UNTAKEN]
+
+
+def test_a_named_cause_that_is_muted_tells_of_nothing_else(system: System) -> None:
+    system.calm()
+    system.say("backlog:queue:mail", depends_on='["backlog:queue:slow"]')
+    system.mute("backlog:queue:slow")
+    system.waits(queue="slow", ago=400)
+    system.waits(queue="mail", ago=400)
+    system.look(30)
+    assert heard(system, "room") == [PILE]
+
+
+def test_a_cause_is_told_as_badly_as_what_it_explains(system: System) -> None:
+    """Who takes errors only is told of a lost worker when that is why jobs wait, and of the end."""
+    without_worker(system)
+    system.waits(3, queue="mail")
+    system.look(120)
+    system.start()
+    system.empty()
+    system.look(60)
+    assert heard(system, "room") == heard(system, "pager") == [LOST, f"Over: {LOST}"]
+
+
+def test_an_error_is_no_longer_explained_by_what_was_told_as_a_warning(system: System) -> None:
+    """Jobs come a while after the only worker was lost: that is news for all."""
+    without_worker(system)
+    system.look(120)
+    system.waits(3, queue="mail")
+    system.look(120)
+    assert (heard(system, "room"), heard(system, "pager")) == ([LOST, UNTAKEN], [UNTAKEN])
+
+
+def test_a_grace_of_what_is_explained_holds_for_its_cause_too(system: System) -> None:
+    system.say("no-worker:queue:mail", grace_us=300 * SECOND)
+    without_worker(system)
+    system.waits(3, queue="mail")
+    system.look(240)
+    assert (heard(system, "room"), heard(system, "pager")) == ([LOST], [])
+
+
+def test_a_named_cause_is_told_again_as_an_error(system: System) -> None:
+    """A person has said that nothing else is told while that is."""
+    system.calm()
+    system.say("no-worker:queue:gpu", depends_on='["backlog:queue:mail"]')
+    system.waits(queue="mail", ago=400)
+    system.look(30)
+    system.waits(queue="gpu", lane="sync")
+    system.look(60)
+    assert (heard(system, "room"), heard(system, "pager")) == ([PILE, f"Still: {PILE}"], [f"Still: {PILE}"])
+    assert "It explains 1 more" in system.texts()[-1]
+
+
+def test_a_lost_worker_explains_nothing_while_another_works(system: System) -> None:
+    system.calm()
+    second = system.start(host="other")
+    system.look(5)
+    system.kill(second)
+    system.look(60)
+    system.waits(2, queue="gpu", lane="sync")
+    system.waits(queue="slow", ago=400)
+    system.look(60)
+    assert heard(system, "room")[0] == LOST
+    assert sorted(heard(system, "room")[1:]) == ["Jobs pile up in queue slow", "No worker takes the jobs of queue gpu"]
+
+
+def test_a_lost_scheduler_explains_nothing_while_another_works(system: System) -> None:
+    system.calm()
+    second = system.start("scheduler", host="other")
+    system.look(5)
+    system.kill(second)
+    system.look(60)
+    system.schedule(next_at=system.clock.now)
+    system.accounts = False
+    system.look(80)
+    assert heard(system, "room") == ["A scheduler was lost", "Schedule digest is late"]
+
+
+def test_what_followed_from_a_cause_may_catch_up_for_a_moment(system: System) -> None:
+    """The second time within an hour a scheduler must live for longer until that is over; a late schedule is news."""
+    system.start()
+    scheduler = system.start("scheduler")
+    system.look(40)
+    for wait in (60, 10):
+        system.stop(scheduler)
+        for name in ("slow", "stuck"):
+            system.schedule(name, next_at=system.clock.now if wait == 10 else system.clock.now + HOUR)
+        system.look(120)
+        scheduler = system.start("scheduler")
+        system.look(wait)
+    first = ["No scheduler lives", "Over: No scheduler lives", "No scheduler lives"]
+    assert heard(system, "room") == first
+    system.schedule("slow", next_at=system.clock.now + HOUR)
+    system.look(20)
+    assert heard(system, "room") == [*first, "Schedule stuck is late"]
+    system.look(20)
+    assert heard(system, "room") == [*first, "Schedule stuck is late", "Over: No scheduler lives"]

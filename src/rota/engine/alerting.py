@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from rota.durations import MINUTE, SECOND
+from rota.engine.holding import Holding, kept_from
 from rota.ids import new_id
 from rota.insight import wording
 from rota.insight.condition import Condition
@@ -61,18 +62,29 @@ class Outcome(msgspec.Struct):
     again: list[Alert] = []
 
 
-def decide(view: View, ended: Sequence[Alert], book: Book, history: History, previous: int | None) -> Outcome:
-    """Return what becomes of the alerts; ``ended`` are over and not told of, ``previous`` was the look before."""
-    return _Decision(view, ended, book, history, previous).outcome()
+class Seen(msgspec.Struct, frozen=True):
+    """What one look has read."""
+
+    view: View
+    ended: list[Alert]
+    """Over, and not told of."""
+    book: Book
+    history: History
+    living: frozenset[str] = frozenset()
+    """Roles of which a process is at work, where one of some role was lost."""
+
+
+def decide(seen: Seen, previous: int | None) -> Outcome:
+    """Return what becomes of the alerts; ``previous`` was the look before."""
+    return _Decision(seen, previous).outcome()
 
 
 class _Decision:
-    def __init__(
-        self, view: View, ended: Sequence[Alert], book: Book, history: History, previous: int | None
-    ) -> None:  # fmt: skip
+    def __init__(self, seen: Seen, previous: int | None) -> None:
+        view, book, ended = seen.view, seen.book, seen.ended
         self._view = view
         self._now = now = view.now
-        self._history = history
+        self._history = seen.history
         resumed = previous is None or not now - GAP_US <= previous <= now
         self._since = now if resumed else book.since
         self._settling = now - self._since < SETTLE_US
@@ -85,13 +97,14 @@ class _Decision:
         told = {name: at for name, at in book.told.items() if now - COLLECT_US < at <= now}
         sent = [at for at in book.sent if now - NOTICES_US < at <= now]
         self._book = Book(self._since, told, sent, book.errors & self._before.keys())
+        self._holding = Holding(view, self._found, seen.living, self._book.errors)
 
     def outcome(self) -> Outcome:
         added = [self._opened(one) for name, one in self._found.items() if name not in self._open and self._opens(one)]
         added = added[: max(0, MOST_OPEN - len(self._open))]
         closed = self._follow()
         self._open |= {alert.monitor_id: alert for alert in added}
-        self._hold()
+        self._holding.hold(self._open, self._soon())
         notices, again = self._tell()
         every = [*self._open.values(), *self._ended]
         changed = [one for one in every if one.id in self._before and one != self._before[one.id]]
@@ -99,7 +112,12 @@ class _Decision:
 
     # -- opening, closing ---------------------------------------------------------------------------------------------
 
-    def _opens(self, one: Condition) -> bool:
+    def _soon(self) -> list[Alert]:
+        """Return what is found, and not told of yet, for it may pass."""
+        waiting = (one for name, one in self._found.items() if name not in self._open and not one.passed)
+        return [self._opened(one) for one in waiting if self._opens(one, self._now + COLLECT_US)]
+
+    def _opens(self, one: Condition, by: int | None = None) -> bool:
         kind = KINDS[one.kind]
         if self._settling and (kind.settles or one.kind == "lost"):
             return False
@@ -107,7 +125,7 @@ class _Decision:
             since, last = one.since or 0, self._history.get(one.monitor, (None, 0))[0]
             return since >= self._since and (last is None or last < since)
         since = next((at for at in (one.true_at, one.since) if at is not None), self._since)
-        return self._now - since >= self._view.sayings.of(one.monitor).grace_us
+        return (self._now if by is None else by) - since >= self._view.sayings.of(one.monitor).grace_us
 
     def _opened(self, one: Condition) -> Alert:
         return Alert(
@@ -151,29 +169,6 @@ class _Decision:
         count = self._history.get(name, (None, 1))[1]
         return CLEAR_US << min(MOST_DOUBLINGS, max(0, count - 1))
 
-    # -- who is not told ----------------------------------------------------------------------------------------------
-
-    def _hold(self) -> None:
-        """Say of each incident why it is not told, in the order in which they were found."""
-        held: dict[str, str] = {}
-        for name, alert in sorted(self._open.items(), key=lambda item: (item[1].opened_at, item[0])):
-            reason = self._kept_from(alert) or self._cause(name, held)
-            if reason is not None:
-                held[name] = reason
-            alert.held_by = reason
-
-    def _kept_from(self, alert: Alert) -> str | None:
-        effective = self._view.sayings.of(alert.monitor_id)
-        if effective.mute is not None:
-            return "muted"
-        return "quiet hours" if effective.quiet is not None and effective.quiet.holds(self._now) else None
-
-    def _cause(self, name: str, held: Mapping[str, str]) -> str | None:
-        """Return the monitor that tells why; of two that explain each other the first one tells."""
-        one = self._found.get(name)
-        causes = (*(one.explained_by if one is not None else ()), *self._view.sayings.of(name).depends_on)
-        return next((cause for cause in causes if cause in self._open and not _leads(cause, name, held)), None)
-
     # -- telling ------------------------------------------------------------------------------------------------------
 
     def _tell(self) -> tuple[list[Notice], list[Alert]]:
@@ -192,12 +187,12 @@ class _Decision:
 
     def _is_worse(self, alert: Alert) -> bool:
         """Tell whether it has become an error since it was told."""
-        return alert.severity == "error" and alert.id not in self._book.errors
+        return self._holding.is_error(alert) and alert.id not in self._book.errors
 
     def _to_end(self) -> Iterator[Alert]:
         """Yield what is over and may be told now; what nobody was told of, or is muted, is done with."""
         for alert in self._ended:
-            reason = self._kept_from(alert)
+            reason = kept_from(self._view, alert)
             if not alert.tellings or reason == "muted":
                 alert.over_at = self._now
             elif reason is None:
@@ -225,7 +220,7 @@ class _Decision:
         """Return how bad a notice is: who was told of the beginning is told of the end, and nobody else."""
         if kind == "over":
             return "warning" if self._book.errors.isdisjoint(one.id for one in group) else "error"
-        return "error" if any(one.severity == "error" for one in group) else "warning"
+        return "error" if any(self._holding.is_error(one) for one in group) else "warning"
 
     def _groups(self, kind: NoticeKind, found: Sequence[Alert]) -> list[list[Alert]]:
         """Return what is told together: alerts of a kind, or where there are many kinds all of them."""
@@ -233,19 +228,9 @@ class _Decision:
         for one in found:
             if f"{kind}:{one.kind}" not in self._book.told:
                 by_kind.setdefault(one.kind, []).append(one)
-        groups = sorted(by_kind.values(), key=lambda group: (group[0].severity != "error", group[0].since_at))
+        groups = sorted(by_kind.values(), key=lambda group: (not self._holding.is_error(group[0]), group[0].since_at))
         room = MOST_NOTICES - len(self._book.sent)
         return groups if len(groups) <= min(MOST_AT_ONCE, room) else [_flat(groups)]
-
-
-def _leads(cause: str, name: str, held: Mapping[str, str]) -> bool:
-    """Tell whether a cause is held back for this very monitor, perhaps by way of others."""
-    seen = {cause}
-    while (cause := held.get(cause, "")) and cause not in seen:
-        if cause == name:
-            return True
-        seen.add(cause)
-    return False
 
 
 def _flat(groups: Iterable[list[Alert]]) -> list[Alert]:

@@ -8,14 +8,13 @@ import msgspec
 
 from rota import logs
 from rota.durations import HOUR, SECOND
-from rota.engine.alerting import Book, History, Outcome, decide
+from rota.engine.alerting import Book, Outcome, Seen, decide
 from rota.engine.loop import Loop
 from rota.insight import conditions
-from rota.insight.conditions import View
 from rota.insight.usual import Memory
 from rota.settings import Settings
-from rota.store import alerts, meta, notices
-from rota.store.alerts import Alert, Turn
+from rota.store import alerts, meta, notices, workers
+from rota.store.alerts import Turn
 from rota.store.database import Database, Tx
 
 EVERY_US = 5 * SECOND
@@ -26,15 +25,6 @@ It is longer than a turn: while one looks, the others need not ask.
 """
 MOST_LOGGED = 50
 RECENT_US = HOUR
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """What one look has read."""
-
-    view: View
-    ended: list[Alert]
-    book: Book
-    history: History
 
 
 class Monitors(Loop):
@@ -70,7 +60,7 @@ class Monitors(Loop):
         return turn, None if turn is None else self._read(tx, turn)
 
     def _decide(self, turn: Turn, seen: Seen) -> None:
-        found = decide(seen.view, seen.ended, seen.book, seen.history, turn.previous)
+        found = decide(seen, turn.previous)
         if found.book == seen.book and not (found.added or found.changed or found.notices):
             return
         if self._db.run(lambda tx: store(tx, turn, found)):
@@ -85,6 +75,7 @@ class Monitors(Loop):
             ended=alerts.ended(tx),
             book=_book(meta.get(tx, alerts.MEMORY)),
             history=alerts.history(tx, sorted(asked), view.now - RECENT_US),
+            living=_at_work(tx) if any(one.kind == "lost" for one in view.conditions) else frozenset(),
         )
 
 
@@ -114,6 +105,10 @@ def tell(found: Outcome) -> None:
         )  # fmt: skip
     for alert in found.closed[:MOST_LOGGED]:
         logs.event("monitor/closed", "it is over", monitor=alert.monitor_id, reason=alert.closing)
+
+
+def _at_work(tx: Tx) -> frozenset[str]:
+    return frozenset(one.role for one in workers.living(tx) if one.state == "running")
 
 
 def _book(text: str | None) -> Book:
