@@ -69,7 +69,7 @@ async def test_cookies_of_others_are_none_of_its_business(api: Api, other: str) 
         own = (await log_in(client)).headers["set-cookie"].partition(";")[0]
     async with api.client(None) as client:
         for given in (f"{other}; {own}", f"{own}; {other}"):
-            assert good(await client.get("/api/me", headers={"Cookie": given.encode()}))["role"] == "admin", given
+            assert good(await client.get("/api/me", headers={b"Cookie": given.encode()}))["role"] == "admin", given
 
 
 async def test_the_cookie_is_secure_on_https_and_of_the_root_path(lite: Database, sqlite_url: str) -> None:
