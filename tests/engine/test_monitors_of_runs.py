@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from rota.settings import Settings
+from rota.store import schedules
 from rota.store.database import Database
 from tests.engine.monitoring import System
 from tests.store import builders
-from tests.support.clock import DAY, HOUR, SECOND, HandClock
+from tests.support.clock import DAY, HOUR, MINUTE, SECOND, HandClock
 
 DECIDED = """
 INSERT INTO rota_occurrences (schedule_id, scheduled_for, until_at, disposition, cause, version, decided_at)
@@ -32,15 +33,19 @@ def decided(system: System, *, ago: int = 0, name: str = "digest", disposition: 
     system.db.run(lambda tx: tx.run(DECIDED, params))
 
 
+def because(system: System, job_id: str, reason: str) -> None:
+    """A job was cancelled for that reason."""
+    sql = "UPDATE rota_jobs SET reason = :reason WHERE id = :id"
+    assert system.db.run(lambda tx: tx.run(sql, {"id": job_id, "reason": reason})) == 1
+
+
 def cancelled(system: System, reason: str, *, count: int, each: int) -> None:
     """All runs were cancelled for that reason but one that completed before; seconds."""
     system.schedule()
     system.ran("completed", ago=(count + 1) * each)
     for i in range(1, count + 1):
-        system.ran("cancelled", ago=i * each)
+        because(system, system.ran("cancelled", ago=i * each), reason)
         decided(system, ago=i * each)
-    sql = "UPDATE rota_jobs SET reason = :reason WHERE status = 'cancelled'"
-    system.db.run(lambda tx: tx.run(sql, {"reason": reason}))
 
 
 @pytest.mark.parametrize("reason", ["expired", "replaced"])
@@ -128,3 +133,82 @@ def test_a_schedule_is_late_beside_one_with_many_open_jobs(system: System) -> No
     system.look(60)
     assert system.news() == [("opened", "Schedule zoo is late")]
     assert [alert.since_at for alert in system.alerts()] == [begin]
+
+
+def pause(system: System, *, days: int = 3) -> None:
+    """The schedule is paused for so long, and its instants with it."""
+    system.db.run(lambda tx: schedules.pause(tx, "digest", by="ann", note=None, until=None))
+    system.look(40)
+    for _ in range(days):
+        system.clock.turn(DAY)
+        decided(system, disposition="paused")
+    system.db.run(lambda tx: tx.run("UPDATE rota_schedules SET next_at = rota_now() + :day", {"day": DAY}))
+    system.look(40)
+    system.db.run(lambda tx: schedules.resume_all(tx, ["digest"]))
+
+
+def test_a_schedule_is_resumed_that_was_silent_while_paused(system: System) -> None:
+    system.say("silent:schedule:digest", limit_us=2 * HOUR)
+    system.schedule()
+    system.ran("completed")
+    pause(system)
+    resumed = system.clock.now
+    system.look(60)
+    assert system.news() == []
+    system.clock.set(resumed + 2 * HOUR)
+    system.look(60)
+    assert system.news() == [("opened", "Schedule digest is silent")]
+    assert "has completed since it was resumed at 2027-01-18T12:0" in system.texts()[0]
+
+
+def test_a_resumed_schedule_has_two_intervals_to_complete(system: System) -> None:
+    system.schedule()
+    system.ran("completed", ago=3600)
+    decided(system, ago=1800)
+    pause(system)
+    system.clock.turn(10 * MINUTE)
+    for told in ([], [], [("opened", "Schedule digest is silent")]):
+        decided(system)
+        because(system, system.ran("cancelled"), "expired")
+        system.look(60)
+        assert system.news() == told
+        system.clock.turn(HOUR)
+
+
+def test_a_schedule_is_resumed_that_failed_before(system: System) -> None:
+    """As for its own ``pauseAfter``, what failed before counts no more."""
+    fails(system, "digest")
+    system.look(30)
+    assert system.news() == [("opened", "Schedule digest fails")]
+    pause(system)
+    assert system.news() == [("over", "Over: Schedule digest fails")]
+    system.look(60)
+    for _ in range(3):
+        assert system.news() == []
+        system.ran("failed")
+        system.look(30)
+    assert system.news() == [("opened", "Schedule digest fails")]
+
+
+def test_a_schedule_is_resumed_whose_last_run_was_too_short(system: System) -> None:
+    system.say("too-short:schedule:digest", limit_us=10 * SECOND)
+    system.schedule()
+    system.ran("completed", took=1)
+    system.look(10)
+    assert system.news() == [("opened", "A run of schedule digest was too short")]
+    pause(system, days=0)
+    system.look(60)
+    assert system.news() == [("over", "Over: A run of schedule digest was too short")]
+
+
+def test_a_schedule_is_resumed_that_never_ran(system: System) -> None:
+    system.schedule(runs=0)
+    decided(system, ago=60, disposition="missed")
+    pause(system, days=0)
+    system.look(60)
+    decided(system, ago=60, disposition="skipped")
+    system.news()
+    assert system.alerts(open=True) == []
+    decided(system, disposition="skipped")
+    system.look(60)
+    assert system.news() == [("opened", "Schedule digest has never run")]

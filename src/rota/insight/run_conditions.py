@@ -115,7 +115,7 @@ class Runs:
 
     def _never(self, there: Mapping[str, Watched]) -> Iterator[Condition]:
         """Of the schedules that made no run those of which one was wanted."""
-        unrun = {name: 0 for name, one in there.items() if one.runs == 0}
+        unrun = {name: one.resumed_at for name, one in there.items() if one.runs == 0}
         for name, due in runs.due_after(self._tx, unrun).items():
             if self._is_over("never-run", name, due):
                 sentence = Sentence(f"Schedule {name} has never run: the first instant that made no run was", due)
@@ -124,8 +124,8 @@ class Runs:
     # -- failing, silent ----------------------------------------------------------------------------------------------
 
     def _failing(self, there: Mapping[str, Watched], recent: Mapping[str, Sequence[Run]]) -> Iterator[Condition]:
-        for name in there:
-            count, first, job_id = failed_in_a_row(recent.get(name, ()))
+        for name, one in there.items():
+            count, first, job_id = failed_in_a_row(recent.get(name, ()), one.resumed_at)
             least = self._sayings.of(monitor_id("failing", "schedule", name)).limit_count or 1
             if first is not None and count >= min(least, LAST_RUNS):
                 more = " or more" if count == LAST_RUNS else ""
@@ -135,22 +135,37 @@ class Runs:
 
     def _silent(self, there: Mapping[str, Watched], recent: Mapping[str, Sequence[Run]]) -> Iterator[Condition]:
         ends = self._last_ends(there, recent)
-        due = runs.due_after(self._tx, {name: end.scheduled_for for name, end in ends.items()})
+        deadlines = self._deadlines(there, ends, recent)
         for name, end in ends.items():
-            begin = end.completed_at or end.scheduled_for or there[name].created_at
+            resumed = there[name].resumed_at
+            heard = end.completed_at or end.scheduled_for or there[name].created_at
+            begin = max(heard, resumed)
             limit = self._sayings.of(monitor_id("silent", "schedule", name)).limit_us
-            if limit is None:
-                if name not in due:
-                    continue
-                took = usual([one for each in recent.get(name, ()) if (one := each.took) is not None])
-                interval = due[name] - end.scheduled_for if end.scheduled_for else 0
-                limit = due[name] + interval - begin + max(LEAST_SILENCE_US, 2 * took.longest)
-            if there[name].runs and self._now - begin > limit:
-                head = f"No run of schedule {name} has completed since"
+            deadline = deadlines.get(name) if limit is None else begin + limit
+            if there[name].runs and deadline is not None and self._now > deadline:
+                since = "since it was resumed at" if resumed > heard else "since"
+                head = f"No run of schedule {name} has completed {since}"
                 causes = [
                     monitor_id(kind, "schedule", name) for kind in ("failing", "late", "never-run", "too-long", "stuck")
                 ]
                 yield self._about("silent", name, Sentence(head, begin), begin, explained_by=(*causes, *NO_SCHEDULER))
+
+    def _deadlines(
+        self, there: Mapping[str, Watched], ends: Mapping[str, LastEnd], recent: Mapping[str, Sequence[Run]]
+    ) -> dict[str, int]:
+        """Return until when a run was to complete where nobody has said it: two intervals, and a while to run."""
+        resumed = {name: one.resumed_at for name, one in there.items() if one.resumed_at > ends[name].scheduled_for}
+        due = runs.due_after(self._tx, {name: end.scheduled_for for name, end in ends.items()} | resumed)
+        second = runs.due_after(self._tx, {name: due[name] for name in resumed if name in due})
+        found = {}
+        for name, first in due.items():
+            if name not in resumed:
+                before = ends[name].scheduled_for
+                second[name] = first + (first - before if before else 0)
+            if name in second:
+                took = usual([one for each in recent.get(name, ()) if (one := each.took) is not None])
+                found[name] = second[name] + max(LEAST_SILENCE_US, 2 * took.longest)
+        return found
 
     def _last_ends(self, there: Mapping[str, Watched], recent: Mapping[str, Sequence[Run]]) -> dict[str, LastEnd]:
         """Return of each schedule what completed last; the oldest run stands for it where none did."""
@@ -176,9 +191,9 @@ class Runs:
         ]  # fmt: skip
 
     def _short(self, there: Mapping[str, Watched], recent: Mapping[str, Sequence[Run]]) -> Iterator[Condition]:
-        for name in there:
+        for name, one in there.items():
             done = [run for run in recent.get(name, ()) if run.took is not None]
-            if not done:
+            if not done or (done[0].completed_at or 0) < one.resumed_at:
                 continue
             took, before = done[0].took or 0, usual([run.took or 0 for run in done[1:]])
             limit = self._sayings.of(monitor_id("too-short", "schedule", name)).limit_us
@@ -288,13 +303,16 @@ class Runs:
         )
 
 
-def failed_in_a_row(some: Sequence[Run]) -> tuple[int, int | None, str | None]:
-    """Return how many of the last runs failed since one completed, when the first did, and the last one's id."""
+def failed_in_a_row(some: Sequence[Run], since: int) -> tuple[int, int | None, str | None]:
+    """Return how many of the last runs failed since one completed, when the first did, and the last one's id.
+
+    Those that ended before ``since`` (µs UTC) do not count.
+    """
     count, first, last = 0, None, None
     for run in some:
         if run.status == "completed":
             break
-        if run.status == "failed":
+        if run.status == "failed" and (run.completed_at or 0) >= since:
             count, first, last = count + 1, run.completed_at, last or run.id
     return count, first, last
 

@@ -259,10 +259,13 @@ class Watched(msgspec.Struct, frozen=True):
     paused: bool
     """Or in the shadow: nobody expects it to run."""
     created_at: int
+    resumed_at: int
+    """When its last pause ended (µs UTC), 0 where it had none: what was before counts no more."""
 
 
 THOSE = """
-SELECT s.id, s.runs, CASE WHEN s.paused_at IS NULL AND s.shadow = 0 THEN 0 ELSE 1 END, s.created_at
+SELECT s.id, s.runs, CASE WHEN s.paused_at IS NULL AND s.shadow = 0 THEN 0 ELSE 1 END, s.created_at,
+  coalesce(s.resumed_at, 0)
 FROM {few|u|ids|id text} JOIN rota_schedules s ON s.id = u.id
 """
 
@@ -271,7 +274,7 @@ def watched(tx: Tx, schedule_ids: Iterable[str]) -> dict[str, Watched]:
     """Return what is asked of those schedules that there are."""
     wanted = sorted(set(schedule_ids))
     rows = tx.rows(THOSE, {"ids": _ids(wanted)}) if wanted else ()
-    return {row[0]: Watched(row[1], bool(row[2]), row[3]) for row in rows}
+    return {row[0]: Watched(row[1], bool(row[2]), row[3], row[4]) for row in rows}
 
 
 def _ids(names: Iterable[str]) -> str:
