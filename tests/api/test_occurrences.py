@@ -71,5 +71,5 @@ async def test_refuses_a_cursor_that_is_no_number_of_the_database(client: httpx.
         for place in ("²", "٣", "-²", "--1", "9" * 19, "-" + "9" * 19, str(1 << 63), "1\n", "1" * 400):
             answer = await client.get(path, params={"cursor": encode_cursor(place)})
             assert problem(answer, 422)["field"] == "cursor", (path, place)
-        for place in ((1 << 63) - 1, 1 - (1 << 63), 0):
-            good(await client.get(path, params={"cursor": encode_cursor(str(place))}))
+        for number in ((1 << 63) - 1, 1 - (1 << 63), 0):
+            good(await client.get(path, params={"cursor": encode_cursor(str(number))}))
