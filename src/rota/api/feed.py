@@ -212,6 +212,15 @@ class Feed:
         found = await self._read(lambda tx: _look(tx, tracker))
         self._looked = loop.time()
         changed = tracker.see(found)
+        try:
+            await self._tell_changed(changed)
+        except BaseException:  # from now on they count as told, also where a page waits no longer for this look
+            self._resync_due = self._resynced + RESYNC_S
+            raise
+        self._stats_wanted |= changed.busy() or bool(changed.workers)
+        return changed.busy() and not changed.too_much
+
+    async def _tell_changed(self, changed: Changed) -> None:
         if changed.too_much:
             self._resync_due = self._resynced + RESYNC_S
         if changed.jobs:
@@ -222,8 +231,6 @@ class Feed:
         if self._resync_due is not None and self._looked >= self._resync_due:
             self._tell(_ALWAYS, {})
             self._resynced, self._resync_due = self._looked, None
-        self._stats_wanted |= changed.busy() or bool(changed.workers)
-        return changed.busy() and not changed.too_much
 
     async def _tell_jobs(self, ids: list[str]) -> None:
         for shown in await self._read(lambda tx: _shown(tx, ids)):
