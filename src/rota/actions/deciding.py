@@ -93,6 +93,7 @@ def _firing(ledger: _Ledger, first: int, note: str | None) -> Firing:
         resumed=schedule.paused_at is not None and _has_come(schedule.resume_at, ledger.now),
         paused_at=None if note is None else ledger.now,
         paused_note=note,
+        else_at=ledger.rule.next(runs[-1].scheduled_for) if ended and runs else None,
     )
 
 

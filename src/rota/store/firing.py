@@ -107,6 +107,8 @@ class Firing(msgspec.Struct, kw_only=True):
     paused_at: int | None = None
     """Since when the service pauses the schedule; None where it does not."""
     paused_note: str | None = None
+    else_at: int | None = None
+    """The next instant of a schedule that makes its last run, in case that it makes none: the instant was covered."""
 
     def changes(self) -> bool:
         """Tell whether the schedule is paused or resumed by it, which is a version."""
@@ -130,12 +132,13 @@ WHERE s.id = u.id AND {lite|+}s.next_at{pg| + 0} = u.seen_next AND s.version = u
 RETURNING {pg|s.}id
 """
 
-# For instants that turned out to be covered: what the compare-and-set has noted of their jobs is taken back.
+# For instants that turned out to be covered: what the compare-and-set has noted of their jobs is taken back, and that
+# the schedule is at its end by them.
 UNFIRE = """
-UPDATE rota_schedules AS s SET runs = s.runs - u.n,
+UPDATE rota_schedules AS s SET runs = s.runs - u.n, next_at = coalesce(s.next_at, u.else_at),
   last_job_id = (SELECT o.job_id FROM rota_occurrences o WHERE o.schedule_id = s.id AND o.job_id IS NOT NULL
                  ORDER BY o.scheduled_for DESC LIMIT 1)
-FROM {rows|u|batch|id text, n bigint} WHERE s.id = u.id
+FROM {rows|u|batch|id text, n bigint, else_at bigint} WHERE s.id = u.id
 """
 
 
@@ -175,7 +178,9 @@ def fire(
             else:
                 refused[occurrence.schedule_id] += 1
     if refused:
-        tx.run(UNFIRE, {"batch": batch([{"id": schedule_id, "n": n} for schedule_id, n in refused.items()])})
+        else_at = {firing.id: firing.else_at for firing in firings}
+        rows = [{"id": name, "n": n, "else_at": else_at[name]} for name, n in refused.items()]
+        tx.run(UNFIRE, {"batch": batch(rows)})
     chosen = [job for job in new_jobs if job.id in wanted]
     if chosen:
         for mode in set((clear or {}).values()):
