@@ -74,6 +74,14 @@ def expected(check: Check, at: int) -> int | None:
     return second if first - at <= early else first
 
 
+def missed(check: Check, now: int) -> int:
+    """Return when the last ping was due, of a check that is late by ``now``: one is due again though one is missing."""
+    by = now - check.grace_us
+    rule = rule_of(check)
+    again = by - check.every_us if check.every_us is not None else rule.previous(by + 1) if rule is not None else None
+    return max(check.next_at or 0, again or 0)
+
+
 def settled(check: Check) -> Check:
     """Return a check with the instant after which something is wrong."""
     late_at = None

@@ -121,6 +121,8 @@ class _Decision:
         kind = KINDS[one.kind]
         if self._settling and (kind.settles or one.kind == "lost"):
             return False
+        if one.missed_at is not None and one.missed_at < self._since:
+            return False
         if one.passed:  # lost, and replaced: told where that has just been, and not told yet
             since, last = one.since or 0, self._history.get(one.monitor, (None, 0))[0]
             return since >= self._since and (last is None or last < since)

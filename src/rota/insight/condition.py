@@ -48,6 +48,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """µs UTC."""
     true_at: int | None = None
     """Since when it is wrong (µs UTC), where that was not so from the beginning: the limit was passed then."""
+    missed_at: int | None = None
+    """When the last word was due that did not come (µs UTC): where nobody could hear it then, that means nothing."""
     job_id: str | None = None
     watched: tuple[str, str] | None = None
     """What the monitor watches, where that is not the subject: the role of a lost process."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from rota.actions import pings
 from rota.durations import HOUR, MINUTE
 from rota.insight.condition import Condition, Sentence, Subject
 from rota.insight.monitoring import Sayings, monitor_id
@@ -179,4 +180,5 @@ def _checks(tx: Tx, now: int) -> Iterator[Condition]:
         yield Condition(
             kind="check", severity="error", subject=Subject("check", one.id), since=one.since,
             sentence=Sentence(one.text, tail=""),
+            missed_at=None if one.kind == "failing" else pings.missed(one.check, now),
         )  # fmt: skip

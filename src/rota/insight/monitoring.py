@@ -59,7 +59,7 @@ KINDS: dict[str, Kind] = {
         ),
         Kind(
             name="backlog", subjects=("queue",), limit_us=5 * MINUTE, limit_count=10_000, takes_limit=True,
-            takes_count=True,
+            takes_count=True, settles=True,
             meaning="The oldest ready job of the queue waits for longer than `limit`, or `count` jobs and more wait, "
             "the oldest for a minute and longer.",
         ),

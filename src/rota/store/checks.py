@@ -70,6 +70,7 @@ class LateCheck(msgspec.Struct, frozen=True):
     """µs UTC."""
     text: str
     """One sentence."""
+    check: Check
 
 
 COLUMNS = columns(Check.__struct_fields__)
@@ -111,7 +112,7 @@ def wrong(check: Check, now: int) -> LateCheck | None:
         kind, since, text = "failing", check.failed_since, _failing(check)
     else:
         return None
-    return LateCheck(check.id, check.name, kind, since, text)
+    return LateCheck(check.id, check.name, kind, since, text, check)
 
 
 def _overdue(check: Check) -> tuple[LateKind, int, str]:
