@@ -212,3 +212,31 @@ def test_a_schedule_is_resumed_that_never_ran(system: System) -> None:
     decided(system, disposition="skipped")
     system.look(60)
     assert system.news() == [("opened", "Schedule digest has never run")]
+
+
+def test_a_person_says_how_long_all_schedules_may_be_silent(system: System) -> None:
+    """One may be silent for longer, one is paused, one only observes; of the others some are looked at each time."""
+    system.say("silent:schedule:*", limit_us=HOUR)
+    system.say("silent:schedule:a-000", limit_us=DAY)
+    names = put_many(system, 550)
+    for name in names:
+        system.ran("completed", name, ago=3500)
+    system.schedule("paused", paused_at=system.clock.now)
+    system.schedule("shadow", shadow=1)
+    system.schedule("zoo")
+    for name in ("paused", "shadow", "zoo"):
+        system.ran("completed", name, ago=7200)
+    system.look(30)
+    assert system.news() == [("opened", "Schedule zoo is silent")]
+    system.look(200)
+    assert {alert.subject_id for alert in system.alerts(open=True)} == {*names[1:], "zoo"}
+
+
+def test_a_person_says_how_short_all_runs_may_be(system: System) -> None:
+    system.say("too-short:schedule:*", limit_us=10 * SECOND)
+    system.say("too-short:schedule:quick", limit_us=SECOND)
+    for name, took in (("quick", 5), ("digest", 5), ("long", 15)):
+        system.schedule(name)
+        system.ran("completed", name, took=took)
+    system.look(10)
+    assert system.news() == [("opened", "A run of schedule digest was too short")]

@@ -75,6 +75,7 @@ def works() -> dict[str, tuple[Callable[[Tx], object], str]]:
     found["what failed"] = (lambda tx: runs.failed(tx, 5)), "rota_jobs_finished"
     found["nothing that failed"] = (lambda tx: runs.failed(tx, NEVER)), "rota_jobs_finished"
     found["not started in time"] = (lambda tx: runs.unstarted(tx, NEVER)), "rota_jobs_overlap"
+    found["all that may be silent"] = (lambda tx: runs.quiet(tx, 5, 9, "")), "rota_jobs_schedule"
     return found
 
 

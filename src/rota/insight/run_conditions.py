@@ -7,7 +7,7 @@ from itertools import islice, zip_longest
 
 from rota.durations import DAY, MINUTE, SECOND
 from rota.insight.condition import Condition, Sentence, Subject, length
-from rota.insight.monitoring import MonitorKind, Sayings, SubjectKind, monitor_id
+from rota.insight.monitoring import ALL, MonitorKind, Sayings, SubjectKind, monitor_id
 from rota.insight.usual import Memory, Usual, usual
 from rota.model import Severity
 from rota.store import runs
@@ -23,6 +23,8 @@ FAILED_FOR_US = DAY
 DECIDED_FOR_US = 10 * MINUTE
 MOST_LOOKED_AT = 200
 """Schedules whose last runs are read by one look, beside those that are told of."""
+SHARE = MOST_LOOKED_AT // 6
+"""So many of them at least are of each source."""
 LOOK_US = 5 * SECOND
 LEAST_LONG_US = MINUTE
 TIMES_LONGER = 3
@@ -70,18 +72,26 @@ class Runs:
             self._short_ones(since),
             [name for kind in ("silent", "too-short") for name in self._sayings.limited(kind, "schedule")],
             runs.unfired(self._tx, self._now - DECIDED_FOR_US),
+            self._quiet_ones(),
             [one.schedule_id for one in running if one.schedule_id is not None],
         )
-        share = MOST_LOOKED_AT // len(sources)
-        turns = [self._in_turn([name for name in dict.fromkeys(some) if name not in told], share) for some in sources]
+        turns = [self._in_turn([name for name in dict.fromkeys(some) if name not in told]) for some in sources]
         found = dict.fromkeys(name for some in zip_longest(*turns) for name in some if name is not None)
         return told | set(islice(found, MOST_LOOKED_AT))
 
-    def _in_turn(self, names: list[str], share: int) -> list[str]:
+    def _quiet_ones(self) -> list[str]:
+        """Where a limit is said of all, return some of the schedules that may pass it; the next look goes on behind."""
+        limit = self._sayings.of(monitor_id("silent", "schedule", ALL)).limit_us
+        if limit is None:
+            return []
+        found, self._memory.quiet_after = runs.quiet(self._tx, self._now - limit, SHARE, self._memory.quiet_after)
+        return found
+
+    def _in_turn(self, names: list[str]) -> list[str]:
         """Begin elsewhere at each look where there are more than their share, so that each has its turn."""
-        if len(names) <= share:
+        if len(names) <= SHARE:
             return names
-        begin = self._now // LOOK_US * share % len(names)
+        begin = self._now // LOOK_US * SHARE % len(names)
         return names[begin:] + names[:begin]
 
     # -- late, never --------------------------------------------------------------------------------------------------
@@ -182,13 +192,18 @@ class Runs:
     # -- too short, too long, stuck -----------------------------------------------------------------------------------
 
     def _short_ones(self, since: int) -> list[str]:
-        """Return the schedules of which a run ended of late that was shorter than usual."""
+        """Return the schedules of which a run ended of late that was shorter than usual, or than it may be."""
         ended = runs.completed(self._tx, since)
-        known = self._memory.of_schedules(self._tx, ended, self._now)
-        return [
-            name for name, took in ended.items()
-            if known[name].longest >= LEAST_SHORT_US and took * TIMES_SHORTER <= known[name].longest
-        ]  # fmt: skip
+        limits = {name: self._sayings.of(monitor_id("too-short", "schedule", name)).limit_us for name in ended}
+        known = self._memory.of_schedules(self._tx, [name for name in ended if limits[name] is None], self._now)
+        found = []
+        for name, took in ended.items():
+            limit = limits[name]
+            if limit is None and known[name].longest >= LEAST_SHORT_US:
+                limit = known[name].longest // TIMES_SHORTER + 1
+            if limit is not None and took < limit:
+                found.append(name)
+        return found
 
     def _short(self, there: Mapping[str, Watched], recent: Mapping[str, Sequence[Run]]) -> Iterator[Condition]:
         for name, one in there.items():

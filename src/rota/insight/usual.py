@@ -45,6 +45,8 @@ class Memory:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], tuple[int, Usual]] = {}
+        self.quiet_after = ""
+        """The schedule behind which the next look goes on where all may be silent for no longer than so."""
 
     def of_schedules(self, tx: Tx, ids: Iterable[str], now: int) -> Mapping[str, Usual]:
         """Return what is usual of the runs of each schedule."""

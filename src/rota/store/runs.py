@@ -21,6 +21,7 @@ MOST_OF_ONE = 1000
 MOST_FOUND = 50
 MOST_DECIDED = 5000
 MOST_UNFIRED = 500
+MOST_PASSED = 500
 MOST_FAILED = 500
 MOST_ENDED = 200
 
@@ -239,6 +240,31 @@ def due_after(tx: Tx, instants: dict[str, int]) -> dict[str, int]:
     rows = [{"id": name, "after": after} for name, after in instants.items()]
     found = tx.rows(DUE_AFTER, {"batch": batch(rows)}) if rows else ()
     return {row[0]: row[1] for row in found if row[1] is not None}
+
+
+QUIET = f"""
+SELECT s.id, CASE WHEN s.paused_at IS NULL AND s.shadow = 0 AND s.runs > 0 THEN 1 ELSE 0 END, (
+  SELECT CASE WHEN k.status = 'completed' THEN k.completed_at END FROM rota_jobs k
+  WHERE k.schedule_id = s.id AND k.schedule_id IS NOT NULL AND k.scheduled_for IS NOT NULL
+  ORDER BY k.scheduled_for DESC LIMIT 1)
+FROM (SELECT id, paused_at, shadow, runs FROM rota_schedules WHERE id > :after ORDER BY id LIMIT {MOST_PASSED}) s
+ORDER BY s.id
+"""
+
+
+def quiet(tx: Tx, before_us: int, limit: int, after: str) -> tuple[list[str], str]:
+    """Return at most ``limit`` schedules behind ``after`` whose last run did not complete since then.
+
+    With that where to go on, as only so many are looked at; empty behind the last one.
+    """
+    rows = tx.rows(QUIET, {"after": after})
+    found: list[str] = []
+    for name, expected, completed_at in rows:
+        if expected and (completed_at or 0) < before_us:
+            found.append(name)
+            if len(found) == limit:
+                return found, name
+    return found, rows[-1][0] if len(rows) == MOST_PASSED else ""
 
 
 LATE = f"""
