@@ -161,6 +161,35 @@ async def test_groups_errors_alike(api: Api, client: httpx.AsyncClient) -> None:
     assert [one["message"] for one in rest["errors"]] == ["other"]
 
 
+async def test_errors_are_found_by_what_they_say_and_by_their_type(api: Api, client: httpx.AsyncClient) -> None:
+    worker = builders.register(api.db)
+    for place, (error, kind) in enumerate((("No row 1", "report"), ("disk is full", "Mail"), ("other", "tidy"))):
+        ended(api.db, worker, ago=(10 - place) * SECOND, status="failed", error=error, type=kind)
+    for q, wanted in (("no ROW", ["No row 1"]), ("row 1", ["No row 1"]), ("mail", ["disk is full"]), ("none", [])):
+        found = good(await client.get("/api/errors", params={"q": q}))
+        assert [one["message"] for one in found["errors"]] == wanted, q
+    for one in good(await client.get("/api/errors"))["errors"]:
+        assert good(await client.get("/api/errors", params={"q": one["fingerprint"]}))["total"] == 0
+    assert problem(await client.get("/api/errors", params={"q": "x\0"}), 422)["field"] == "q"
+
+
+async def test_errors_go_on_where_the_last_one_is_gone(api: Api, client: httpx.AsyncClient) -> None:
+    worker = builders.register(api.db)
+    names = [f"error {letter}" for letter in "abcdefgh"]
+    jobs = [
+        ended(api.db, worker, ago=(10 + place) * SECOND, status="failed", error=name)
+        for place, name in enumerate(names)
+    ]
+    for shown in (1, 2, 3, 4):
+        part = good(await client.get(f"/api/errors?limit={shown}"))
+        assert [one["message"] for one in part["errors"]] == names[:shown]
+        assert (await client.delete(f"/api/jobs/{jobs.pop(shown - 1)}")).status_code == 204
+        del names[shown - 1]
+        rest = good(await client.get(f"/api/errors?limit=9&cursor={part['nextCursor']}"))
+        assert [one["message"] for one in rest["errors"]] == names[shown - 1 :]
+    assert problem(await client.get("/api/errors?cursor=eA"), 422)["field"] == "cursor"
+
+
 @pytest.mark.parametrize("query", ["window=0s", "window=401d", "window=x"])
 async def test_refuses_windows_of_errors(admin: httpx.AsyncClient, query: str) -> None:
     assert problem(await admin.get(f"/api/errors?{query}"), 422)["field"] == "window"
@@ -212,6 +241,25 @@ async def test_lists_problems_the_worst_first(api: Api, client: httpx.AsyncClien
     texts = [one["text"] for one in good(await client.get("/api/problems"))["problems"]]
     assert all(text.endswith(".") and " ago" in text for text in texts), texts
     assert worker
+
+
+async def test_problems_are_walked_while_time_goes_by(api: Api, client: httpx.AsyncClient) -> None:
+    calm(api.db)
+    jobs = []
+    for place, name in enumerate("dbca"):
+        jobs.append(builders.insert_one(api.db, queue=name))
+        builders.backdate(api.db, jobs[-1], run_at=-(40 - place) * 60 * SECOND)
+    whole = await kinds(client)
+    walked: list[str] = []
+    query = "?limit=1"
+    while query:
+        for place, job_id in enumerate(jobs):  # so that each text is another one at each look
+            builders.backdate(api.db, job_id, run_at=-(50 - place + 2 * len(walked)) * 60 * SECOND)
+        found = good(await client.get(f"/api/problems{query}"))
+        walked += [one["subject"]["id"] for one in found["problems"]]
+        query = f"?limit=1&cursor={found['nextCursor']}" if found["nextCursor"] else ""
+    assert walked == [name for *_, name in whole] == list("dbca")
+    assert await kinds(client, "?q=QUEUE%20a") == [("backlog", "warning", "a")]
 
 
 async def test_tells_of_schedules_that_fail_in_a_row(api: Api, client: httpx.AsyncClient) -> None:

@@ -29,6 +29,18 @@ async def test_lists_processes(api: Api, client: httpx.AsyncClient) -> None:
     assert (shown["slots"], shown["loops"], shown["consumers"], shown["lastClaim"]) == (None, [], [], None)
 
 
+async def test_processes_go_on_where_the_last_one_is_gone(api: Api, client: httpx.AsyncClient) -> None:
+    for _ in range(5):
+        builders.register(api.db)
+    whole = [one["id"] for one in good(await client.get("/api/workers"))["workers"]]
+    part = good(await client.get("/api/workers?limit=2"))
+    again = good(await client.get(f"/api/workers?limit=2&cursor={part['nextCursor']}"))
+    assert [one["id"] for one in again["workers"]] == whole[2:4]
+    builders.execute(api.db, f"DELETE FROM rota_workers WHERE id = '{whole[1]}'")
+    rest = good(await client.get(f"/api/workers?limit=9&cursor={part['nextCursor']}"))
+    assert [one["id"] for one in rest["workers"]] == whole[2:]
+
+
 async def test_says_what_a_worker_does_with_its_queues(api: Api, client: httpx.AsyncClient) -> None:
     loop = {"name": "claimer", "state": "sleeping", "sleepsUntil": NOON, "turnedMsAgo": 4, "error": None}
     detail = {"slots": {"command": {"taken": 1, "of": 2}}, "loops": [loop], "loopLagMs": 3, "sleeping": {}}

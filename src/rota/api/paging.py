@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +15,8 @@ from rota.errors import Invalid
 from rota.ids import is_id
 from rota.jsontext import check_text
 from rota.store.counting import COUNT_CAP
+
+Item = dict[str, Any]
 
 _LONGEST = 3000
 _HINT = "send the nextCursor of the page before"
@@ -45,12 +48,7 @@ class PageQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename
 
     def before_number(self) -> int | None:
         """Return the number after which a list of numbers goes on; raises Invalid for ``cursor``."""
-        if self.cursor is None:
-            return None
-        text = decode_cursor(self.cursor)
-        if _NUMBER.fullmatch(text) is None or abs(int(text)) >= _BEYOND:
-            raise Invalid("cursor", "is no cursor", hint=_HINT)
-        return int(text)
+        return None if self.cursor is None else _number(decode_cursor(self.cursor))
 
 
 class WholeQuery(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, rename="camel"):
@@ -81,6 +79,20 @@ def decode_cursor(cursor: str) -> str:
     return place
 
 
+def decode_offset(cursor: str) -> int:
+    """Return how many items come before what a cursor means that counts them; raises Invalid for ``cursor``."""
+    found = _number(decode_cursor(cursor))
+    if found < 0:
+        raise Invalid("cursor", "is no cursor", hint=_HINT)
+    return found
+
+
+def _number(text: str) -> int:
+    if _NUMBER.fullmatch(text) is None or abs(int(text)) >= _BEYOND:
+        raise Invalid("cursor", "is no cursor", hint=_HINT)
+    return int(text)
+
+
 def answered(
     items: str, shown: Sequence[Any], query: PageQuery, *, total: int, next_cursor: str | None
 ) -> dict[str, Any]:
@@ -101,27 +113,55 @@ def narrowed(found: Sequence[dict[str, Any]], query: object, fields: Sequence[st
     return [one for one in found if all(one[field] == value for field, value in wanted.items())]
 
 
-def part_of(items: str, found: Sequence[dict[str, Any]], query: WholeQuery, *, key: str = "name") -> dict[str, Any]:
-    """Return the answer of a list that is at hand whole, in the form of all lists; ``key`` tells its items apart."""
+def part_of(
+    items: str,
+    found: Sequence[Item],
+    query: WholeQuery,
+    *,
+    key: str | Callable[[Item], str] = "name",
+    ordered: bool = True,
+    searched: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the answer of a list that is at hand whole, in the form of all lists.
+
+    ``key`` tells its items apart; ``ordered`` says that it is their order, too.  `q` is looked for in the name, or in
+    what is ``searched``.
+    """
+    name = key if callable(key) else itemgetter(key)
     if query.q is not None:
         wanted = check_text(query.q, "q", max_length=200).lower()
-        found = [one for one in found if wanted in str(one.get("name", one[key])).lower()]
+        found = [one for one in found if any(wanted in text.lower() for text in _texts(one, name, searched))]
     limit = query.limit or max(1, len(found))
-    start = (query.page - 1) * limit if query.cursor is None else _place(found, decode_cursor(query.cursor), key)
-    page = found[start : start + limit]
+    if query.cursor is None:
+        start = (query.page - 1) * limit
+    else:
+        start = _place([name(one) for one in found], query.cursor, ordered=ordered)
+    end = start + limit
+    page = found[start:end]
+    following = None
+    if end < len(found):
+        following = encode_cursor(name(page[-1]) if ordered else f"{end} {name(page[-1])}")
     return {
         items: page,
         "total": len(found),
         "page": query.page if query.cursor is None else None,
         "limit": limit,
-        "nextCursor": encode_cursor(page[-1][key]) if start + limit < len(found) else None,
+        "nextCursor": following,
         "totalIsEstimate": False,
     }
 
 
-def _place(found: Sequence[dict[str, Any]], last: str, key: str) -> int:
+def _texts(one: Item, name: Callable[[Item], str], searched: Sequence[str]) -> list[str]:
+    return [str(one[field] or "") for field in searched] if searched else [str(one.get("name", name(one)))]
+
+
+def _place(names: Sequence[str], cursor: str, *, ordered: bool) -> int:
     """Return where a list goes on after an item, which may be gone."""
-    for place, one in enumerate(found):
-        if one[key] == last:
-            return place + 1
-    return sum(one[key] < last for one in found)
+    last, number = decode_cursor(cursor), 0
+    if not ordered:
+        count, _, last = last.partition(" ")
+        number = _number(count)
+    if last in names:
+        return names.index(last) + 1
+    # Without an order only the number of those that were shown tells where it was.
+    return sum(name < last for name in names) if ordered else max(0, number - 1)

@@ -74,6 +74,10 @@ class ErrorQuery(WholeQuery):
     window: Annotated[str, msgspec.Meta(description="How long ago at most: `24h`, `7d`.")] = "24h"
     queue: Annotated[str, msgspec.Meta(description="Only of this queue.")] | None = None
     job_type: Annotated[str, msgspec.Meta(description="Only of this job type.")] | None = None
+    q: (
+        Annotated[str, msgspec.Meta(description="Part of the error or of its job type, in any case.", max_length=200)]
+        | None
+    ) = None
 
 
 @operations.add("GET", "/api/errors", "listErrors", query=ErrorQuery, answer=ErrorList)
@@ -104,7 +108,8 @@ async def errors(context: Context) -> Response:
     wanted = narrowed(shown, query, ("queue",))
     if query.job_type is not None:
         wanted = [one for one in wanted if one["jobType"] == query.job_type]
-    return JsonReply(part_of("errors", wanted, query, key="fingerprint"))
+    searched = ("message", "jobType")
+    return JsonReply(part_of("errors", wanted, query, key="fingerprint", ordered=False, searched=searched))
 
 
 class ProblemQuery(WholeQuery):
@@ -126,7 +131,12 @@ async def list_problems(context: Context) -> Response:
     wanted = narrowed(found, query, ("severity",))
     if query.subject is not None:
         wanted = [one for one in wanted if one["subject"]["kind"] == query.subject]
-    return JsonReply(part_of("problems", wanted, query, key="text"))
+    return JsonReply(part_of("problems", wanted, query, key=_monitored, ordered=False, searched=("text",)))
+
+
+def _monitored(one: dict[str, Any]) -> str:
+    """Return what stays the same of a problem; its text says how long ago it began."""
+    return f"{one['kind']} {one['subject']['kind']} {one['subject']['id']}"
 
 
 def _problem(one: Problem) -> dict[str, Any]:

@@ -6812,14 +6812,14 @@ export interface operations {
     listErrors: {
         parameters: {
             query?: {
+                /** @description Part of the error or of its job type, in any case. */
+                q?: string;
                 /** @description How long ago at most: `24h`, `7d`. */
                 window?: string;
                 /** @description Only of this queue. */
                 queue?: string;
                 /** @description Only of this job type. */
                 jobType?: string;
-                /** @description Part of the name, in any case. */
-                q?: string;
                 /** @description Most items to answer with; else all. */
                 limit?: number;
                 /** @description Number of the page, from 1. */
