@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import pytest
 
 from rota.insight import conditions
 from rota.insight.usual import Memory
-from rota.store import alerts, checks
+from rota.store import alerts, checks, queues
 from rota.store.database import Database, Tx
 from tests.store import filling
 from tests.store.filling import NUMBERS, Statistics
@@ -58,13 +59,25 @@ def faults(db: Database, *, generic: bool = False) -> list[str]:
     return [str(plan) for plan in plans if plan.whole & LARGE]
 
 
+def passes_over_what_is_parked(db: Database, *, generic: bool = False) -> None:
+    """Those of a paused type may be many, and stand before all others that have a ring."""
+    with recorded(generic=generic) as plans:
+        assert db.read(queues.waiting)
+    ringed = [plan for plan in plans if plan.sql.strip().startswith("SELECT count(*)") and "lane = :lane" in plan.sql]
+    assert ringed
+    for plan in ringed:
+        assert plan.indexes == {"rota_jobs_ring"} and re.search("ring (>=|>)|ring>", plan.text), str(plan)
+
+
 @pytest.mark.parametrize("statistics", get_args(Statistics))
 def test_on_sqlite(many: None, lite: Database, statistics: Statistics) -> None:
     fill(lite, statistics)
     assert faults(lite) == []
+    passes_over_what_is_parked(lite)
 
 
 def test_on_postgresql(many: None, pg: Database) -> None:
     fill(pg, "fresh")
     for generic in (False, True):
         assert faults(pg, generic=generic) == []
+        passes_over_what_is_parked(pg, generic=generic)

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from rota.store import queues
+from rota.store import limits, queues
 from rota.store.database import Database
 from tests.store import builders
 from tests.store.builders import HOUR, claim, end, get, insert, insert_one, new_job
 
 
 def test_limits_are_set_one_by_one(db: Database) -> None:
-    limits = {"concurrency": 5, "rate_limits": '[{"limit": 1, "limit": 2}]', "defaults": "{ }"}
-    db.run(lambda tx: queues.change(tx, "mail", limits))
+    given = {"concurrency": 5, "rate_limits": '[{"limit": 1, "limit": 2}]', "defaults": "{ }"}
+    db.run(lambda tx: queues.change(tx, "mail", given))
     db.run(lambda tx: queues.change(tx, "mail", {"key_concurrency": 2, "concurrency": None, "retention": '{"a":1}'}))
 
     queue = db.read(lambda tx: queues.get(tx, "mail"))
     assert queue is not None
-    assert (queue.concurrency, queue.key_concurrency, queue.rate_limits) == (None, 2, limits["rate_limits"])
+    assert (queue.concurrency, queue.key_concurrency, queue.rate_limits) == (None, 2, given["rate_limits"])
     assert (queue.defaults, queue.retention) == ("{ }", '{"a":1}')
 
 
@@ -43,6 +43,16 @@ def test_a_pause_keeps_its_beginning(db: Database) -> None:
     assert db.run(lambda tx: queues.resume(tx, "a"))
     again = db.read(lambda tx: queues.get(tx, "a"))
     assert again is not None and (again.paused_at, again.paused_by) == (None, None)
+
+
+def test_what_waits_in_a_queue_is_counted_without_what_is_parked(db: Database) -> None:
+    """In all lanes, with labels and with keys."""
+    insert(db, *(new_job(queue="a", lane=lane, concurrency_key="k") for lane in ("async", "http", "sync")))
+    insert(db, new_job(queue="a", lane="http", run_on='["gpu"]'), new_job(queue="a"), new_job(queue="b"))
+    mails = insert(db, *(new_job(queue=queue, type="mail", lane=lane) for queue in "ac" for lane in ("async", "sync")))
+    db.run(lambda tx: limits.park(tx, mails))
+    found = db.read(queues.waiting)
+    assert {name: count for name, (count, _) in found.items()} == {"a": 5, "b": 1}
 
 
 def counted(db: Database) -> dict[tuple[str, str, int], int]:

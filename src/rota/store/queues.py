@@ -160,8 +160,19 @@ def _count(tx: Tx, status: str, which: str, **params: str) -> list[dict[str, Any
 
 WAITING = """
 SELECT count(*), min(run_at) FROM (
-  SELECT run_at FROM rota_jobs WHERE status = 'pending' AND queue = :queue AND ring WHICH LIMIT :cap) j
+  SELECT run_at FROM rota_jobs WHERE status = 'pending' AND queue = :queue AND WHICH LIMIT :cap) j
 """
+# `"` comes right behind the `!` of what is parked: so that is passed over, and not gone through.
+IN_LANE = """ring IS NOT NULL AND lane = :lane AND ring >= '"'"""
+RINGED_LANES = """
+WITH RECURSIVE l(lane) AS (
+  SELECT (SELECT j.lane FROM rota_jobs j WHERE WAITS ORDER BY j.lane LIMIT 1)
+  UNION ALL
+  SELECT (SELECT j.lane FROM rota_jobs j WHERE WAITS AND j.lane > l.lane ORDER BY j.lane LIMIT 1)
+  FROM l WHERE l.lane IS NOT NULL
+)
+SELECT lane FROM l WHERE lane IS NOT NULL
+""".replace("WAITS", "j.status = 'pending' AND j.ring IS NOT NULL AND j.queue = :queue")
 # Which queues have any; in the order of an index, else the databases would look for the first from the table's begin.
 FILLED = """
 SELECT q.name, (SELECT 1 FROM rota_jobs j WHERE j.status = 'pending' AND j.ring IS NULL AND j.queue = q.name
@@ -179,10 +190,12 @@ def waiting(tx: Tx) -> dict[str, tuple[int, int]]:
     """
     found: dict[str, tuple[int, int]] = {}
     for name, plain, ringed in tx.rows(FILLED):
-        which = [ring for some, ring in ((plain, "IS NULL"), (ringed, "IS NOT NULL AND ring NOT LIKE '!%'")) if some]
-        for ring in which:
-            params = {"queue": name, "cap": COUNT_CAP}
-            count, oldest = tx.rows(WAITING.replace("WHICH", ring), params)[0]
+        which = [("ring IS NULL", "")] if plain else []
+        if ringed:
+            which += [(IN_LANE, lane) for (lane,) in tx.rows(RINGED_LANES, {"queue": name})]
+        for some, lane in which:
+            params = {"queue": name, "cap": COUNT_CAP} | ({"lane": lane} if lane else {})
+            count, oldest = tx.rows(WAITING.replace("WHICH", some), params)[0]
             if count:
                 before = found.get(name, (0, oldest))
                 found[name] = (min(COUNT_CAP, before[0] + count), min(before[1], oldest))
