@@ -126,6 +126,11 @@ def test_what_is_wrong(form: str, text: str, said: str) -> None:
     assert said in str(refused.value)
 
 
+def test_what_aliases_repeat_is_not_walked_to_be_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(definitions, "MOST_VALUES", 10**8)
+    test_what_is_wrong("yaml", LAUGHS, "has more than 100,000,000 values")
+
+
 def test_bytes_that_are_no_text() -> None:
     with pytest.raises(Invalid, match="is not UTF-8: invalid start byte at byte 1"):
         definitions.parse(b"a\xff", "toml")

@@ -43,7 +43,9 @@ def parse(raw: bytes, form: str) -> dict[str, Any]:
         raise Invalid("FILE", "is nested too deep") from None
     if not isinstance(found, dict):
         raise Invalid("FILE", "is not a table of schedules, calendars and queues")
-    return cast(dict[str, Any], _plain(found, [MOST_VALUES], ""))
+    if _count(found, {}, 0) > MOST_VALUES:
+        raise Invalid("FILE", f"has more than {MOST_VALUES:,} values", hint="aliases count as often as they are used")
+    return cast(dict[str, Any], _plain(found, ""))
 
 
 def _read_toml(text: str) -> Any:
@@ -85,11 +87,21 @@ def _read_yaml(text: str) -> Any:
 _READ = {"toml": _read_toml, "json": _read_json, "yaml": _read_yaml}
 
 
-def _plain(value: Any, left: list[int], path: str) -> Any:
-    """Return a value of a file as JSON has it; ``left`` is how many more there may be."""
-    left[0] -= 1
-    if left[0] < 0:
-        raise Invalid("FILE", f"has more than {MOST_VALUES:,} values", hint="aliases count as often as they are used")
+def _count(value: Any, known: dict[int, int], depth: int) -> int:
+    """Return of how many values one is made; ``known`` are the counts of those that were met, by their ids."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if depth > DEEPEST:
+        raise Invalid("FILE", "is nested too deep")
+    found = known.get(id(value))
+    if found is None:  # what aliases repeat is the same object, and counted once
+        items = value.values() if isinstance(value, dict) else value
+        found = known[id(value)] = 1 + sum(_count(item, known, depth + 1) for item in items)
+    return found
+
+
+def _plain(value: Any, path: str) -> Any:
+    """Return a value of a file as JSON has it."""
     if path.count("\0") > DEEPEST:
         raise Invalid("FILE", "is nested too deep")
     if isinstance(value, dict):
@@ -97,10 +109,10 @@ def _plain(value: Any, left: list[int], path: str) -> Any:
         for name, item in value.items():
             if not isinstance(name, str):
                 raise Invalid("FILE", f"{_shown(path)}: the name {name!r} is no text", hint="write it in quotes")
-            found[name] = _plain(item, left, f"{path}\0{name}")
+            found[name] = _plain(item, f"{path}\0{name}")
         return found
     if isinstance(value, list):
-        return [_plain(item, left, f"{path}\0{place}") for place, item in enumerate(value)]
+        return [_plain(item, f"{path}\0{place}") for place, item in enumerate(value)]
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise Invalid("FILE", f"{_shown(path)}: {value} has no zone", hint=f"write {value.isoformat()}Z for UTC")
