@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rota.settings import Settings
-from rota.store import schedules
+from rota.store import queues, schedules
 from rota.store.database import Database
 from tests.engine.monitoring import System
 from tests.store import builders
@@ -240,3 +240,31 @@ def test_a_person_says_how_short_all_runs_may_be(system: System) -> None:
         system.ran("completed", name, took=took)
     system.look(10)
     assert system.news() == [("opened", "A run of schedule digest was too short")]
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_a_queue_is_resumed(system: System, by_itself: bool) -> None:
+    """What waits in it waits since then."""
+    system.schedule()
+    system.ran("completed", ago=9000)
+    system.waits(50, ago=7200)
+    system.waits(ago=7200, origin="schedule", schedule_id="digest", scheduled_for=system.clock.now)
+    end = system.clock.now + MINUTE if by_itself else None
+    system.db.run(lambda tx: queues.pause(tx, "default", by="ann", note=None, resume_at=end))
+    system.look(60)
+    system.db.run(queues.resume_in_time if by_itself else lambda tx: queues.resume(tx, "default"))
+    system.look(25)
+    assert system.news() == []
+    system.look(10)
+    assert system.news() == [("opened", "Schedule digest is late")]
+    system.look(270)
+    assert "backlog" in {alert.kind for alert in system.alerts()}
+    (text,) = (alert.text for alert in system.alerts(kind="backlog"))
+    assert text.endswith(", when the queue was resumed.")
+
+
+def test_a_queue_is_resumed_that_was_not_paused(system: System) -> None:
+    system.waits(50, ago=7200)
+    system.db.run(lambda tx: queues.resume(tx, "default"))
+    system.look(5)
+    assert system.news() == [("opened", "Jobs pile up in queue default")]

@@ -126,9 +126,11 @@ def _untaken_us(sayings: Sayings, queue: str) -> int:
 def _backlogs(tx: Tx, found: Vitals, sayings: Sayings) -> Iterator[Condition]:
     """Of open queues that somebody takes jobs of, those with too much in them, or whose oldest job waits for long."""
     without = {lane.queue for lane in found.untaken}
-    for name, (count, since) in queues.waiting(tx).items():
+    resumed = queues.resumed(tx)
+    for name, (count, oldest) in queues.waiting(tx).items():
         if name in without:
             continue
+        since = max(oldest, resumed.get(name, 0))
         limits, waited = sayings.of(monitor_id("backlog", "queue", name)), found.now - since
         many = limits.limit_count is not None and count >= limits.limit_count and waited > LEAST_BACKLOG_US
         if many or waited > (limits.limit_us or 0):
@@ -138,9 +140,13 @@ def _backlogs(tx: Tx, found: Vitals, sayings: Sayings) -> Iterator[Condition]:
             yield Condition(
                 kind="backlog", severity=severity, subject=Subject("queue", name), since=since,
                 true_at=since + (LEAST_BACKLOG_US if many else limits.limit_us or 0),
-                sentence=Sentence(f"{jobs} in queue {name}, the oldest since", since),
+                sentence=Sentence(f"{jobs} in queue {name}, the oldest since", since, _how(since > oldest)),
                 explained_by=(LOST_WORKER, monitor_id("no-worker", "queue", name)),
             )  # fmt: skip
+
+
+def _how(resumed: bool) -> str:
+    return ", when the queue was resumed." if resumed else "."
 
 
 def _lost(tx: Tx, found: Vitals) -> Iterator[Condition]:

@@ -10,7 +10,7 @@ from rota.insight.condition import Condition, Sentence, Subject, length
 from rota.insight.monitoring import ALL, MonitorKind, Sayings, SubjectKind, monitor_id
 from rota.insight.usual import Memory, Usual, usual
 from rota.model import Severity
-from rota.store import runs
+from rota.store import queues, runs
 from rota.store.database import Tx
 from rota.store.runs import LAST_RUNS, LastEnd, Run, Running, Watched
 from rota.store.waiting import Run as RunOfType
@@ -107,16 +107,18 @@ class Runs:
                 yield self._about(
                     kind, name, Sentence(head, due, ", and has not been decided upon."), due, explained_by=NO_SCHEDULER
                 )
+        resumed = queues.resumed(self._tx)
         for one in runs.unstarted(self._tx, self._now - least):
             kind = "late" if one.ran_before else "never-run"
-            if one.schedule_id in seen or not self._is_over(kind, one.schedule_id, one.run_at):
+            since = max(one.run_at, resumed.get(one.queue, 0))
+            if one.schedule_id in seen or not self._is_over(kind, one.schedule_id, since):
                 continue
             seen.add(one.schedule_id)
             head = f"Schedule {one.schedule_id} {'was' if one.ran_before else 'has never run: it was'} due at"
             causes = [monitor_id(kind_, "queue", one.queue) for kind_ in ("no-worker", "backlog")]
             yield self._about(
                 kind, one.schedule_id, Sentence(head, one.run_at, f", and its run waits in queue {one.queue}."),
-                one.run_at, job_id=one.id, severity="warning" if one.ran_before else "error",
+                since, job_id=one.id, severity="warning" if one.ran_before else "error",
                 explained_by=(*causes, monitor_id("lost", "system", "worker")),
             )  # fmt: skip
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rota.model import Queue
-from rota.store import ageing
+from rota.store import ageing, meta
 from rota.store.database import Tx
 
 SETTABLE = (
@@ -77,7 +77,11 @@ UPDATE rota_queues SET paused_at = NULL, paused_by = NULL, paused_note = NULL, r
 def resume(tx: Tx, name: str) -> bool:
     """Let claims go on, also where a target had asked for a pause."""
     tx.hint("jobs")
-    return tx.run(f"{RESUME} WHERE name = :name", {"name": name}) == 1
+    paused = tx.value("SELECT paused_at FROM rota_queues WHERE name = :name", {"name": name}) is not None
+    known = tx.run(f"{RESUME} WHERE name = :name", {"name": name}) == 1
+    if paused:
+        _note_resumed(tx, [name])
+    return known
 
 
 OVER = "SELECT 1 FROM rota_queues WHERE resume_at <= (SELECT rota_now())"
@@ -92,7 +96,27 @@ def resume_in_time(tx: Tx) -> list[str]:
     found = [row[0] for row in tx.rows(sql)]
     if found:
         tx.hint("jobs")
+        _note_resumed(tx, found)
     return found
+
+
+_RESUMED = "resumed:"
+"""And the name of a queue: under such a key ``rota_meta`` says when its last pause ended (µs UTC)."""
+
+
+def _note_resumed(tx: Tx, names: Iterable[str]) -> None:
+    now = str(tx.now())
+    for name in sorted(names):
+        meta.put(tx, _RESUMED + name, now)
+
+
+def resumed(tx: Tx) -> dict[str, int]:
+    """Return by queue when its last pause ended (µs UTC): nobody can have waited for longer in an open queue."""
+    rows = tx.rows(f"SELECT key, value FROM rota_meta WHERE key LIKE '{_RESUMED}%'")
+    now = tx.now() if rows else 0
+    found = {key.removeprefix(_RESUMED): int(value) for key, value in rows}
+    over = tx.rows("SELECT name, resume_at FROM rota_queues WHERE resume_at <= rota_now()")
+    return {name: at for name, at in found.items() if at <= now} | dict(over)
 
 
 def defaults(tx: Tx) -> Mapping[str, str]:
