@@ -27,7 +27,7 @@ ZEROS = {
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollups, "LATEST_US", -1000)
+    monkeypatch.setattr(rollups, "LATEST_US", -1)
 
 
 def ended(db: Database, worker: str, *, ago: int = 0, ran: int = 0, status: str = "completed", **given: Any) -> str:

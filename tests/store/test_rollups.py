@@ -19,8 +19,8 @@ from tests.support.clock import hand_clock
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has just ended is summed up without the wait for those who commit late."""
-    monkeypatch.setattr(rollups, "LATEST_US", -1000)
+    """What has just ended is summed up without the wait for those who commit late; the next end is later than that."""
+    monkeypatch.setattr(rollups, "LATEST_US", -1)
 
 
 def sum_up(db: Database) -> int:

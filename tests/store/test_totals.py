@@ -16,7 +16,7 @@ from tests.store.builders import DAY, HOUR, SECOND
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has just ended is summed up without the wait for those who commit late."""
-    monkeypatch.setattr(rollups, "LATEST_US", -1000)
+    monkeypatch.setattr(rollups, "LATEST_US", -1)
 
 
 def sum_up(db: Database) -> None:

@@ -90,7 +90,7 @@ def system(
     migrated: None, rota_process: RotaProcesses, pg_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[System]:
     """A database with a past, and nothing that runs."""
-    monkeypatch.setattr(rollups, "LATEST_US", -1000)
+    monkeypatch.setattr(rollups, "LATEST_US", -1)
     db = builders.opened(pg_database)
     worker = builders.register(db)
     builders.end(db, worker, builders.run_one(db, worker, queue="mail"))

@@ -23,7 +23,7 @@ def cli(
     """The command line on a database that is ready."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ROTA_DATABASE_URL", sqlite_url)
-    monkeypatch.setattr(rollups, "LATEST_US", -1000)
+    monkeypatch.setattr(rollups, "LATEST_US", -1)
     return Cli(monkeypatch, capsys)
 
 
