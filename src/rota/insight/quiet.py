@@ -27,7 +27,7 @@ class QuietHours(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     days: tuple[str, ...] = ()
 
     def holds(self, now_us: int) -> bool:
-        """Tell whether it is quiet now (µs UTC); not where this machine does not know the zone: better told than lost."""
+        """Tell whether it is quiet now (µs UTC); not where this machine does not know the zone: better told."""
         try:
             here = (EPOCH + timedelta(microseconds=now_us)).astimezone(zone(self.timezone))
         except Invalid:
