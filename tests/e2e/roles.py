@@ -12,9 +12,9 @@ from tests.e2e.service import Service
 
 
 @contextlib.contextmanager
-def viewing(browser: Browser, service: Service) -> Iterator[Page]:
-    """A page of somebody who may only look, watched like every other."""
-    token = service.call("POST", "/api/tokens", {"name": "only looks", "role": "viewer"})["token"]
+def viewing(browser: Browser, service: Service, role: str = "viewer") -> Iterator[Page]:
+    """A page of somebody who may only look, or has another role, watched like every other."""
+    token = service.call("POST", "/api/tokens", {"name": f"a {role}", "role": role})["token"]
     watched = Watched(browser, service)
     page = watched.context.new_page()
     page.goto("login")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.browser import Watched
 from tests.e2e.places import visit
+from tests.e2e.roles import viewing
 from tests.e2e.service import Service
 from tests.support.waiting import wait_until
 
@@ -126,3 +127,14 @@ def test_deleting_says_what_goes(page: Page, service: Service) -> None:
     page.wait_for_url("**/schedules")
     with service.client() as client:
         assert client.get("/api/schedules/goner").status_code == 404
+
+
+def test_an_operator_is_offered_no_rollback_to_another_target(browser: Browser, service: Service) -> None:
+    for word, note in (("old", None), ("new", None), ("new", "said")):
+        target = {"kind": "command", "command": ["echo", word]}
+        _put(service, "of-an-admin", cron="0 1 * * *", paused=True, target=target, note=note)
+    with viewing(browser, service, "operator") as page:
+        visit(page, "schedules/of-an-admin")
+        versions = page.get_by_role("list", name="Versions")
+        expect(versions.get_by_role("button", name="Roll back to version 2")).to_be_visible()
+        expect(versions.get_by_role("button", name="Roll back to version 1")).to_have_count(0)
